@@ -1,0 +1,1 @@
+"""PruneViz: see, measure and use visual-token pruning for vision-language models."""
