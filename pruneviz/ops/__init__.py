@@ -1,0 +1,33 @@
+"""The pure maths of visual-token pruning: tensors in, tensors out.
+
+Nothing here knows a model, a hook or a file. Every function accepts any device
+and floating dtype and computes in float32 or better.
+"""
+
+from pruneviz.ops.attention import attention_rows, self_attention_means
+from pruneviz.ops.residual import (
+    conditional_dpp,
+    max_min_diversity,
+    pick_profile,
+    residual_greedy,
+    text_relevance,
+)
+from pruneviz.ops.scores import fopru_significance, l1_normalise, larger_variance, top_indices
+from pruneviz.ops.transition import DIRECTIONS, token_transition, transition_terms
+
+__all__ = [
+    "DIRECTIONS",
+    "attention_rows",
+    "conditional_dpp",
+    "fopru_significance",
+    "l1_normalise",
+    "larger_variance",
+    "max_min_diversity",
+    "pick_profile",
+    "residual_greedy",
+    "self_attention_means",
+    "text_relevance",
+    "token_transition",
+    "top_indices",
+    "transition_terms",
+]

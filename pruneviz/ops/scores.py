@@ -1,0 +1,83 @@
+"""Small pieces that several methods share: normalising, picking, FoPru's significance."""
+
+from __future__ import annotations
+
+import torch
+
+
+def l1_normalise(values: torch.Tensor, eps: float = 1e-8) -> torch.Tensor:
+    """Divide by the sum over the last axis, as TransPrune's published code does.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        Non-negative, ``[..., n]``, any floating dtype.
+    eps : float
+        Added to the sum.
+
+    Returns
+    -------
+    torch.Tensor
+        Float32 ``[..., n]``, each row summing to 1 (0 where all values are 0).
+    """
+    values = values.float()
+    return values / (values.sum(-1, keepdim=True) + eps)
+
+
+def top_indices(scores: torch.Tensor, k: int) -> torch.Tensor:
+    """Indices of the `k` largest scores, ascending.
+
+    Parameters
+    ----------
+    scores : torch.Tensor
+        ``[n]``, any floating dtype.
+    k : int
+        How many, ``0 <= k <= n``.
+
+    Returns
+    -------
+    torch.Tensor
+        Int64 ``[k]``. Ties go to the earlier index, on every device.
+    """
+    order = torch.sort(scores, descending=True, stable=True).indices
+    return order[:k].sort().values
+
+
+def larger_variance(received: torch.Tensor, emitted: torch.Tensor) -> torch.Tensor:
+    """FoPru's rule: the mean with the larger (unbiased) variance decides; ties take `emitted`.
+
+    Parameters
+    ----------
+    received, emitted : torch.Tensor
+        Column and row means of an attention map, ``[..., n]``.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[..., n]``.
+    """
+    wins = received.var(-1, keepdim=True) > emitted.var(-1, keepdim=True)
+    return torch.where(wins, received, emitted)
+
+
+def fopru_significance(attention: torch.Tensor) -> torch.Tensor:
+    """Token significance from an encoder layer's attention map (FoPru, arXiv 2411.14164).
+
+    Parameters
+    ----------
+    attention : torch.Tensor
+        ``[heads, n, n]``, rows are queries, any floating dtype.
+
+    Returns
+    -------
+    torch.Tensor
+        Float32 ``[n]``: the mean over heads and queries (attention received) or over heads
+        and keys (attention emitted), whichever varies more.
+
+    Notes
+    -----
+    Softmax rows over exactly these `n` keys all have the mean 1/n: then the received
+    attention always decides.
+    """
+    mean_map = attention.float().mean(0)
+    return larger_variance(mean_map.mean(0), mean_map.mean(1))
