@@ -1,0 +1,74 @@
+"""Load the small pictures of objects that scenes are composed from.
+
+One sheet a drawing style lies in ``assets/scenes``: square cells, eight in a row, in the
+order of :data:`pruneviz.scenes.vocabulary.CLASSES`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+from pruneviz.scenes.vocabulary import CLASSES, STYLES
+
+COLUMNS = 8
+
+
+def assets_folder() -> Path:
+    """Return the folder of shipped data, in a wheel or in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "assets"
+    return inside if inside.is_dir() else package.parent / "assets"
+
+
+@lru_cache(maxsize=4)
+def load_sheet(style: str) -> tuple[Image.Image, ...]:
+    """Return one RGBA picture for every class.
+
+    Parameters
+    ----------
+    style : str
+        One of :data:`pruneviz.scenes.vocabulary.STYLES`.
+
+    Returns
+    -------
+    tuple of PIL.Image.Image
+        Square RGBA pictures in class order. They are shared: copy before drawing on one.
+    """
+    if style not in STYLES:
+        raise ValueError(f"unknown style {style!r}; known: {', '.join(STYLES)}")
+    with Image.open(assets_folder() / "scenes" / f"{style}.webp") as sheet:
+        rgba = sheet.convert("RGBA")
+    side = rgba.width // COLUMNS
+    cells = []
+    for index in range(len(CLASSES)):
+        row, column = divmod(index, COLUMNS)
+        corner = (column * side, row * side)
+        cells.append(rgba.crop((*corner, corner[0] + side, corner[1] + side)))
+    return tuple(cells)
+
+
+@lru_cache(maxsize=4096)
+def sprite(index: int, style: str, side: int, mirrored: bool) -> Image.Image:
+    """Return one object's picture at the wanted size.
+
+    Parameters
+    ----------
+    index : int
+        Position in :data:`pruneviz.scenes.vocabulary.CLASSES`.
+    style : str
+        Drawing style.
+    side : int
+        Width and height in pixels.
+    mirrored : bool
+        Whether left and right are swapped.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGBA, ``side`` by ``side``. It is shared: copy before drawing on it.
+    """
+    picture = load_sheet(style)[index].resize((side, side), Image.Resampling.BICUBIC)
+    return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture

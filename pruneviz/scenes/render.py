@@ -1,0 +1,95 @@
+"""Turn a scene into a picture."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
+
+from pruneviz.scenes.art import sprite
+from pruneviz.scenes.backgrounds import background
+from pruneviz.scenes.scene import Item, Scene
+from pruneviz.scenes.vocabulary import CARD, CLASS_INDEX, COLOURS
+
+
+@lru_cache(maxsize=512)
+def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)
+
+
+def _card(item: Item, side: int, rng: np.random.Generator) -> Image.Image:
+    """Draw a coloured card with its text, on a transparent square."""
+    card = Image.new("RGBA", (side, side), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(card)
+    colour = np.clip(np.array(COLOURS[item.colour]) + rng.integers(-12, 13, 3), 0, 255)
+    # Short words need a wide card; digits sit on a nearly square one.
+    margin = side * (0.04 if len(item.text) == 1 else 0.17)
+    shape = (2, margin, side - 3, side - 1 - margin)
+    ink = (20, 20, 24) if colour.mean() > 115 else (250, 250, 250)
+    outline = tuple(int(v) for v in ink)
+    draw.rounded_rectangle(
+        shape, radius=side * 0.1, fill=tuple(int(v) for v in colour), outline=outline, width=2
+    )
+    points = int(side * 0.78) if len(item.text) == 1 else int(side * 1.5 / len(item.text))
+    font = _font(min(points, int(side * 0.5)) if len(item.text) > 1 else points)
+    draw.text((side / 2, side / 2), item.text, fill=ink, font=font, anchor="mm")
+    return card
+
+
+def draw_item(item: Item, side: int, rng: np.random.Generator) -> Image.Image:
+    """Draw one thing.
+
+    Parameters
+    ----------
+    item : Item
+        What to draw.
+    side : int
+        Side of its box in pixels.
+    rng : numpy.random.Generator
+        For small changes of brightness and colour.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGBA, ``side`` by ``side``.
+    """
+    if item.name == CARD:
+        picture = _card(item, side, rng)
+    else:
+        picture = sprite(CLASS_INDEX[item.name], item.style, side, item.mirrored)
+        for enhance in (ImageEnhance.Brightness, ImageEnhance.Color):
+            alpha = picture.getchannel("A")
+            picture = enhance(picture).enhance(float(rng.uniform(0.8, 1.15)))
+            picture.putalpha(alpha)
+    return picture.rotate(item.tilt, Image.Resampling.BILINEAR) if item.tilt else picture
+
+
+def render(scene: Scene, side: int = 224) -> tuple[Image.Image, np.ndarray]:
+    """Compose a scene's picture.
+
+    Parameters
+    ----------
+    scene : Scene
+        What to draw, from back to front.
+    side : int
+        Width and height in pixels.
+
+    Returns
+    -------
+    picture : PIL.Image.Image
+        RGB.
+    owner : ndarray of uint8, shape (side, side)
+        Which thing a pixel shows: 0 for the background, ``i + 1`` for ``scene.items[i]``.
+    """
+    rng = np.random.default_rng([scene.seed, 2])
+    canvas = Image.fromarray(background(scene.seed, side))
+    owner = Image.new("L", (side, side), 0)
+    for index, item in enumerate(scene.items):
+        pixels = max(8, round(item.size * side))
+        picture = draw_item(item, pixels, rng)
+        corner = (round(item.x * side - pixels / 2), round(item.y * side - pixels / 2))
+        canvas.paste(picture, corner, picture)
+        solid = picture.getchannel("A").point(lambda a: 255 if a > 127 else 0)
+        owner.paste(index + 1, (*corner, corner[0] + pixels, corner[1] + pixels), solid)
+    return canvas, np.asarray(owner)

@@ -1,0 +1,174 @@
+"""Invent scenes: which objects, where, how large. No pixels yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from pruneviz.scenes.vocabulary import (
+    CARD,
+    CARD_TEXTS,
+    CLASS_INDEX,
+    CLASSES,
+    COLOURS,
+    HELD_OUT_STYLE,
+    PLACES,
+    STYLES,
+)
+
+# Seeds below the first border train; the ranges never meet.
+TRAIN_SEEDS = (0, 1_000_000_000)
+TEST_SEEDS = (2_000_000_000, 2_100_000_000)
+# Half the width of the zone in which the centre of an object may lie inside its ninth of
+# the picture, so that its place can be named without doubt.
+_JITTER = 0.095
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing in a scene; lengths are fractions of the scene's side.
+
+    Attributes
+    ----------
+    name : str
+        Class name, or ``card``.
+    style : str
+        Drawing style; empty for a card.
+    x, y : float
+        Centre, from the left and from the top.
+    size : float
+        Side of its square box.
+    place : int
+        Index into :data:`pruneviz.scenes.vocabulary.PLACES`.
+    mirrored : bool
+        Whether it is drawn mirrored.
+    tilt : float
+        Rotation in degrees.
+    text, colour : str
+        A card's text and the name of its colour; empty for objects.
+    """
+
+    name: str
+    style: str
+    x: float
+    y: float
+    size: float
+    place: int
+    mirrored: bool = False
+    tilt: float = 0.0
+    text: str = ""
+    colour: str = ""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom as fractions of the scene's side."""
+        half = self.size / 2
+        return (self.x - half, self.y - half, self.x + half, self.y + half)
+
+    @property
+    def category(self) -> str:
+        """The class's category, or ``card``."""
+        return CARD if self.name == CARD else CLASSES[CLASS_INDEX[self.name]].category
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A square scene: its things from back to front and the seed of its background."""
+
+    items: tuple[Item, ...]
+    seed: int
+
+    def at(self, place: int) -> Item | None:
+        """Return the thing at a place, or None."""
+        return next((item for item in self.items if item.place == place), None)
+
+    def named(self, name: str) -> list[Item]:
+        """Return all things of one class."""
+        return [item for item in self.items if item.name == name]
+
+
+@dataclass(frozen=True)
+class SceneRules:
+    """How scenes are drawn at random.
+
+    Attributes
+    ----------
+    crowds : tuple of float
+        Relative frequency of scenes with 1, 2, ... things.
+    card : float
+        Probability of a card in a scene.
+    repeat : float
+        Probability that a further object repeats an earlier one's class.
+    styles : str
+        ``seen``: the held-out style of a class never appears. ``unseen``: only classes with
+        a held-out style appear, in that style. ``all``: no rule.
+    """
+
+    crowds: tuple[float, ...] = (0.2, 0.15, 0.2, 0.2, 0.15, 0.1)
+    card: float = 0.35
+    repeat: float = 0.25
+    styles: str = "seen"
+
+
+def _style(rng: Random, name: str, rules: SceneRules) -> str:
+    held_out = HELD_OUT_STYLE.get(name)
+    if rules.styles == "unseen":
+        if held_out is None:
+            raise ValueError(f"{name!r} has no unseen style")
+        return held_out
+    allowed = [s for s in STYLES if rules.styles == "all" or s != held_out]
+    return rng.choice(allowed)
+
+
+def _names(rng: Random, count: int, rules: SceneRules) -> list[str]:
+    pool = list(HELD_OUT_STYLE) if rules.styles == "unseen" else list(CLASS_INDEX)
+    names: list[str] = []
+    for _ in range(count):
+        repeated = names and rng.random() < rules.repeat
+        names.append(rng.choice(names) if repeated else rng.choice(pool))
+    if rng.random() < rules.card:
+        names[rng.randrange(count)] = CARD
+    # At most one card: questions speak of "the card".
+    return names
+
+
+def _place(rng: Random, name: str, place: int, alone: bool, rules: SceneRules) -> Item:
+    row, column = divmod(place, 3)
+    x = (column + 0.5) / 3 + rng.uniform(-_JITTER, _JITTER)
+    y = (row + 0.5) / 3 + rng.uniform(-_JITTER, _JITTER)
+    size = rng.uniform(0.24, 0.5) if alone else rng.uniform(0.21, 0.34)
+    # Everything stays inside the picture.
+    half = size / 2
+    x = min(max(x, half), 1 - half)
+    y = min(max(y, half), 1 - half)
+    if name == CARD:
+        text, colour = rng.choice(CARD_TEXTS), rng.choice(list(COLOURS))
+        size = max(size, 0.26)
+        x, y = (min(max(v, size / 2), 1 - size / 2) for v in (x, y))
+        return Item(CARD, "", x, y, size, place, tilt=rng.uniform(-6, 6), text=text, colour=colour)
+    mirrored, tilt = rng.random() < 0.5, rng.uniform(-15, 15)
+    return Item(name, _style(rng, name, rules), x, y, size, place, mirrored, tilt)
+
+
+def sample_scene(seed: int, rules: SceneRules | None = None) -> Scene:
+    """Invent a scene.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed and rules give the same scene.
+    rules : SceneRules, optional
+        Frequencies and allowed styles.
+
+    Returns
+    -------
+    Scene
+        One to six things (as ``rules.crowds`` says), each in a ninth of its own.
+    """
+    rules = rules or SceneRules()
+    rng = Random(seed)  # noqa: S311 - pictures, not secrets
+    count = rng.choices(range(1, len(rules.crowds) + 1), rules.crowds)[0]
+    places = rng.sample(range(len(PLACES)), count)
+    names = _names(rng, count, rules)
+    items = [_place(rng, n, p, count == 1, rules) for n, p in zip(names, places, strict=True)]
+    return Scene(tuple(items), seed)

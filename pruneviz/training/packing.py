@@ -1,0 +1,102 @@
+"""Pack several questions about one picture into one sequence.
+
+Every question sees the picture and itself, never another question, exactly as if it had been
+asked alone: positions restart after the picture and a block-diagonal mask keeps them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pruneviz.scenes.questions import Question
+from pruneviz.training.tokenizer import BOS, EOS, encode, token_id
+
+NUM_PATCHES = 256
+_IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A batch of packed sequences: a head, the visual tokens, then the questions.
+
+    Attributes
+    ----------
+    head : Tensor, int64, shape (head,)
+        Token ids before the picture.
+    tail : Tensor, int64, shape (batch, tail)
+        Token ids of all questions and answers, padded.
+    targets : Tensor, int64, shape (batch, tail)
+        The next token where it belongs to an answer, else -100.
+    segment : Tensor, int64, shape (batch, tail)
+        Number of the question, from 1; 0 for padding.
+    offset : Tensor, int64, shape (batch, tail)
+        Position inside the question.
+    """
+
+    head: Tensor
+    tail: Tensor
+    targets: Tensor
+    segment: Tensor
+    offset: Tensor
+
+    def positions(self, kept: Tensor) -> Tensor:
+        """Return position ids, shape (batch, head + visual + tail).
+
+        Parameters
+        ----------
+        kept : Tensor, int64, shape (batch, visual)
+            Which patches are shown; the others leave a gap, as pruning does.
+        """
+        start = len(self.head)
+        first = torch.arange(start).expand(len(kept), start)
+        return torch.cat([first, start + kept, start + NUM_PATCHES + self.offset], dim=1)
+
+    def mask(self, visual: int) -> Tensor:
+        """Return the boolean attention mask, shape (batch, 1, length, length)."""
+        prefix = len(self.head) + visual
+        segment = torch.nn.functional.pad(self.segment, (prefix, 0), value=-1)
+        length = segment.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool).tril()
+        same = segment[:, :, None] == segment[:, None, :]
+        shared = (segment == -1)[:, None, :]
+        return ((same | shared) & causal)[:, None]
+
+
+def pack(questions: Sequence[Sequence[Question]]) -> Packed:
+    """Pack the questions of a batch of scenes.
+
+    Parameters
+    ----------
+    questions : sequence of sequences of Question
+        Those of each scene.
+
+    Returns
+    -------
+    Packed
+        Token ids, targets and how they lie.
+    """
+    head = [token_id(BOS), *encode("USER:")]
+    end = token_id(EOS)
+    rows = []
+    for asked in questions:
+        row: list[tuple[int, int, int, int]] = []
+        for number, question in enumerate(asked, start=1):
+            prompt = encode(f"{question.text} ASSISTANT:")
+            answer = (*encode(question.answer), end)
+            # The last token predicts nothing, so it is not fed.
+            tokens = (*prompt, *answer[:-1])
+            targets = (*[_IGNORED] * (len(prompt) - 1), *answer)
+            row += [(t, y, number, i) for i, (t, y) in enumerate(zip(tokens, targets, strict=True))]
+        rows.append(row)
+    longest = max(len(row) for row in rows)
+    table = np.zeros((len(rows), longest, 4), dtype=np.int64)
+    table[..., 1] = _IGNORED
+    for index, row in enumerate(rows):
+        table[index, : len(row)] = row
+    tail, targets, segment, offset = torch.from_numpy(table).unbind(-1)
+    return Packed(torch.tensor(head), tail, targets, segment, offset)

@@ -1,0 +1,100 @@
+"""All settings of the embedded model and of its training, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pruneviz.scenes.scene import SceneRules
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Sizes of the tower, the projector and the decoder."""
+
+    image_size: int = 224
+    patch_size: int = 14
+    vision_width: int = 192
+    vision_layers: int = 8
+    vision_heads: int = 6
+    text_width: int = 128
+    text_layers: int = 10
+    text_heads: int = 4
+    text_mlp: int = 320
+    max_positions: int = 512
+    init_std: float = 0.05
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """How one stage is optimised.
+
+    Attributes
+    ----------
+    steps : int
+        Optimiser steps.
+    batch : int
+        Scenes a step.
+    questions : int
+        Questions a scene; 0 where none are asked.
+    rate : float
+        Peak learning rate: reached after ``warmup`` steps, then falling along a half cosine
+        to a twentieth.
+    """
+
+    steps: int
+    batch: int
+    rate: float
+    questions: int = 0
+    warmup: int = 200
+    weight_decay: float = 0.01
+    clip: float = 1.0
+
+
+# Matching a named object comes first and is asked most.
+_KINDS = {
+    "what": 1.0,
+    "place": 1.0,
+    "category": 1.0,
+    "where": 1.6,
+    "exists": 1.6,
+    "count": 1.2,
+    "total": 0.6,
+    "read": 0.8,
+    "colour": 0.5,
+    "relation": 1.2,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a run of the trainer depends on."""
+
+    seed: int = 1
+    model: ModelSettings = field(default_factory=ModelSettings)
+    kinds: dict[str, float] = field(default_factory=lambda: dict(_KINDS))
+    # Crowded pictures hold more labelled object patches for the same work.
+    tower_rules: SceneRules = field(
+        default_factory=lambda: SceneRules(crowds=(1, 1, 1, 1, 1, 2, 3, 4, 5), card=0.8)
+    )
+    rules: SceneRules = field(default_factory=SceneRules)
+    tower: StageSettings = field(
+        default_factory=lambda: StageSettings(3000, 16, 1e-3, weight_decay=0.05)
+    )
+    symbolic: StageSettings = field(
+        default_factory=lambda: StageSettings(2400, 96, 2e-3, questions=3)
+    )
+    align: StageSettings = field(
+        default_factory=lambda: StageSettings(300, 16, 1e-3, warmup=20)
+    )
+    joint: StageSettings = field(
+        default_factory=lambda: StageSettings(2400, 12, 3e-4, questions=8, warmup=50)
+    )
+    # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.
+    token_curriculum: tuple[tuple[int, int, int], ...] = (
+        (0, 12, 96),
+        (1400, 32, 96),
+        (1900, 96, 48),
+        (2150, 256, 24),
+    )
+    log_every: int = 20
+    save_every: int = 200

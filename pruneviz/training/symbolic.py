@@ -1,0 +1,185 @@
+"""Second stage: the decoder learns to answer from symbols, before it sees any picture.
+
+A patch is shown as the embedding of the *word* for what it holds plus a projected 2-D
+position. Words and visual symbols share one table, which makes it easy to match a named
+object with its patches; a step is cheap because few patches are shown at first.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import LlamaModel
+
+from pruneviz.scenes.labels import GRID, label_patches, owners_from_boxes
+from pruneviz.scenes.questions import ask_many
+from pruneviz.scenes.scene import Scene, sample_scene
+from pruneviz.scenes.vocabulary import CARD, CARD_TEXTS, CLASSES, COLOURS
+from pruneviz.training.answering import answer_loss, by_kind
+from pruneviz.training.architecture import text_config
+from pruneviz.training.loop import run_stage
+from pruneviz.training.packing import pack
+from pruneviz.training.pictures import stack_labels
+from pruneviz.training.settings import Settings
+from pruneviz.training.tokenizer import build_tokenizer, token_id
+
+FIRST_SEED = 200_000_000
+_WAVES = 8
+
+
+def special_ids() -> dict[str, int]:
+    """Return the special token ids that a configuration names."""
+    tokenizer = build_tokenizer()
+    return {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+
+
+def position_waves() -> Tensor:
+    """Return 2-D sinusoids of all patch centres, float32 of shape (256, 4 * _WAVES)."""
+    axis = (torch.arange(GRID) + 0.5) / GRID
+    waves = axis[:, None] * torch.pi * 2.0 ** (torch.arange(_WAVES) / 2)
+    encoded = torch.cat([waves.sin(), waves.cos()], dim=1)
+    rows = encoded[:, None].expand(GRID, GRID, -1)
+    columns = encoded[None].expand(GRID, GRID, -1)
+    return torch.cat([rows, columns], dim=-1).reshape(GRID * GRID, -1)
+
+
+class SymbolicModel(nn.Module):
+    """The decoder with its symbolic eyes."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        sizes = settings.model
+        config = text_config(sizes, len(build_tokenizer()), special_ids())
+        self.decoder = LlamaModel(config)
+        self.position = nn.Linear(4 * _WAVES, sizes.text_width)
+        self.centre = nn.Parameter(torch.randn(sizes.text_width) * sizes.init_std)
+        nn.init.normal_(self.position.weight, std=sizes.init_std / 3)
+        kinds = ["background", *(entry.name for entry in CLASSES), CARD]
+        self.register_buffer("kind_ids", torch.tensor([token_id(k) for k in kinds]))
+        self.register_buffer("text_ids", torch.tensor([0, *map(token_id, CARD_TEXTS)]))
+        self.register_buffer("colour_ids", torch.tensor([0, *map(token_id, COLOURS)]))
+        self.register_buffer("waves", position_waves(), persistent=False)
+        self._start_alike()
+
+    def _start_alike(self) -> None:
+        """Give plurals and synonyms the first value of the word that they stand for."""
+        words = self.decoder.embed_tokens.weight
+        with torch.no_grad():
+            for entry in CLASSES:
+                source = words[token_id(entry.name)]
+                for other in (entry.plural, *entry.synonyms):
+                    if other != entry.name:
+                        # Not equal: answers must tell "cat" from "cats".
+                        words[token_id(other)] = 0.8 * source + 0.6 * words[token_id(other)]
+
+    def embed(self, labels: dict[str, Tensor]) -> Tensor:
+        """Embed patches symbolically.
+
+        Parameters
+        ----------
+        labels : dict of str to Tensor
+            See :func:`pruneviz.training.pictures.stack_labels`; shape (batch, 256).
+
+        Returns
+        -------
+        Tensor, float32, shape (batch, 256, width)
+            What the projector must learn to give.
+        """
+        words = self.decoder.embed_tokens.weight
+        out = words[self.kind_ids[labels["kind"]]]
+        for field, ids in (("text", self.text_ids), ("colour", self.colour_ids)):
+            present = (labels[field] > 0).unsqueeze(-1)
+            out = out + present * words[ids[labels[field]]]
+        out = out + labels["centre"].unsqueeze(-1) * self.centre
+        return out + self.position(self.waves)
+
+
+def choose_patches(labels: dict[str, Tensor], count: int, rng: np.random.Generator) -> Tensor:
+    """Choose patches to show: all centres, then others at random, in raster order.
+
+    Parameters
+    ----------
+    labels : dict of str to Tensor
+        Shape (batch, 256).
+    count : int
+        How many; at least the largest number of things.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    Tensor, int64, shape (batch, count)
+        Sorted indices.
+    """
+    centre = labels["centre"].numpy()
+    order = np.argsort(rng.random(centre.shape) - centre, axis=1)[:, :count]
+    return torch.from_numpy(np.sort(order, axis=1))
+
+
+def symbolic_labels(scenes: list[Scene]) -> dict[str, Tensor]:
+    """Return patch labels estimated from boxes, without drawing."""
+    return stack_labels([label_patches(s, owners_from_boxes(s)) for s in scenes])
+
+
+def train_symbolic(
+    settings: Settings, folder: Path, device: torch.device, resume: bool, until: int | None = None
+) -> SymbolicModel:
+    """Train the decoder on symbolic scenes.
+
+    Parameters
+    ----------
+    settings : Settings
+        Sizes, question kinds, curriculum and the stage's settings.
+    folder : Path
+        Where the checkpoint ``symbolic.pt`` lies.
+    device : torch.device
+        Where to compute; bfloat16 autocast is used.
+    resume : bool
+        Whether to go on from the checkpoint.
+    until : int, optional
+        Stop early after this step.
+
+    Returns
+    -------
+    SymbolicModel
+        The decoder and the embeddings that pictures are to be projected to.
+    """
+    torch.manual_seed(settings.seed + 1)
+    stage = settings.symbolic
+    model = SymbolicModel(settings).to(device)
+
+    def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
+        _, tokens, batch = [c for c in settings.token_curriculum if c[0] <= step][-1]
+        start = FIRST_SEED + step * stage.batch
+        rng = Random(start)  # noqa: S311 - questions, not secrets
+        scenes = [sample_scene(start + i, settings.rules) for i in range(batch)]
+        questions = [ask_many(s, stage.questions, rng, settings.kinds) for s in scenes]
+        labels = symbolic_labels(scenes)
+        kept = choose_patches(labels, tokens, np.random.default_rng(start))
+        labels = {key: value.to(device) for key, value in labels.items()}
+        with torch.autocast(device.type, torch.bfloat16):
+            visual = model.embed(labels)
+            index = kept.to(device).unsqueeze(-1).expand(-1, -1, visual.shape[-1])
+            loss, right = answer_loss(model.decoder, visual.gather(1, index), kept, pack(questions))
+        return loss, by_kind(questions, right)
+
+    run_stage(
+        "symbolic",
+        model,
+        loss_at,
+        stage,
+        folder=folder,
+        resume=resume,
+        log_every=settings.log_every,
+        save_every=settings.save_every,
+        until=until,
+    )
+    return model

@@ -1,0 +1,115 @@
+"""First stage: the vision tower learns what every patch shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPVisionModel
+
+from pruneviz.scenes.scene import sample_scene
+from pruneviz.training.architecture import PatchHeads, vision_config
+from pruneviz.training.loop import run_stage
+from pruneviz.training.pictures import draw_batch
+from pruneviz.training.settings import Settings
+
+# Stages draw their scenes from ranges of seeds that do not meet.
+FIRST_SEED = 0
+
+
+class LabelledTower(nn.Module):
+    """The tower with its training read-outs."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.tower = CLIPVisionModel(vision_config(settings.model))
+        self.heads = PatchHeads(settings.model.vision_width)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode pictures.
+
+        Parameters
+        ----------
+        pixels : Tensor, float32, shape (batch, 3, side, side)
+            Normalised.
+
+        Returns
+        -------
+        patches : Tensor, shape (batch, patches, width)
+            Penultimate layer without the class token: what LLaVA projects.
+        pooled : Tensor, shape (batch, width)
+            The class token after the last layer.
+        """
+        out = self.tower(pixels, output_hidden_states=True)
+        return out.hidden_states[-2][:, 1:], out.pooler_output
+
+
+def accuracy(heads: PatchHeads, patches: Tensor, labels: dict[str, Tensor]) -> dict[str, float]:
+    """Return shares of right patch labels: object patches, card texts and centres."""
+    with torch.no_grad():
+        patches = patches.detach().float()
+        thing = labels["kind"] > 0
+        card = labels["text"] > 0
+        right = heads.kind(patches).argmax(-1) == labels["kind"]
+        text = heads.text(patches).argmax(-1) == labels["text"]
+        centre = heads.centre(patches).squeeze(-1) > 0
+        found = centre & (labels["centre"] > 0)
+    result = {"patch": float(right.float().mean())}
+    if thing.any():
+        result["object"] = float(right[thing].float().mean())
+    if card.any():
+        result["text"] = float(text[card].float().mean())
+    result["centre"] = float(2 * found.sum() / (centre.sum() + labels["centre"].sum()))
+    return result
+
+
+def train_tower(
+    settings: Settings, folder: Path, device: torch.device, resume: bool, until: int | None = None
+) -> LabelledTower:
+    """Train the tower on patch labels.
+
+    Parameters
+    ----------
+    settings : Settings
+        Sizes, rules and the stage's settings.
+    folder : Path
+        Where the checkpoint ``tower.pt`` lies.
+    device : torch.device
+        Where to compute; bfloat16 autocast is used.
+    resume : bool
+        Whether to go on from the checkpoint.
+    until : int, optional
+        Stop early after this step.
+
+    Returns
+    -------
+    LabelledTower
+        The trained tower with its read-outs.
+    """
+    torch.manual_seed(settings.seed)
+    stage = settings.tower
+    model = LabelledTower(settings).to(device)
+
+    def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
+        start = FIRST_SEED + step * stage.batch
+        scenes = [sample_scene(start + i, settings.tower_rules) for i in range(stage.batch)]
+        pixels, labels = draw_batch(scenes, settings.model.image_size)
+        labels = {key: value.to(device) for key, value in labels.items()}
+        with torch.autocast(device.type, torch.bfloat16):
+            patches, pooled = model(pixels.to(device))
+            loss = model.heads.loss(patches, pooled, labels)
+        return loss, accuracy(model.heads, patches, labels)
+
+    run_stage(
+        "tower",
+        model,
+        loss_at,
+        stage,
+        folder=folder,
+        resume=resume,
+        log_every=settings.log_every,
+        save_every=settings.save_every,
+        until=until,
+    )
+    return model
