@@ -1,0 +1,28 @@
+"""Pruning methods, one file each. A method knows no model: it asks its context."""
+
+from pruneviz.methods.base import Method, Scores, Stage, StageContext
+from pruneviz.methods.chain import Chain
+from pruneviz.methods.controls import Random, Uniform
+from pruneviz.methods.fastv import FastV
+from pruneviz.methods.fopru import FoPru
+from pruneviz.methods.pyramiddrop import PyramidDrop
+from pruneviz.methods.registry import get_method, list_methods
+from pruneviz.methods.resprune import ResPrune
+from pruneviz.methods.transprune import TransPrune
+
+__all__ = [
+    "Chain",
+    "FastV",
+    "FoPru",
+    "Method",
+    "PyramidDrop",
+    "Random",
+    "ResPrune",
+    "Scores",
+    "Stage",
+    "StageContext",
+    "TransPrune",
+    "Uniform",
+    "get_method",
+    "list_methods",
+]

@@ -1,0 +1,21 @@
+"""Errors that say what is wrong and what to do."""
+
+
+class PruneVizError(Exception):
+    """Base of all errors raised on purpose; the message is meant for the user."""
+
+
+class UnsupportedModelError(PruneVizError, TypeError):
+    """The model's structure is not one that tokens can be removed from."""
+
+
+class PruningError(PruneVizError, RuntimeError):
+    """The way the model is run does not allow tokens to be removed correctly."""
+
+
+class InputError(PruneVizError, ValueError):
+    """An image, a question or a setting that cannot be used."""
+
+
+class ModelLoadError(PruneVizError, RuntimeError):
+    """A model could not be found or loaded."""

@@ -1,0 +1,266 @@
+"""What a pruning method is: where it prunes, by which score, and how many it keeps."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal, Protocol, Self, get_args
+
+import torch
+
+from pruneviz.ops import top_indices
+
+Positions = Literal["renumber", "keep"]
+POSITIONS: tuple[str, ...] = get_args(Positions)
+
+
+class StageContext(Protocol):
+    """What a method may ask about one sample at one pruning stage.
+
+    Everything is computed when asked for and only then. Shapes use ``n`` for the visual
+    tokens still alive and ``d`` for the LLM's width.
+    """
+
+    layer: int
+    num_visual: int
+    alive: torch.Tensor
+    device: torch.device
+
+    def transition(self, layers: tuple[int, ...]) -> torch.Tensor:
+        """TTV summed over those of `layers` that have run: float32 ``[n]``."""
+        ...
+
+    def attention(self, queries: str, own_layer: bool = False) -> torch.Tensor:
+        """Mean attention of the queries to each token, heads averaged: float32 ``[n]``.
+
+        `queries` is ``"after_image"``, ``"last"`` or ``"question"`` (content words). Taken in
+        the decoder layer after the pruning layer or, with `own_layer`, inside it (the method
+        must then set `reads_own_attention`). Raises :class:`NoQueryError` where no such query
+        exists.
+        """
+        ...
+
+    def visual_features(self) -> torch.Tensor:
+        """Hidden states of the alive visual tokens entering this stage: ``[n, d]``."""
+        ...
+
+    def text_features(self) -> tuple[torch.Tensor, str]:
+        """Input embeddings of the question's words ``[t, d]`` and how they were chosen."""
+        ...
+
+    def vision_significance(self, include_cls: bool) -> torch.Tensor:
+        """FoPru's significance from the vision encoder: float32 ``[num_visual]``."""
+        ...
+
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the patch grid."""
+        ...
+
+
+class NoQueryError(ValueError):
+    """No text token of the wanted kind follows the image."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a method prunes: after decoder layer `layer` (1-based; 0 = before the LLM)."""
+
+    layer: int
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class TransitionSpec:
+    """Which TTV a method reads.
+
+    Attributes
+    ----------
+    layers : tuple of int
+        1-based decoder layers.
+    direction : str
+        ``"one_minus_cos"`` (published code) or ``"one_minus_abs_cos"`` (paper).
+    scope : str
+        Softmax over the whole ``"sequence"`` (code) or over the ``"image"`` tokens.
+    part : str
+        ``"full"``, or the ablations ``"direction"`` (softmax alone) and ``"magnitude"``.
+    """
+
+    layers: tuple[int, ...]
+    direction: str = "one_minus_cos"
+    scope: str = "sequence"
+    part: str = "full"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a method thought of each alive token.
+
+    Attributes
+    ----------
+    total : torch.Tensor
+        ``[n]``, larger is kept.
+    components : dict of str to torch.Tensor
+        Each ``[n]``, as they entered the total.
+    kept : torch.Tensor or None
+        Int64, ascending places among the alive tokens, where the method picks by itself;
+        None = the largest totals.
+    notes : tuple of str
+        Fallbacks taken.
+    """
+
+    total: torch.Tensor
+    components: dict[str, torch.Tensor] = field(default_factory=dict)
+    kept: torch.Tensor | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(ABC):
+    """Base of all pruning methods: frozen settings, no state.
+
+    Parameters
+    ----------
+    keep_ratio : float, optional
+        Share of the original visual tokens kept after the last stage, in (0, 1].
+    keep_tokens : int, optional
+        Exact number kept after the last stage; excludes `keep_ratio`.
+    num_layers : int, optional
+        Depth of the model it is meant for. Where given, layer settings are checked at once
+        instead of when the method meets a model.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[str] = ""
+    positions: ClassVar[Positions] = "renumber"
+    needs_vision: ClassVar[bool] = False
+    reads_own_attention: ClassVar[bool] = False
+    exact_prefix: ClassVar[bool] = True
+    """True where a smaller budget keeps a prefix of the same ranking."""
+    default_ratio: ClassVar[float] = 0.25
+    """Keep ratio where neither ratio nor count is given."""
+
+    keep_ratio: float | None = None
+    keep_tokens: int | None = None
+    num_layers: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the settings; subclasses call this first."""
+        check_budget(self.keep_ratio, self.keep_tokens)
+        if self.num_layers is not None:
+            if not isinstance(self.num_layers, int) or self.num_layers < 1:
+                raise ValueError(f"num_layers must be a positive integer, not {self.num_layers!r}.")
+            self.plan(self.num_layers)
+
+    @property
+    def budget_ratio(self) -> float:
+        """The keep ratio, the method's default where neither ratio nor count was given."""
+        return self.default_ratio if self.keep_ratio is None else float(self.keep_ratio)
+
+    @classmethod
+    def for_depth(cls, num_layers: int, **settings: Any) -> Self:
+        """Build the method for a model of `num_layers`, its published layers scaled to fit."""
+        return cls(num_layers=num_layers, **settings)
+
+    @abstractmethod
+    def stages(self) -> tuple[Stage, ...]:
+        """The pruning stages, in order."""
+
+    @abstractmethod
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        """Scores of the alive tokens; `keep` of them will stay."""
+
+    def transition_spec(self) -> TransitionSpec | None:
+        """Which TTV must be recorded for :meth:`score`; None = none."""
+        return None
+
+    def positions_at(self, stage: Stage) -> Positions:
+        """Published position mode at this stage."""
+        return self.positions
+
+    def count(self, stage: Stage, num_visual: int) -> int:
+        """Visual tokens left after this stage, from the original number.
+
+        Raises
+        ------
+        ValueError
+            If nothing would be left or more is asked for than there is.
+        """
+        if self.keep_tokens is not None:
+            return check_count(self.keep_tokens, num_visual)
+        return check_count(int(num_visual * self.budget_ratio), num_visual, self.budget_ratio)
+
+    def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
+        """Places (ascending, int64 ``[keep]``) among the alive tokens, and the scores."""
+        scores = self.score(context, stage, keep)
+        kept = top_indices(scores.total, keep) if scores.kept is None else scores.kept
+        return kept, scores
+
+    def plan(self, num_layers: int) -> tuple[Stage, ...]:
+        """The stages, checked against a model of `num_layers` decoder layers.
+
+        Raises
+        ------
+        ValueError
+            If a stage lies outside the model.
+        """
+        stages = self.stages()
+        layers = [stage.layer for stage in stages if stage.layer > 0]
+        if layers and max(layers) >= num_layers:
+            shown = "/".join(map(str, layers))
+            raise ValueError(
+                f"{self.title} prunes after layer {shown}, but the model has {num_layers} decoder "
+                f"layers and pruning must come before the last. {self._depth_advice(num_layers)}"
+            )
+        return stages
+
+    def _depth_advice(self, num_layers: int) -> str:
+        return f"Choose a layer from 1 to {num_layers - 1}."
+
+    def parameters(self) -> dict[str, Any]:
+        """Settings as plain values, without those left at None."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in values.items()
+            if value is not None
+        }
+
+
+def check_budget(keep_ratio: float | None, keep_tokens: int | None) -> None:
+    """Raise ValueError unless at most one of the two is given and it makes sense."""
+    if keep_ratio is not None and keep_tokens is not None:
+        raise ValueError("Give keep_ratio or keep_tokens, not both.")
+    if keep_ratio is not None:
+        check_ratio(keep_ratio)
+    if keep_tokens is not None and (
+        isinstance(keep_tokens, bool) or not isinstance(keep_tokens, int) or keep_tokens < 1
+    ):
+        raise ValueError(f"keep_tokens must be a whole number of at least 1, not {keep_tokens!r}.")
+
+
+def check_ratio(value: float, what: str = "keep_ratio") -> float:
+    """Return `value` as float if it lies in (0, 1], else raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{what} must be a number above 0 and up to 1, not {value!r}.")
+    if not 0.0 < value <= 1.0:
+        raise ValueError(
+            f"{what} must be above 0 and up to 1, not {value!r}: it is the share of the visual "
+            "tokens that is kept (1 keeps them all)."
+        )
+    return float(value)
+
+
+def check_count(count: int, num_visual: int, ratio: float | None = None) -> int:
+    """Return `count` if it lies in 1..num_visual, else raise ValueError."""
+    if count < 1:
+        shown = "" if ratio is None else f" {ratio:g} of"
+        raise ValueError(
+            f"Keeping{shown} {num_visual} visual tokens leaves none; the smallest keep ratio for "
+            f"this image is {1 / num_visual:.4g}."
+        )
+    if count > num_visual:
+        raise ValueError(f"Cannot keep {count} visual tokens: the image has {num_visual}.")
+    return count

@@ -1,0 +1,100 @@
+"""Chain: one method before the LLM, another inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from pruneviz.methods.base import Method, Positions, Scores, Stage, StageContext, TransitionSpec
+
+
+@dataclass(frozen=True, init=False)
+class Chain(Method):
+    """Several methods after one another, such as ResPrune and then TransPrune.
+
+    Parameters
+    ----------
+    methods : sequence of Method
+        In the order their layers come. Each one's ratios count from the tokens that the ones
+        before it left. The trace gives all stages in original indices.
+    """
+
+    name: ClassVar[str] = "chain"
+    title: ClassVar[str] = "Chain"
+    summary: ClassVar[str] = "Several methods one after another."
+    exact_prefix: ClassVar[bool] = False
+
+    methods: Sequence[Method] = ()
+
+    def __init__(self, methods: Sequence[Method]) -> None:
+        """Check the order of the layers."""
+        object.__setattr__(self, "methods", tuple(methods))
+        for unused in ("keep_ratio", "keep_tokens", "num_layers"):
+            object.__setattr__(self, unused, None)
+        if not self.methods:
+            raise ValueError("Chain needs at least one method.")
+        for earlier, later in zip(self.methods, self.methods[1:], strict=False):
+            if earlier.stages()[-1].layer >= later.stages()[0].layer:
+                raise ValueError(
+                    f"Chain: {later.title} would prune after layer {later.stages()[0].layer}, "
+                    f"but {earlier.title} before it prunes after layer "
+                    f"{earlier.stages()[-1].layer}. Order them by layer."
+                )
+        specs = [m.transition_spec() for m in self.methods]
+        if sum(spec is not None for spec in specs) > 1:
+            raise ValueError("Chain takes at most one method that reads TTV.")
+        for flag in ("needs_vision", "reads_own_attention"):
+            object.__setattr__(self, flag, any(getattr(m, flag) for m in self.methods))
+
+    def _parts(self) -> list[tuple[Method, Stage]]:
+        return [(method, stage) for method in self.methods for stage in method.stages()]
+
+    def stages(self) -> tuple[Stage, ...]:
+        """All stages in order."""
+        return tuple(Stage(stage.layer, i) for i, (_, stage) in enumerate(self._parts()))
+
+    def part(self, stage: Stage) -> tuple[Method, Stage]:
+        """The member method and its own stage behind a stage of the chain."""
+        return self._parts()[stage.index]
+
+    def transition_spec(self) -> TransitionSpec | None:
+        """That of the member which reads TTV."""
+        return next((s for m in self.methods if (s := m.transition_spec()) is not None), None)
+
+    def positions_at(self, stage: Stage) -> Positions:
+        """The member's published mode."""
+        method, own = self.part(stage)
+        return method.positions_at(own)
+
+    def plan(self, num_layers: int) -> tuple[Stage, ...]:
+        """Every member's plan, checked."""
+        for method in self.methods:
+            method.plan(num_layers)
+        return self.stages()
+
+    def count(self, stage: Stage, num_visual: int) -> int:
+        """Tokens left, from the number that entered the member method."""
+        remaining = num_visual
+        member, own = self.part(stage)
+        for method in self.methods:
+            if method is member:
+                break
+            remaining = method.count(method.stages()[-1], remaining)
+        return member.count(own, remaining)
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        """The member's scores."""
+        method, own = self.part(stage)
+        return method.score(context, own, keep)
+
+    def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
+        """The member's choice."""
+        method, own = self.part(stage)
+        return method.select(context, own, keep)
+
+    def parameters(self) -> dict[str, Any]:
+        """Each member's name and settings."""
+        return {"methods": [{"name": m.name, **m.parameters()} for m in self.methods]}

@@ -1,0 +1,61 @@
+"""What the rest of the library needs to know about a model family."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+
+from pruneviz.errors import UnsupportedModelError
+from pruneviz.models.decoder import Decoder
+from pruneviz.models.geometry import PatchGrid
+from pruneviz.models.vision import VisionRecord
+
+
+class Adapter(ABC):
+    """One model family. Adapters hold no state; the model is an argument everywhere."""
+
+    family: ClassVar[str]
+    example: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def matches(cls, model: Any) -> bool:
+        """Whether this adapter handles the model."""
+
+    @abstractmethod
+    def decoder(self, model: Any) -> Decoder:
+        """The language model's decoder stack, checked."""
+
+    def entry(self, model: Any) -> Any:
+        """The module whose forward receives ``input_ids`` together with the image."""
+        return self.decoder(model).module
+
+    def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
+        """Bool ``[batch, sequence]``, True at visual tokens."""
+        token = getattr(model.config, "image_token_id", None)
+        if token is None:
+            return torch.zeros_like(input_ids, dtype=torch.bool)
+        return input_ids == token
+
+    def watch_vision(self, model: Any, keep: Callable[[VisionRecord], None]) -> Any:
+        """Register a hook that records what FoPru needs; returns its handle."""
+        raise UnsupportedModelError(
+            f"{type(model).__name__} has no vision encoder here: methods that read its attention "
+            "(FoPru) need a vision-language model."
+        )
+
+    def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
+        """Model inputs of one image and question, on the model's device."""
+        raise UnsupportedModelError(f"{type(model).__name__} takes no image.")
+
+    def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
+        """Encode the image and return ``inputs_embeds`` and ``attention_mask`` for `generate`."""
+        raise UnsupportedModelError(f"{type(model).__name__} takes no image.")
+
+    def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
+        """Where the visual tokens of an image of this size lie."""
+        raise UnsupportedModelError(f"{type(model).__name__} takes no image.")

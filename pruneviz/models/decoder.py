@@ -1,0 +1,82 @@
+"""The part of a language model that tokens are removed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from pruneviz.errors import UnsupportedModelError
+
+LAYER_PARTS = ("self_attn", "mlp", "input_layernorm", "post_attention_layernorm")
+ATTENTION_PARTS = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A Llama- or Qwen2-like decoder stack.
+
+    Attributes
+    ----------
+    module : nn.Module
+        The stack itself (``LlamaModel`` or alike).
+    layers : nn.ModuleList
+        Its decoder layers.
+    """
+
+    module: Any
+    layers: nn.ModuleList
+
+    @property
+    def config(self) -> Any:
+        """Configuration of the language model."""
+        return self.module.config
+
+    @property
+    def num_layers(self) -> int:
+        """Number of decoder layers."""
+        return len(self.layers)
+
+    @classmethod
+    def of(cls, module: nn.Module, described: str) -> Decoder:
+        """Check a stack's structure.
+
+        Raises
+        ------
+        UnsupportedModelError
+            If a part is missing or the layers use sliding-window attention.
+        """
+        layers = getattr(module, "layers", None)
+        for part in ("layers", "rotary_emb", "embed_tokens"):
+            if getattr(module, part, None) is None:
+                raise UnsupportedModelError(f"{described} has no {part!r} in its language model.")
+        if not isinstance(layers, nn.ModuleList) or not len(layers):
+            raise UnsupportedModelError(f"{described} has no decoder layers.")
+        for layer in layers:
+            _check_layer(layer, described)
+        config = module.config
+        kinds = set(getattr(config, "layer_types", None) or ())
+        if kinds - {"full_attention"} or getattr(config, "sliding_window", None):
+            raise UnsupportedModelError(
+                f"{described} uses sliding-window attention, whose cache drops tokens itself; "
+                "set sliding_window to None in its configuration if the window never applies."
+            )
+        return cls(module, layers)
+
+
+def _check_layer(layer: nn.Module, described: str) -> None:
+    children = {name for name, _ in layer.named_children()}
+    if set(LAYER_PARTS) - children:
+        raise UnsupportedModelError(
+            f"{described}: a decoder layer lacks {', '.join(sorted(set(LAYER_PARTS) - children))}."
+        )
+    norms = {name for name in children if "norm" in name} - set(LAYER_PARTS)
+    if norms:
+        raise UnsupportedModelError(
+            f"{described}: decoder layers with further norms ({', '.join(sorted(norms))}) are "
+            "not Llama-like."
+        )
+    missing = [part for part in ATTENTION_PARTS if not hasattr(layer.self_attn, part)]
+    if missing:
+        raise UnsupportedModelError(f"{described}: attention without {', '.join(missing)}.")

@@ -1,0 +1,89 @@
+"""Where each visual token lies on the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class PatchGrid:
+    """Which box of the original image each visual token shows.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Size of the grid of cells.
+    image_size : tuple of int
+        Width and height of the original image in pixels.
+    boxes : np.ndarray
+        Float32 ``[rows * columns, 4]``: left, top, right, bottom of each cell in original
+        pixels, row by row, clipped to the image.
+    token_cell : np.ndarray
+        Int64 ``[num_tokens]``: cell of each visual token, -1 for a token with no place.
+    seen : tuple of float
+        The rectangle of the original image that the model saw, in pixels.
+    """
+
+    rows: int
+    columns: int
+    image_size: tuple[int, int]
+    boxes: np.ndarray
+    token_cell: np.ndarray
+    seen: tuple[float, float, float, float]
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of visual tokens."""
+        return len(self.token_cell)
+
+    def token_box(self, token: int) -> tuple[float, float, float, float] | None:
+        """Box of a token in original pixels, None for a token with no place."""
+        cell = int(self.token_cell[token])
+        if cell < 0:
+            return None
+        left, top, right, bottom = (float(v) for v in self.boxes[cell])
+        return left, top, right, bottom
+
+    def to_cells(self, values: np.ndarray, fill: float = np.nan) -> np.ndarray:
+        """Spread one value per token over the grid: ``[rows, columns]``, `fill` elsewhere."""
+        flat = np.full(self.rows * self.columns, fill, dtype=np.float32)
+        placed = self.token_cell >= 0
+        flat[self.token_cell[placed]] = np.asarray(values, dtype=np.float32)[placed]
+        return flat.reshape(self.rows, self.columns)
+
+    @classmethod
+    def regular(
+        cls,
+        image_size: tuple[int, int],
+        rows: int,
+        columns: int,
+        view: tuple[float, float, float, float],
+        leading: int = 0,
+    ) -> PatchGrid:
+        """Build a grid of equal cells over a rectangle of the original image.
+
+        Parameters
+        ----------
+        image_size : tuple of int
+            Width and height of the original.
+        rows, columns : int
+            Cells.
+        view : tuple of float
+            Rectangle that the grid covers, in original pixels; may reach beyond the image
+            (padding).
+        leading : int
+            Tokens with no place before the first cell, such as CLS.
+        """
+        left, top, right, bottom = view
+        x = np.linspace(left, right, columns + 1)
+        y = np.linspace(top, bottom, rows + 1)
+        width, height = image_size
+        x, y = x.clip(0, width), y.clip(0, height)
+        x0, y0 = np.meshgrid(x[:-1], y[:-1])
+        x1, y1 = np.meshgrid(x[1:], y[1:])
+        boxes = np.stack([x0, y0, x1, y1], axis=-1).reshape(-1, 4).astype(np.float32)
+        cells = np.concatenate([np.full(leading, -1), np.arange(rows * columns)])
+        seen = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
+        return cls(rows, columns, image_size, boxes, cells.astype(np.int64), seen)

@@ -1,0 +1,148 @@
+"""The LLaVA-1.5 family: one view of the image, one visual token per patch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from transformers import LlavaForConditionalGeneration
+
+from pruneviz.errors import InputError, UnsupportedModelError
+from pruneviz.models.base import Adapter
+from pruneviz.models.decoder import Decoder
+from pruneviz.models.geometry import PatchGrid
+from pruneviz.models.vision import VisionRecord, penultimate_attention, watch
+
+PROMPT = "USER: <image>\n{question} ASSISTANT:"
+
+
+class LlavaAdapter(Adapter):
+    """``LlavaForConditionalGeneration`` with any vision tower, with CLS or without."""
+
+    family: ClassVar[str] = "LLaVA-1.5 (LlavaForConditionalGeneration)"
+    example: ClassVar[str] = "llava-hf/llava-1.5-7b-hf"
+
+    @classmethod
+    def matches(cls, model: Any) -> bool:
+        """Whether it is a LLaVA-1.5 model."""
+        return isinstance(model, LlavaForConditionalGeneration)
+
+    def decoder(self, model: Any) -> Decoder:
+        """The language model."""
+        return Decoder.of(model.model.language_model, type(model).__name__)
+
+    def entry(self, model: Any) -> Any:
+        """``LlavaModel``, which sees ids and pixels together."""
+        return model.model
+
+    def watch_vision(self, model: Any, keep: Callable[[VisionRecord], None]) -> Any:
+        """Watch the tower's penultimate layer."""
+        tower = model.model.vision_tower
+        shape: dict[str, tuple[int, int]] = {}
+
+        def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            pixels = kwargs["pixel_values"] if "pixel_values" in kwargs else args[0]
+            height, width = pixels.shape[-2:]
+            side = tower.config.patch_size
+            shape["grid"] = (height // side, width // side)
+
+        first = tower.register_forward_pre_hook(note, with_kwargs=True)
+        second = watch(
+            penultimate_attention(tower),
+            lambda: shape["grid"],
+            lambda: int(model.config.vision_feature_select_strategy == "default"),
+            keep,
+        )
+        return _Handles(first, second)
+
+    def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
+        """Chat template around the question, image processed, all on the model's device."""
+        token = getattr(processor, "image_token", "<image>")
+        if token in question:
+            raise InputError(f"Leave the placeholder {token!r} out of the question.")
+        text = self._prompt(processor, question)
+        inputs = processor(images=image, text=text, return_tensors="pt")
+        return inputs.to(model.device, dtype=model.dtype)
+
+    @staticmethod
+    def _prompt(processor: Any, question: str) -> str:
+        if not getattr(processor, "chat_template", None):
+            return PROMPT.format(question=question)
+        content = [{"type": "image"}, {"type": "text", "text": question}]
+        return processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+
+    @torch.no_grad()
+    def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
+        """Run tower and projector once and put their rows into the prompt's embeddings."""
+        ids = inputs["input_ids"]
+        embeds = model.get_input_embeddings()(ids)
+        features = model.model.get_image_features(
+            pixel_values=inputs["pixel_values"], return_dict=True
+        ).pooler_output
+        rows = torch.cat(list(features), dim=0).to(embeds.device, embeds.dtype)
+        mask = self.visual_mask(model, ids)
+        embeds = embeds.masked_scatter(mask.unsqueeze(-1), rows)
+        return {"inputs_embeds": embeds, "attention_mask": inputs["attention_mask"]}
+
+    def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
+        """Invert the image processor's padding, resizing and centre crop."""
+        images = processor.image_processor
+        patch = model.config.vision_config.patch_size
+        view, (height, width) = _view(images, image_size)
+        keeps_cls = model.config.vision_feature_select_strategy != "default" and bool(
+            getattr(processor, "num_additional_image_tokens", 0)
+        )
+        return PatchGrid.regular(
+            image_size, height // patch, width // patch, view, leading=int(keeps_cls)
+        )
+
+
+class _Handles:
+    """Several hook handles that are removed together."""
+
+    def __init__(self, *handles: Any) -> None:
+        self._handles = handles
+
+    def remove(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+
+def _view(
+    images: Any, image_size: tuple[int, int]
+) -> tuple[tuple[float, float, float, float], tuple[int, int]]:
+    """Rectangle of the original that the model sees, and the model's input height and width."""
+    width, height = float(image_size[0]), float(image_size[1])
+    left = top = 0.0
+    if getattr(images, "do_pad", False):
+        side = max(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        width = height = side
+    size = dict(images.size)
+    if "shortest_edge" in size:
+        # The longer side is truncated to whole pixels, so the two scales differ a little.
+        short, long = min(width, height), max(width, height)
+        edge = size["shortest_edge"]
+        longer = int(edge * long / short)
+        resized = (edge, longer) if width <= height else (longer, edge)
+    elif "height" in size:
+        resized = (size["width"], size["height"])
+    else:
+        raise UnsupportedModelError(f"Image processor sizes of the kind {size} are not supported.")
+    if not getattr(images, "do_center_crop", False):
+        return (left, top, left + width, top + height), (resized[1], resized[0])
+    crop = dict(images.crop_size)
+    scale_x, scale_y = width / resized[0], height / resized[1]
+    x = (resized[0] - crop["width"]) // 2
+    y = (resized[1] - crop["height"]) // 2
+    view = (
+        left + x * scale_x,
+        top + y * scale_y,
+        left + (x + crop["width"]) * scale_x,
+        top + (y + crop["height"]) * scale_y,
+    )
+    return view, (crop["height"], crop["width"])

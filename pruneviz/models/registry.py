@@ -1,0 +1,33 @@
+"""Which adapter handles which model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pruneviz.errors import UnsupportedModelError
+from pruneviz.models.base import Adapter
+from pruneviz.models.causal_lm import CausalLMAdapter
+from pruneviz.models.llava import LlavaAdapter
+
+ADAPTERS: tuple[type[Adapter], ...] = (LlavaAdapter, CausalLMAdapter)
+
+
+def supported_models() -> str:
+    """One line per supported family, for error messages and pages."""
+    return "\n".join(f"- {adapter.family}, e.g. {adapter.example}" for adapter in ADAPTERS)
+
+
+def find_adapter(model: Any) -> Adapter:
+    """Adapter of a model.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If no family matches; the message lists the supported ones.
+    """
+    for adapter in ADAPTERS:
+        if adapter.matches(model):
+            return adapter()
+    raise UnsupportedModelError(
+        f"{type(model).__name__} is not supported. Supported models:\n{supported_models()}"
+    )

@@ -1,0 +1,118 @@
+"""Attention means of a vision encoder's penultimate layer, without eager attention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruneviz.errors import UnsupportedModelError
+from pruneviz.ops import larger_variance, self_attention_means
+
+PROJECTIONS = (("q_proj", "k_proj"), ("query", "key"))
+
+
+@dataclass
+class VisionRecord:
+    """Inputs of the penultimate layer's attention for the images encoded last.
+
+    Attributes
+    ----------
+    attention : nn.Module
+        The attention module.
+    hidden : torch.Tensor
+        Its input, ``[images, tokens, width]``.
+    grid : tuple of int
+        Rows and columns of patches.
+    leading : int
+        Tokens before the first patch that the LLM does not get (1 for a CLS token).
+    """
+
+    attention: nn.Module
+    hidden: torch.Tensor
+    grid: tuple[int, int]
+    leading: int
+
+    @property
+    def num_images(self) -> int:
+        """How many images were encoded."""
+        return self.hidden.shape[0]
+
+    @property
+    def tokens_per_image(self) -> int:
+        """Visual tokens that the LLM gets per image."""
+        return self.hidden.shape[1] - self.leading
+
+    @torch.no_grad()
+    def significance(
+        self, include_cls: bool = False, images: slice = slice(None)
+    ) -> torch.Tensor:
+        """FoPru's significance of every patch, float32 ``[images, tokens_per_image]``."""
+        query, key, scaling = project(self.attention, self.hidden[images])
+        first = 0 if include_cls else self.leading
+        received, emitted = self_attention_means(query, key, scaling, first)
+        return larger_variance(received, emitted)[:, self.leading - first :]
+
+
+def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """Queries and keys ``[images, heads, tokens, head_dim]`` and the logits' scale."""
+    names = next(pair for pair in PROJECTIONS if hasattr(attention, pair[0]))
+    query, key = (getattr(attention, name)(hidden) for name in names)
+    heads = next(
+        int(getattr(attention, name))
+        for name in ("num_heads", "num_attention_heads")
+        if hasattr(attention, name)
+    )
+    head_dim = query.shape[-1] // heads
+    scaling = float(getattr(attention, "scale", getattr(attention, "scaling", head_dim**-0.5)))
+    shape = (*hidden.shape[:2], heads, head_dim)
+    return query.view(shape).transpose(1, 2), key.view(shape).transpose(1, 2), scaling
+
+
+def penultimate_attention(tower: nn.Module) -> nn.Module:
+    """Attention module of the tower's last layer but one.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If the tower has fewer than two layers, rotates its queries and keys, or does not
+        compute them with separate projections.
+    """
+    described = type(tower).__name__
+    stacks = [
+        module
+        for name, module in tower.named_modules()
+        if isinstance(module, nn.ModuleList) and name.rsplit(".", 1)[-1] in ("layers", "layer")
+    ]
+    if not stacks or len(stacks[0]) < 2:
+        raise UnsupportedModelError(
+            f"{described}: no stack of encoder layers found to read attention from."
+        )
+    if any("rotary" in name or "rope" in name for name, _ in tower.named_modules()):
+        raise UnsupportedModelError(
+            f"{described} uses rotary positions; reading its attention is not supported."
+        )
+    for module in stacks[0][-2].modules():
+        if any(hasattr(module, q) and hasattr(module, k) for q, k in PROJECTIONS):
+            return module
+    raise UnsupportedModelError(
+        f"{described}: attention without separate query and key projections is not supported."
+    )
+
+
+def watch(
+    attention: nn.Module,
+    grid: Callable[[], tuple[int, int]],
+    leading: Callable[[], int],
+    keep: Callable[[VisionRecord], None],
+) -> Any:
+    """Register a hook that hands a :class:`VisionRecord` to `keep`; returns its handle."""
+
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
+        keep(VisionRecord(module, hidden.detach(), grid(), leading()))
+
+    return attention.register_forward_pre_hook(hook, with_kwargs=True)

@@ -1,0 +1,170 @@
+"""`prune` and `observe`: the library's two context managers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakSet
+
+import torch
+
+from pruneviz.errors import PruningError
+from pruneviz.methods.base import POSITIONS, Method
+from pruneviz.models.registry import find_adapter
+from pruneviz.models.vision import VisionRecord
+from pruneviz.pruning.report import build_trace
+from pruneviz.pruning.runner import Runner
+from pruneviz.trace import Trace
+
+_ACTIVE: WeakSet[Any] = WeakSet()
+_LOCK = threading.Lock()
+
+
+class Run:
+    """What happened inside a `prune` or `observe` block; still there after it."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._built: tuple[Any, list[Trace]] | None = None
+
+    @property
+    def traces(self) -> list[Trace]:
+        """Traces of the latest prefill, one per row of its batch (beams repeat a sample).
+
+        Raises
+        ------
+        RuntimeError
+            If the model has not run inside the block.
+        """
+        runner = self._runner
+        if runner.state is None:
+            raise PruningError("The model has not run inside this block, so there is no trace.")
+        if self._built is None or self._built[0] is not runner.state:
+            layers = runner.decoder.num_layers
+            traces = [
+                build_trace(runner.state, row, runner.method, runner.positions, layers)
+                for row in range(len(runner.state.samples))
+            ]
+            self._built = (runner.state, traces)
+        return self._built[1]
+
+    @property
+    def trace(self) -> Trace:
+        """Trace of the first row of the latest prefill."""
+        return self.traces[0]
+
+
+@contextmanager
+def prune(
+    model: Any,
+    method: Method,
+    visual_mask: torch.Tensor | None = None,
+    positions: str | None = None,
+    *,
+    input_ids: torch.Tensor | None = None,
+    vision: VisionRecord | None = None,
+    record: Iterable[str] = (),
+) -> Iterator[Run]:
+    """Remove visual tokens for real while the block runs.
+
+    Inside the block `model.generate(...)` (greedy, sampling, beams, streaming, left-padded
+    batches) and a plain forward run with fewer tokens: shorter hidden states and a shorter KV
+    cache after each pruning layer. The model is not modified; the hooks are gone after the
+    block, also after an exception.
+
+    Parameters
+    ----------
+    model
+        A transformers model of a supported family.
+    method : Method
+        For example ``TransPrune.at(0.125, num_layers=32)``.
+    visual_mask : torch.Tensor, optional
+        Bool ``[batch, sequence]``, True at visual tokens. Default: where `input_ids` equals the
+        model's image token. A language model fed ``inputs_embeds`` needs it.
+    positions : {"renumber", "keep"}, optional
+        Rebuild position ids without gaps after a drop, or keep the original ones. Default: the
+        method's published choice.
+    input_ids : torch.Tensor, optional
+        Int64 ``[batch, sequence]``: ids of the prompt where the model is fed ``inputs_embeds``;
+        lets methods find the question's words.
+    vision : VisionRecord, optional
+        Record of the vision encoder where it ran before the block.
+    record : iterable of {"ttv", "iga", "residual"}
+        Signals to record in every layer.
+
+    Yields
+    ------
+    Run
+        Its `trace` tells what was dropped, where and why.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If the model's family is not supported.
+    ValueError
+        If the method does not fit the model's depth, or `positions` is unknown.
+    PruningError
+        If the model is already inside a `prune` block; and from within the block where a way of
+        running cannot be pruned correctly (static cache, ``use_cache=False`` under `generate`,
+        chunked prefill, assisted decoding, a second turn on a pruned cache).
+
+    Notes
+    -----
+    A pruned cache belongs to its block: do not go on with it after the block has ended.
+    """
+    if not isinstance(method, Method):
+        raise TypeError(
+            f"method must be a pruning method such as TransPrune(), not {method!r}; "
+            "get_method(name) builds one by name."
+        )
+    if positions is not None and positions not in POSITIONS:
+        raise ValueError(f"positions must be one of {', '.join(POSITIONS)}, not {positions!r}.")
+    adapter = find_adapter(model)
+    runner = Runner(model, adapter, method, visual_mask, positions, input_ids, vision, record)
+    with _attached(runner):
+        yield Run(runner)
+
+
+@contextmanager
+def observe(
+    model: Any,
+    visual_mask: torch.Tensor | None = None,
+    *,
+    input_ids: torch.Tensor | None = None,
+    record: Iterable[str] = ("ttv", "iga", "residual"),
+) -> Iterator[Run]:
+    """Record per-layer signals of an unpruned run; the outputs stay bit for bit the same.
+
+    Parameters and errors as in :func:`prune`.
+
+    Yields
+    ------
+    Run
+        Its `trace` has no stages, but the recorded `signals`.
+    """
+    runner = Runner(
+        model, find_adapter(model), None, visual_mask, None, input_ids, None, record
+    )
+    with _attached(runner):
+        yield Run(runner)
+
+
+@contextmanager
+def _attached(runner: Runner) -> Iterator[None]:
+    stack = runner.decoder.module
+    with _LOCK:
+        if stack in _ACTIVE:
+            raise PruningError(
+                "This model is already being pruned or observed. Leave that block first; use "
+                "Chain([...]) to combine two methods."
+            )
+        _ACTIVE.add(stack)
+    try:
+        runner.attach()
+        yield
+    finally:
+        runner.detach()
+        with _LOCK:
+            _ACTIVE.discard(stack)

@@ -1,0 +1,145 @@
+"""What a method may ask about one sample at one stage, answered from the running model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from pruneviz.errors import PruningError
+from pruneviz.methods.base import NoQueryError
+from pruneviz.models.words import content_tokens
+from pruneviz.pruning.signals import project_rows
+from pruneviz.pruning.state import Prefill, Sample
+
+
+class RowContext:
+    """Implements :class:`pruneviz.methods.base.StageContext` for one row of the batch.
+
+    Parameters
+    ----------
+    state : Prefill
+        The running prefill, its newest frame the one before this stage drops anything.
+    sample : Sample
+        The row.
+    layer : int
+        1-based layer after which is pruned; 0 = before the LLM.
+    hidden : torch.Tensor
+        States entering the stage, ``[batch, n, hidden]``.
+    layers
+        The decoder layers.
+    tokenizer
+        Of the model, or None where it is not known.
+    """
+
+    def __init__(
+        self,
+        state: Prefill,
+        sample: Sample,
+        layer: int,
+        hidden: torch.Tensor,
+        layers: Any,
+        tokenizer: Any,
+    ) -> None:
+        self.layer = layer
+        self.num_visual = len(sample.columns)
+        self.alive = sample.alive
+        self.device = hidden.device
+        self._state, self._sample, self._hidden = state, sample, hidden
+        self._layers, self._tokenizer = layers, tokenizer
+
+    @property
+    def _places(self) -> torch.Tensor:
+        return self._state.visual_places(self._sample)
+
+    def transition(self, layers: tuple[int, ...]) -> torch.Tensor:
+        """TTV summed over layers, float32 ``[n]``."""
+        total = torch.zeros(len(self.alive), device=self.device)
+        for layer in layers:
+            places = self._state.visual_places(self._sample, layer - 1)
+            total += self._state.ttv[layer][self._sample.row, places]
+        return total
+
+    def attention(self, queries: str, own_layer: bool = False) -> torch.Tensor:
+        """Mean attention of the queries, float32 ``[n]``."""
+        row, state = self._sample.row, self._state
+        columns = self._query_columns(queries)
+        if len(columns) == 0:
+            raise NoQueryError("No text follows the image, so nothing can attend to it.")
+        if own_layer:
+            attention = self._layers[self.layer - 1].self_attn
+            if state.attention_input is None:
+                raise PruningError("The layer's attention input was not recorded.")
+            normed = state.attention_input[row]
+        else:
+            following = self._layers[self.layer]
+            attention = following.self_attn
+            normed = following.input_layernorm(self._hidden[row])
+        if state.rotary is None:
+            raise PruningError("Attention can only be read inside the language model.")
+        cos, sin = (table[row if table.shape[0] > 1 else 0] for table in state.rotary)
+        rows = state.frame.places(row, columns)
+        key_mask = state.frame.row_valid(row)
+        probabilities = project_rows(attention, normed, rows, (cos, sin), key_mask)
+        return probabilities.mean(0)[self._places]
+
+    def visual_features(self) -> torch.Tensor:
+        """Hidden states of the alive tokens, ``[n, hidden]``."""
+        return self._hidden[self._sample.row, self._places]
+
+    def text_features(self) -> tuple[torch.Tensor, str]:
+        """Embeddings of the content words, or of all text after the image."""
+        if self.layer != 0:
+            raise PruningError("Text embeddings are only at hand before the LLM.")
+        columns, source = self._content_columns()
+        places = self._state.frame.places(self._sample.row, columns)
+        return self._hidden[self._sample.row, places], source
+
+    def vision_significance(self, include_cls: bool) -> torch.Tensor:
+        """Significance of this sample's images, one after another, float32 ``[num_visual]``."""
+        record = self._state.vision
+        if record is None:
+            raise PruningError(
+                "The vision encoder did not run inside this prune(), so its attention is unknown. "
+                "Pass pixel_values, or give prune(vision=...) the record of an earlier run."
+            )
+        per_image = record.tokens_per_image
+        images_in = [len(sample.columns) / per_image for sample in self._state.samples]
+        total = sum(images_in)
+        repeats = total / record.num_images
+        if any(not n.is_integer() for n in images_in) or not repeats.is_integer() or not repeats:
+            raise PruningError(
+                f"{record.num_images} images of {per_image} tokens do not match the visual tokens "
+                "of the batch, so FoPru cannot tell which token belongs to which patch."
+            )
+        # Beams and returned sequences repeat whole samples after the images were encoded.
+        step = int(repeats)
+        first = int(sum(images_in[: self._sample.row - self._sample.row % step : step]))
+        images = slice(first, first + int(images_in[self._sample.row]))
+        return record.significance(include_cls, images).flatten()[self.alive]
+
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches of one image."""
+        if self._state.vision is None:
+            raise PruningError("The patch grid is unknown without the vision encoder's run.")
+        return self._state.vision.grid
+
+    def _query_columns(self, queries: str) -> torch.Tensor:
+        if queries == "last":
+            return self._sample.last
+        if queries == "question":
+            return self._content_columns()[0]
+        return self._sample.after_image
+
+    def _content_columns(self) -> tuple[torch.Tensor, str]:
+        """Columns of the question's content words and a sentence on how they were found."""
+        after = self._sample.after_image
+        if self._tokenizer is None or self._state.ids is None:
+            return after, "Relevance from all text after the image (tokenizer unknown)."
+        ids = self._state.ids[self._sample.row, after].tolist()
+        marks = torch.tensor(content_tokens(self._tokenizer, ids), dtype=torch.bool)
+        if not marks.any():
+            return after, "Relevance from all text after the image (no content word found)."
+        chosen = after[marks.to(after.device)]
+        words = self._tokenizer.decode(self._state.ids[self._sample.row, chosen].tolist())
+        return chosen, f"Relevance from the words: {words.strip()}."

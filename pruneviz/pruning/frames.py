@@ -1,0 +1,139 @@
+"""Which columns of the prompt a decoder layer sees, row by row of the batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The sequence as one stretch of decoder layers sees it.
+
+    Attributes
+    ----------
+    columns : torch.Tensor
+        Int64 ``[batch, n]``, ascending: columns of the original prompt.
+    valid : torch.Tensor or None
+        Bool ``[batch, n]``, False at padding (and at dropped tokens that fill a row which
+        drops more than another); None = all valid.
+    positions : torch.Tensor
+        Int64 ``[batch, n]``: position id of each token.
+    shift : torch.Tensor
+        Int64 ``[batch]``: how far positions of later tokens lie below the unpruned ones.
+    renumbered : bool
+        Whether positions differ from those the model computes for its own input.
+    """
+
+    columns: torch.Tensor
+    valid: torch.Tensor | None
+    positions: torch.Tensor
+    shift: torch.Tensor
+    renumbered: bool = False
+
+    @property
+    def length(self) -> int:
+        """Number of columns."""
+        return self.columns.shape[1]
+
+    @classmethod
+    def full(cls, positions: torch.Tensor, mask: torch.Tensor | None) -> Frame:
+        """The unpruned prompt: `positions` ``[batch, n]``, `mask` bool of that shape or None."""
+        batch, length = positions.shape
+        columns = torch.arange(length, device=positions.device).expand(batch, length)
+        valid = None if mask is None or bool(mask.all()) else mask
+        return cls(columns, valid, positions, positions.new_zeros(batch))
+
+    def places(self, row: int, columns: torch.Tensor) -> torch.Tensor:
+        """Places in this frame of original columns (which it must hold), int64."""
+        return torch.searchsorted(self.columns[row].contiguous(), columns)
+
+    def row_valid(self, row: int) -> torch.Tensor | None:
+        """Bool ``[n]`` of one row, None where all are valid."""
+        return None if self.valid is None else self.valid[row]
+
+
+def shrink(
+    frame: Frame, drop: torch.Tensor, counts: list[int], renumber: bool
+) -> tuple[torch.Tensor, Frame]:
+    """Remove columns from every row.
+
+    Rows may drop different numbers: as many columns go as every row can spare from its dropped
+    tokens and its padding; what a row must keep beyond its share stays as masked filler.
+
+    Parameters
+    ----------
+    frame : Frame
+        Before.
+    drop : torch.Tensor
+        Bool ``[batch, n]``, True at the tokens to drop.
+    counts : list of int
+        Number of True values per row.
+    renumber : bool
+        Rebuild position ids without gaps, else keep them.
+
+    Returns
+    -------
+    index : torch.Tensor
+        Int64 ``[batch, n']``: places in the old frame that stay, ascending.
+    frame : Frame
+        After.
+    """
+    batch, length = drop.shape
+    if frame.valid is None:
+        removed = min(counts)
+        ragged = max(counts) != removed
+        spare = drop.long()
+    else:
+        padding = (~frame.valid & ~drop).long()
+        spare = drop.long() * 2 + padding
+        pads = padding.sum(-1).tolist()
+        removed = min(max(counts), *(c + p for c, p in zip(counts, pads, strict=True)))
+        ragged = True
+    # Dropped tokens go first, then padding, each from the left; the rest stays in order.
+    order = torch.sort(spare, dim=-1, descending=True, stable=True).indices
+    index = order[:, removed:].sort(-1).values
+    valid = None
+    if ragged:
+        alive = ~drop if frame.valid is None else frame.valid & ~drop
+        valid = alive.gather(1, index)
+        valid = None if bool(valid.all()) else valid
+    positions = frame.positions.gather(1, index)
+    shift = frame.shift
+    if renumber:
+        positions, shift = _renumber(frame, positions, valid)
+    after = Frame(
+        frame.columns.gather(1, index), valid, positions, shift, frame.renumbered or renumber
+    )
+    return index, after
+
+
+def _renumber(
+    frame: Frame, positions: torch.Tensor, valid: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions without gaps, and how far the next token's position moves down."""
+    if valid is None:
+        first = positions[:, :1]
+        fresh = first + torch.arange(positions.shape[1], device=positions.device)
+        return fresh, frame.shift + positions[:, -1] - fresh[:, -1]
+    low = torch.iinfo(positions.dtype).min
+    first = positions.masked_fill(~valid, torch.iinfo(positions.dtype).max).amin(-1, keepdim=True)
+    fresh = first + valid.long().cumsum(-1) - 1
+    fresh = torch.where(valid, fresh, positions)
+    before = positions.masked_fill(~valid, low).amax(-1)
+    after = fresh.masked_fill(~valid, low).amax(-1)
+    return fresh, frame.shift + before - after
+
+
+def leaders(rows: torch.Tensor) -> list[int]:
+    """For each row of a batch, the first row of its run of equal neighbours.
+
+    Beam search repeats every sample; equal rows must get one and the same selection, and
+    scoring them once is enough. `rows` is ``[batch, ...]``.
+    """
+    first = [0]
+    for row in range(1, rows.shape[0]):
+        same = torch.equal(rows[row], rows[row - 1])
+        first.append(first[-1] if same else row)
+    return first

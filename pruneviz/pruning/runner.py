@@ -1,0 +1,368 @@
+"""Hooks that remove visual tokens from a running decoder and record what they did."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from pruneviz.errors import PruningError
+from pruneviz.methods.base import Method, Stage, TransitionSpec
+from pruneviz.methods.chain import Chain
+from pruneviz.models.base import Adapter
+from pruneviz.models.vision import VisionRecord
+from pruneviz.models.words import tokenizer_of
+from pruneviz.pruning import checks, masks
+from pruneviz.pruning.context import RowContext
+from pruneviz.pruning.frames import Frame, leaders, shrink
+from pruneviz.pruning.inputs import DecoderInputs, expand_rows
+from pruneviz.pruning.observer import Observer
+from pruneviz.pruning.state import Prefill, Sample, StageRecord
+
+
+class Runner:
+    """Everything between entering and leaving one `prune` block.
+
+    Parameters
+    ----------
+    model, adapter
+        The model and its family's adapter.
+    method : Method or None
+        None only observes.
+    visual_mask, input_ids : torch.Tensor or None
+        See :func:`pruneviz.prune`.
+    positions : str or None
+        Overrides the method's position mode.
+    vision : VisionRecord or None
+        Record of an earlier run of the vision encoder.
+    record : iterable of str
+        Signals to record in every layer.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        adapter: Adapter,
+        method: Method | None,
+        visual_mask: torch.Tensor | None,
+        positions: str | None,
+        input_ids: torch.Tensor | None,
+        vision: VisionRecord | None,
+        record: Iterable[str],
+    ) -> None:
+        self.model, self.adapter, self.method = model, adapter, method
+        self.decoder = adapter.decoder(model)
+        self.plan = method.plan(self.decoder.num_layers) if method else ()
+        self.positions = positions
+        self.state: Prefill | None = None
+        self._mask, self._given_ids, self._given_vision = visual_mask, input_ids, vision
+        self._ids: torch.Tensor | None = None
+        self._vision: VisionRecord | None = None
+        self._tokenizer = tokenizer_of(model)
+        self._own = bool(method and method.reads_own_attention)
+        spec = method.transition_spec() if method else None
+        self.observer = Observer(self.decoder, spec or TransitionSpec(()), tuple(record))
+        self._handles: list[Any] = []
+
+    @property
+    def _live(self) -> Prefill:
+        if self.state is None:
+            raise PruningError("The language model's layers ran without the model around them.")
+        return self.state
+
+    # Hooks on and off -------------------------------------------------------------------
+
+    def attach(self) -> None:
+        """Register every hook that this run needs."""
+        try:
+            self._attach()
+        except BaseException:
+            self.detach()
+            raise
+
+    def _attach(self) -> None:
+        add, layers = self._handles.append, self.decoder.layers
+        add(self.model.register_forward_pre_hook(self._on_model, with_kwargs=True))
+        entry = self.adapter.entry(self.model)
+        if entry is not self.decoder.module:
+            add(entry.register_forward_pre_hook(self._on_entry, with_kwargs=True))
+        add(self.decoder.module.register_forward_pre_hook(self._on_decoder, with_kwargs=True))
+        if self.method and self.method.needs_vision and self._given_vision is None:
+            add(self.adapter.watch_vision(self.model, self._keep_vision))
+        stops = {stage.layer - 1 for stage in self.plan if stage.layer > 0}
+        first = min(stops, default=len(layers))
+        watched = self.observer.watched_layers()
+        for index, layer in enumerate(layers):
+            if index == 0 or index > first or index in stops | watched:
+                add(layer.register_forward_pre_hook(self._before_layer(index), with_kwargs=True))
+            if index in watched or (self._own and index in stops):
+                hook = self._on_attention(index)
+                add(layer.self_attn.register_forward_hook(hook, with_kwargs=True))
+            if index in watched:
+                add(layer.mlp.register_forward_hook(self._on_mlp(index), with_kwargs=True))
+        for stage in self.plan:
+            if stage.layer > 0:
+                add(layers[stage.layer - 1].register_forward_hook(self._after_layer(stage)))
+
+    def detach(self) -> None:
+        """Remove every hook."""
+        while self._handles:
+            self._handles.pop().remove()
+
+    # Before the language model ----------------------------------------------------------
+
+    def _on_model(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if kwargs.get("labels") is not None and self.method is not None:
+            raise PruningError(
+                "labels no longer line up with the logits once tokens are removed. Leave them out "
+                "and compare the logits of the text tokens yourself."
+            )
+
+    def _on_entry(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._ids = kwargs.get("input_ids", args[0] if args else None)
+
+    def _keep_vision(self, record: VisionRecord) -> None:
+        self._vision = record
+
+    def _on_decoder(
+        self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        inputs = DecoderInputs.read(module, args, kwargs)
+        cache = inputs.cache
+        if cache is None or cache.get_seq_length() == 0:
+            changed = self._begin(inputs)
+        else:
+            changed = self._continue(inputs)
+        return None if changed is None else ((), changed)
+
+    def _begin(self, inputs: DecoderInputs) -> dict[str, Any] | None:
+        """Start a prefill; returns changed keyword arguments or None."""
+        if self.method is not None:
+            checks.check_prefill(
+                inputs.cache, inputs.use_cache, inputs.mask, inputs.position_ids
+            )
+        ids = self._ids if inputs.input_ids is None else inputs.input_ids
+        ids = expand_rows(self._given_ids, inputs.batch, "input_ids") if ids is None else ids
+        visual = self._visual(inputs, ids)
+        valid = None if inputs.mask is None else inputs.mask.bool()
+        base = Frame.full(inputs.positions(), valid)
+        if base.valid is not None:
+            visual = visual & base.valid
+        first = leaders(inputs.embeds) if inputs.batch > 1 else [0]
+        samples = [
+            Sample.of(row, visual[row], base.row_valid(row)) for row in range(inputs.batch)
+        ]
+        vision, self._vision = self._given_vision or self._vision, None
+        state = Prefill(inputs.length, base, visual, samples, first, ids, vision)
+        self.state = state
+        self.observer.begin(state)
+        if self.method is None or not self.plan or self.plan[0].layer != 0:
+            return None
+        index = self._run_stage(self.method, self.plan[0], inputs.embeds)
+        if index is None:
+            return None
+        state.rebase()
+        return inputs.shortened(index, state.base)
+
+    def _visual(self, inputs: DecoderInputs, ids: torch.Tensor | None) -> torch.Tensor:
+        """Bool ``[batch, length]``: the visual tokens of the prompt."""
+        shape = (inputs.batch, inputs.length)
+        if self._mask is not None:
+            mask = expand_rows(self._mask, inputs.batch, "visual_mask")
+        elif ids is not None:
+            mask = self.adapter.visual_mask(self.model, ids)
+        else:
+            raise PruningError(
+                "The model was fed inputs_embeds, which do not say where the visual tokens are: "
+                "give prune(..., visual_mask=...), bool [batch, sequence]."
+            )
+        if tuple(mask.shape) != shape:
+            raise PruningError(
+                f"The visual mask is {tuple(mask.shape)} but the prompt {shape}. (A prompt fed in "
+                "chunks cannot be pruned.)"
+            )
+        return mask.to(inputs.embeds.device).bool()
+
+    def _continue(self, inputs: DecoderInputs) -> dict[str, Any] | None:
+        """Take a decode step; returns changed keyword arguments or None."""
+        state = self.state
+        if self.method is None or (state is not None and not state.pruned and self._same(inputs)):
+            if state is not None:
+                state.running = False
+            return None
+        checks.check_continuation(inputs.length, self._same(inputs))
+        state = self._live
+        state.running = False
+        state.memo.clear()
+        past = inputs.cache.get_seq_length()
+        state.new = past - state.base.length + inputs.length
+        state.step_positions = inputs.positions(past + state.length - state.base.length)
+        state.later = None
+        if inputs.mask is not None:
+            state.later = inputs.mask[:, state.length :].bool()
+        return inputs.continued(state)
+
+    def _same(self, inputs: DecoderInputs) -> bool:
+        return self.state is not None and self.state.is_cache(inputs.cache)
+
+    # Inside the language model ----------------------------------------------------------
+
+    def _before_layer(self, index: int) -> Any:
+        def hook(
+            _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+            state = self.state
+            if state is None:
+                return None
+            hidden = args[0] if args else kwargs["hidden_states"]
+            if index == 0 and state.running:
+                cache = kwargs.get("past_key_values")
+                checks.check_cache(cache if self.method else None)
+                state.cache = None if cache is None else weakref.ref(cache)
+            frame = state.frame_at(index)
+            changed = None
+            if frame is not state.base and (state.running or state.pruned):
+                changed = kwargs | self._layer_inputs(frame, hidden, kwargs)
+            if state.running:
+                state.rotary = (changed or kwargs)["position_embeddings"]
+                self.observer.before_layer(state, index, hidden)
+            return None if changed is None else (args, changed)
+
+        return hook
+
+    def _layer_inputs(
+        self, frame: Frame, hidden: torch.Tensor, kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Mask and rotary tables for a layer that sees `frame`; made once per frame and step."""
+        state = self._live
+        mask = self._memo("mask", frame, lambda: self._mask_for(state, frame, hidden))
+        rotary = kwargs["position_embeddings"]
+        if frame.renumbered or state.running:
+            rotary = self._memo(
+                "rotary", frame, lambda: self._rotary_for(state, frame, hidden, rotary)
+            )
+        # Layers read positions through the rotary tables alone; gapped ids would only make
+        # FlashAttention take the sequence for several packed ones.
+        return {"attention_mask": mask, "position_embeddings": rotary, "position_ids": None}
+
+    def _memo(self, kind: str, frame: Frame, make: Any) -> Any:
+        memo, key = self._live.memo, (kind, id(frame))
+        if key not in memo:
+            memo[key] = make()
+        return memo[key]
+
+    def _mask_for(self, state: Prefill, frame: Frame, hidden: torch.Tensor) -> Any:
+        config = self.decoder.config
+        if state.running:
+            return masks.prefill_mask(config, hidden, frame)
+        return masks.decode_mask(config, frame, state.new, state.later, hidden.dtype)
+
+    def _rotary_for(self, state: Prefill, frame: Frame, hidden: torch.Tensor, base: Any) -> Any:
+        rotate = self.decoder.module.rotary_emb
+        if not state.running:
+            return rotate(hidden, position_ids=state.steps() - frame.shift[:, None])
+        if frame.renumbered:
+            return rotate(hidden, position_ids=frame.positions)
+        places = torch.searchsorted(state.base.columns.contiguous(), frame.columns)
+        batch = places.shape[0]
+        return tuple(
+            table.expand(batch, -1, -1).gather(1, places[..., None].expand(-1, -1, table.shape[-1]))
+            for table in base
+        )
+
+    def _on_attention(self, index: int) -> Any:
+        def hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            state = self.state
+            if state is None or not state.running:
+                return
+            normed = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
+            if self._own:
+                state.attention_input = normed
+            self.observer.after_attention(state, index, normed, output[0])
+
+        return hook
+
+    def _on_mlp(self, index: int) -> Any:
+        def hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            if self.state is not None and self.state.running:
+                normed = args[0] if args else next(iter(kwargs.values()))
+                result = output[0] if isinstance(output, tuple) else output
+                self.observer.after_mlp(self.state, index, normed, result)
+
+        return hook
+
+    def _after_layer(self, stage: Stage) -> Any:
+        def hook(_: Any, args: tuple[Any, ...], output: Any) -> Any:
+            state, method = self.state, self.method
+            if state is None or method is None or not state.running:
+                return None
+            hidden = output[0] if isinstance(output, tuple) else output
+            index = self._run_stage(method, stage, hidden)
+            state.attention_input = None
+            if index is None:
+                return None
+            shorter = hidden.gather(1, index[..., None].expand(-1, -1, hidden.shape[-1]))
+            return (shorter, *output[1:]) if isinstance(output, tuple) else shorter
+
+        return hook
+
+    # Choosing ---------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _run_stage(
+        self, method: Method, stage: Stage, hidden: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Let the method choose for every row; returns the places that stay, None if all do."""
+        state = self._live
+        drop = torch.zeros_like(state.visual)
+        counts = [0] * len(state.samples)
+        for sample in state.samples:
+            if not len(sample.columns):
+                continue
+            leader = state.samples[state.leaders[sample.row]]
+            if leader is sample:
+                record = self._choose(method, stage, sample, hidden)
+            else:
+                record = leader.stages[-1]
+            sample.stages.append(record)
+            places = state.visual_places(sample)
+            drop[sample.row, places] = True
+            keeps = state.frame.places(sample.row, sample.columns[record.kept])
+            drop[sample.row, keeps] = False
+            sample.alive = record.kept
+            counts[sample.row] = len(record.alive) - len(record.kept)
+        if not any(counts):
+            return None
+        self._check_last(drop, counts)
+        mode = self.positions or method.positions_at(stage)
+        index, frame = shrink(state.frame, drop, counts, mode == "renumber")
+        state.visual = (state.visual & ~drop).gather(1, index)
+        state.frames.append((stage.layer, frame))
+        state.pruned = True
+        return index
+
+    def _choose(
+        self, method: Method, stage: Stage, sample: Sample, hidden: torch.Tensor
+    ) -> StageRecord:
+        state = self._live
+        keep = min(method.count(stage, len(sample.columns)), len(sample.alive))
+        context = RowContext(
+            state, sample, stage.layer, hidden, self.decoder.layers, self._tokenizer
+        )
+        places, scores = method.select(context, stage, keep)
+        kept = sample.alive[places]
+        name = method.part(stage)[0].name if isinstance(method, Chain) else method.name
+        return StageRecord(stage, name, sample.alive, kept, scores)
+
+    def _check_last(self, drop: torch.Tensor, counts: list[int]) -> None:
+        state = self._live
+        for sample in state.samples:
+            if counts[sample.row] and not len(sample.after_image):
+                last = state.frame.places(sample.row, sample.last)
+                if bool(drop[sample.row, last].any()):
+                    raise PruningError(
+                        "The prompt ends in a visual token that would be dropped, but the answer "
+                        "is read from the last token. Put some text after the image."
+                    )

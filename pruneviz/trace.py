@@ -1,0 +1,208 @@
+"""What a pruned (or observed) run did: frozen records of NumPy arrays and numbers.
+
+A trace knows no model. It saves to JSON (readable, complete) or NPZ (compact) and back.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class StageTrace:
+    """One pruning step.
+
+    Attributes
+    ----------
+    layer : int
+        1-based decoder layer after which tokens were dropped; 0 = before the LLM.
+    method : str
+        Registry name of the method that decided.
+    alive, kept : np.ndarray
+        Int64, ascending indices among the original visual tokens, before and after.
+    scores : np.ndarray
+        Float32, one per `alive`: what the choice was made by, larger is kept.
+    components : dict of str to np.ndarray
+        Float32, one per `alive`: the terms of the score as they entered it.
+    notes : tuple of str
+        Anything the reader must know, such as a fallback that was taken.
+    """
+
+    layer: int
+    method: str
+    alive: np.ndarray
+    kept: np.ndarray
+    scores: np.ndarray
+    components: dict[str, np.ndarray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def dropped(self) -> np.ndarray:
+        """Indices that fell at this stage, ascending, int64."""
+        return np.setdiff1d(self.alive, self.kept, assume_unique=True)
+
+    @property
+    def cut(self) -> float:
+        """Lowest score among the kept tokens; NaN where none was kept."""
+        kept = self.scores[np.isin(self.alive, self.kept)]
+        return float(kept.min()) if kept.size else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One sample's prefill.
+
+    Attributes
+    ----------
+    method : str
+        Registry name; ``"baseline"`` for an unpruned run.
+    parameters : dict
+        The method's fields, JSON-serialisable.
+    positions : str
+        ``"renumber"``, ``"keep"`` or, where stages differ, ``"mixed"``.
+    num_visual : int
+        Visual tokens before any pruning.
+    num_text : int
+        All other real tokens of the prompt (padding not counted).
+    stages : tuple of StageTrace
+        In the order they ran.
+    tokens_per_layer : tuple of int
+        Visual tokens seen by each decoder layer.
+    kv_lengths : tuple of int
+        Sequence length of each decoder layer's cache after the prefill, padding included.
+        Where the forward ran without a cache: the length that layer processed.
+    signals : dict of str to np.ndarray
+        Recorded per layer on request: ``"ttv"``, ``"iga"``, ``"residual"``, each float32
+        ``[layers, num_visual]``, NaN where a token was no longer alive.
+    """
+
+    method: str
+    parameters: dict[str, Any]
+    positions: str
+    num_visual: int
+    num_text: int
+    stages: tuple[StageTrace, ...]
+    tokens_per_layer: tuple[int, ...]
+    kv_lengths: tuple[int, ...]
+    signals: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Original indices of the visual tokens left after the last stage, int64."""
+        return self.stages[-1].kept if self.stages else np.arange(self.num_visual)
+
+    @property
+    def final_keep_ratio(self) -> float:
+        """Share of the visual tokens left after the last stage (1 where there are none)."""
+        return len(self.kept) / self.num_visual if self.num_visual else 1.0
+
+    @property
+    def layer_average(self) -> float:
+        """Visual tokens per decoder layer, averaged."""
+        return float(np.mean(self.tokens_per_layer)) if self.tokens_per_layer else 0.0
+
+    @property
+    def dropped_at(self) -> np.ndarray:
+        """Int64 ``[num_visual]``: stage index at which each token fell, -1 if it stayed."""
+        stage_of = np.full(self.num_visual, -1, dtype=np.int64)
+        for number, stage in enumerate(self.stages):
+            stage_of[stage.dropped] = number
+        return stage_of
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python values, ready for JSON (NaN becomes None)."""
+        return {"format": FORMAT, **_plain(asdict(self))}
+
+    def to_json(self, path: str | Path) -> None:
+        """Write the whole trace as JSON."""
+        Path(path).write_text(json.dumps(self.to_dict(), allow_nan=False), encoding="utf-8")
+
+    def to_npz(self, path: str | Path) -> None:
+        """Write the whole trace as a compressed NPZ file."""
+        arrays: dict[str, np.ndarray] = {f"signals/{k}": v for k, v in self.signals.items()}
+        for number, stage in enumerate(self.stages):
+            head = f"stages/{number}/"
+            arrays |= {head + name: getattr(stage, name) for name in ("alive", "kept", "scores")}
+            arrays |= {f"{head}components/{k}": v for k, v in stage.components.items()}
+        header = self.to_dict() | {"signals": {}}
+        for stage_dict in header["stages"]:
+            stage_dict |= {"alive": [], "kept": [], "scores": [], "components": {}}
+        np.savez_compressed(Path(path), header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Trace:
+        """Inverse of :meth:`to_dict`.
+
+        Raises
+        ------
+        ValueError
+            If the data is not a trace of a known format.
+        """
+        if data.get("format") != FORMAT:
+            raise ValueError(f"Not a trace of format {FORMAT}: format={data.get('format')!r}.")
+        values = {f.name: data[f.name] for f in fields(cls)}
+        values["stages"] = tuple(_stage(stage) for stage in values["stages"])
+        values["signals"] = {k: _floats(v) for k, v in values["signals"].items()}
+        for name in ("tokens_per_layer", "kv_lengths"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> Trace:
+        """Read a trace written by :meth:`to_json`."""
+        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+
+    @classmethod
+    def from_npz(cls, path: str | Path) -> Trace:
+        """Read a trace written by :meth:`to_npz`; nothing in the file is executed."""
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as arrays:
+            data = json.loads(str(arrays["header"]))
+            for name in arrays.files:
+                parts = name.split("/")
+                if parts[0] == "signals":
+                    data["signals"][parts[1]] = arrays[name]
+                elif parts[0] == "stages" and len(parts) == 3:
+                    data["stages"][int(parts[1])][parts[2]] = arrays[name]
+                elif parts[0] == "stages":
+                    data["stages"][int(parts[1])]["components"][parts[3]] = arrays[name]
+        return cls.from_dict(data)
+
+
+def _stage(data: Mapping[str, Any]) -> StageTrace:
+    return StageTrace(
+        layer=data["layer"],
+        method=data["method"],
+        alive=np.asarray(data["alive"], dtype=np.int64),
+        kept=np.asarray(data["kept"], dtype=np.int64),
+        scores=_floats(data["scores"]),
+        components={k: _floats(v) for k, v in data["components"].items()},
+        notes=tuple(data["notes"]),
+    )
+
+
+def _floats(values: Any) -> np.ndarray:
+    # None stands for NaN in JSON; NumPy turns it into NaN when asked for floats.
+    return np.asarray(values, dtype=np.float32)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value != value:  # noqa: PLR0124
+        return None
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
