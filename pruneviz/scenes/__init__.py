@@ -1,0 +1,1 @@
+"""Composed scenes with known truth: pictures and questions about them."""

@@ -1,0 +1,1 @@
+"""Embedded model: staged training, packaging and evaluation."""

@@ -37,7 +37,9 @@ def make_optimizer(module: nn.Module, stage: StageSettings) -> torch.optim.AdamW
     return torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.98))
 
 
-def save_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
+def save_checkpoint(
+    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int
+) -> None:
     """Write a checkpoint so that a kill at any moment leaves a whole one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")

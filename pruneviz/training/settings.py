@@ -20,7 +20,7 @@ class ModelSettings:
     text_layers: int = 10
     text_heads: int = 4
     text_mlp: int = 320
-    max_positions: int = 512
+    max_positions: int = 2048
     init_std: float = 0.05
 
 
@@ -83,9 +83,7 @@ class Settings:
     symbolic: StageSettings = field(
         default_factory=lambda: StageSettings(2400, 96, 2e-3, questions=3)
     )
-    align: StageSettings = field(
-        default_factory=lambda: StageSettings(300, 16, 1e-3, warmup=20)
-    )
+    align: StageSettings = field(default_factory=lambda: StageSettings(300, 16, 1e-3, warmup=20))
     joint: StageSettings = field(
         default_factory=lambda: StageSettings(2400, 12, 3e-4, questions=8, warmup=50)
     )

@@ -23,8 +23,10 @@ PAD, BOS, EOS, UNK, IMAGE = "<pad>", "<s>", "</s>", "<unk>", "<image>"
 SPECIAL = (PAD, BOS, EOS, UNK, IMAGE)
 PUNCTUATION = tuple(".?!,:;'\"-()/")
 # The words of the answers that no table of the scenes holds.
-_ANSWERS = "user assistant this is a an there nothing the no yes are object objects says it \
-card background s".split()
+_ANSWERS = (
+    *("user", "assistant", "this", "is", "a", "an", "there", "nothing", "the", "no", "yes"),
+    *("are", "object", "objects", "says", "it", "card", "background", "s"),
+)
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'user' %}USER: {% else %} ASSISTANT: {% endif %}"
@@ -88,7 +90,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         additional_special_tokens=[IMAGE],
         clean_up_tokenization_spaces=False,
         padding_side="left",
-        model_max_length=512,
+        model_max_length=2048,
         chat_template=CHAT_TEMPLATE,
     )
 

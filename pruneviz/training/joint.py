@@ -1,0 +1,164 @@
+"""Third and fourth stage: align the projector with the symbols, then train all together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import torch
+from torch import Tensor
+
+from pruneviz.scenes.questions import ask_many
+from pruneviz.scenes.scene import sample_scene
+from pruneviz.training.answering import answer_loss, by_kind
+from pruneviz.training.loop import run_stage
+from pruneviz.training.packing import NUM_PATCHES, pack
+from pruneviz.training.pictures import draw_batch
+from pruneviz.training.settings import Settings
+from pruneviz.training.tower import accuracy
+from pruneviz.training.whole import WholeModel
+
+ALIGN_SEED, JOINT_SEED = 400_000_000, 600_000_000
+
+
+def imitation_loss(model: WholeModel, visual: Tensor, labels: dict[str, Tensor]) -> Tensor:
+    """Return how far projected patches are from their symbols.
+
+    Parameters
+    ----------
+    model : WholeModel
+        Holds the symbols.
+    visual : Tensor, shape (batch, 256, width)
+        Projected patches.
+    labels : dict of str to Tensor
+        Patch labels, shape (batch, 256).
+
+    Returns
+    -------
+    Tensor
+        Squared error relative to the symbols' variance; patches of things weigh more than the
+        background, their centres most.
+    """
+    with torch.no_grad():
+        target = model.symbols.embed(labels).float()
+        weight = 0.15 + 0.85 * (labels["kind"] > 0) + 2.0 * labels["centre"]
+    error = (visual.float() - target).square().mean(-1) / target.var()
+    return (error * weight).sum() / weight.sum()
+
+
+def _pictures(
+    model: WholeModel, settings: Settings, start: int, batch: int, device: torch.device
+) -> tuple:
+    scenes = [sample_scene(start + i, settings.rules) for i in range(batch)]
+    pixels, labels = draw_batch(scenes, settings.model.image_size)
+    labels = {key: value.to(device) for key, value in labels.items()}
+    return scenes, labels, model.see(pixels.to(device))
+
+
+def train_align(
+    model: WholeModel,
+    settings: Settings,
+    folder: Path,
+    device: torch.device,
+    resume: bool,
+    until: int | None = None,
+) -> None:
+    """Train tower and projector to give the symbols; the decoder stays as it is.
+
+    Parameters
+    ----------
+    model : WholeModel
+        Holds the results of the first two stages.
+    settings : Settings
+        Settings of the run.
+    folder : Path
+        Where the checkpoint ``align.pt`` lies.
+    device : torch.device
+        Where to compute.
+    resume : bool
+        Whether to go on from the checkpoint.
+    until : int, optional
+        Stop early after this step.
+    """
+    torch.manual_seed(settings.seed + 2)
+    stage = settings.align
+    model.symbols.requires_grad_(False)
+
+    def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
+        start = ALIGN_SEED + step * stage.batch
+        with torch.autocast(device.type, torch.bfloat16):
+            _, labels, seen = _pictures(model, settings, start, stage.batch, device)
+            patches, pooled, visual = seen
+            imitation = imitation_loss(model, visual, labels)
+            loss = imitation + 0.5 * model.heads.loss(patches, pooled, labels)
+        shown = {"imitation": float(imitation.detach())}
+        return loss, {**shown, **accuracy(model.heads, patches, labels)}
+
+    run_stage(
+        "align",
+        model,
+        loss_at,
+        stage,
+        folder=folder,
+        resume=resume,
+        log_every=settings.log_every,
+        save_every=settings.save_every,
+        until=until,
+    )
+    model.symbols.requires_grad_(True)
+
+
+def train_joint(
+    model: WholeModel,
+    settings: Settings,
+    folder: Path,
+    device: torch.device,
+    resume: bool,
+    until: int | None = None,
+) -> None:
+    """Train everything on questions about pictures.
+
+    Parameters
+    ----------
+    model : WholeModel
+        The aligned model.
+    settings : Settings
+        Settings of the run.
+    folder : Path
+        Where the checkpoint ``joint.pt`` lies.
+    device : torch.device
+        Where to compute.
+    resume : bool
+        Whether to go on from the checkpoint.
+    until : int, optional
+        Stop early after this step.
+    """
+    torch.manual_seed(settings.seed + 3)
+    stage = settings.joint
+    decoder = model.llava.model.language_model
+
+    def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
+        start = JOINT_SEED + step * stage.batch
+        rng = Random(start)  # noqa: S311 - questions, not secrets
+        with torch.autocast(device.type, torch.bfloat16):
+            scenes, labels, seen = _pictures(model, settings, start, stage.batch, device)
+            patches, pooled, visual = seen
+            questions = [ask_many(s, stage.questions, rng, settings.kinds) for s in scenes]
+            kept = torch.arange(NUM_PATCHES).expand(stage.batch, -1)
+            answers, right = answer_loss(decoder, visual, kept, pack(questions))
+            loss = answers + 0.2 * model.heads.loss(patches, pooled, labels)
+        found = accuracy(model.heads, patches, labels)
+        shown = {"answers": float(answers.detach()), "object": found.get("object", 0.0)}
+        return loss, {**shown, **by_kind(questions, right)}
+
+    run_stage(
+        "joint",
+        model,
+        loss_at,
+        stage,
+        folder=folder,
+        resume=resume,
+        log_every=settings.log_every,
+        save_every=settings.save_every,
+        until=until,
+    )
