@@ -2,7 +2,7 @@
 
 from pruneviz.models.base import Adapter
 from pruneviz.models.decoder import Decoder
-from pruneviz.models.geometry import PatchGrid
+from pruneviz.geometry import PatchGrid
 from pruneviz.models.loading import LoadedModel, assets_dir, load_model
 from pruneviz.models.registry import find_adapter, supported_models
 from pruneviz.models.words import content_tokens, tokenizer_of

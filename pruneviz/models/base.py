@@ -11,7 +11,7 @@ from PIL import Image
 
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.models.decoder import Decoder
-from pruneviz.models.geometry import PatchGrid
+from pruneviz.geometry import PatchGrid
 from pruneviz.models.vision import VisionRecord
 
 

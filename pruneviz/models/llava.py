@@ -12,7 +12,7 @@ from transformers import LlavaForConditionalGeneration
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.models.base import Adapter
 from pruneviz.models.decoder import Decoder
-from pruneviz.models.geometry import PatchGrid
+from pruneviz.geometry import PatchGrid
 from pruneviz.models.vision import VisionRecord, penultimate_attention, watch
 
 PROMPT = "USER: <image>\n{question} ASSISTANT:"

@@ -51,6 +51,11 @@ class Run:
         return self._built[1]
 
     @property
+    def scoring_seconds(self) -> float:
+        """Time the latest prefill spent choosing tokens, as the host saw it."""
+        return self._runner.scoring_seconds
+
+    @property
     def trace(self) -> Trace:
         """Trace of the first row of the latest prefill."""
         return self.traces[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Iterable
 from typing import Any
@@ -57,6 +58,7 @@ class Runner:
         self.plan = method.plan(self.decoder.num_layers) if method else ()
         self.positions = positions
         self.state: Prefill | None = None
+        self.scoring_seconds = 0.0
         self._mask, self._given_ids, self._given_vision = visual_mask, input_ids, vision
         self._ids: torch.Tensor | None = None
         self._vision: VisionRecord | None = None
@@ -156,7 +158,7 @@ class Runner:
         ]
         vision, self._vision = self._given_vision or self._vision, None
         state = Prefill(inputs.length, base, visual, samples, first, ids, vision)
-        self.state = state
+        self.state, self.scoring_seconds = state, 0.0
         self.observer.begin(state)
         if self.method is None or not self.plan or self.plan[0].layer != 0:
             return None
@@ -351,7 +353,9 @@ class Runner:
         context = RowContext(
             state, sample, stage.layer, hidden, self.decoder.layers, self._tokenizer
         )
+        start = time.perf_counter()
         places, scores = method.select(context, stage, keep)
+        self.scoring_seconds += time.perf_counter() - start
         kept = sample.alive[places]
         name = method.part(stage)[0].name if isinstance(method, Chain) else method.name
         return StageRecord(stage, name, sample.alive, kept, scores)

@@ -1,0 +1,197 @@
+"""What a run costs: the papers' FLOPs, the true ones, and the KV cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CONVENTIONS = {
+    "3ndm": (3, 1),
+    "2ndm": (2, 1),
+    "2x3ndm": (3, 2),
+}
+"""FFN factor and overall factor. ``3ndm``: PyramidDrop and TransPrune (Eq. 7), gated FFN, visual
+tokens only. ``2ndm``: FastV, VisionZip, DivPrune. ``2x3ndm``: CDPruner's tables, two FLOPs per
+multiply-accumulate."""
+
+
+def paper_tflops(
+    tokens_per_layer: Sequence[int],
+    hidden_size: int,
+    intermediate_size: int,
+    convention: str = "3ndm",
+) -> float:
+    """FLOPs of the decoder as the papers count them, in 10^12.
+
+    Parameters
+    ----------
+    tokens_per_layer : sequence of int
+        Tokens seen by each decoder layer (visual tokens only in the papers' tables).
+    hidden_size, intermediate_size : int
+        Width d of the LLM and m of its FFN.
+    convention : {"3ndm", "2ndm", "2x3ndm"}
+        Per layer ``4 n d^2 + 2 n^2 d + 3 n d m``, the same with ``2 n d m``, or twice the first.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        On an unknown convention.
+
+    Notes
+    -----
+    A multiply-accumulate counts once in the first two. Grouped-query attention, text, vision
+    encoder and the cost of scoring are left out: see :func:`true_flops`.
+    """
+    if convention not in CONVENTIONS:
+        raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}, not {convention!r}.")
+    ffn, factor = CONVENTIONS[convention]
+    d, m = hidden_size, intermediate_size
+    return factor * sum(4 * n * d * d + 2 * n * n * d + ffn * n * d * m for n in tokens_per_layer) / 1e12
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Sizes that decide what a forward costs.
+
+    Attributes
+    ----------
+    layers, hidden, intermediate, heads, kv_heads, head_dim, vocabulary : int
+        Of the language model.
+    vision_layers, vision_hidden, vision_intermediate, vision_tokens, patch_values : int
+        Of the vision encoder (0 where there is none); `patch_values` are the numbers in a patch.
+    value_bytes : int
+        Bytes per element of the KV cache.
+    """
+
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocabulary: int
+    value_bytes: int
+    vision_layers: int = 0
+    vision_hidden: int = 0
+    vision_intermediate: int = 0
+    vision_tokens: int = 0
+    patch_values: int = 0
+
+    @classmethod
+    def of(cls, config: Any, value_bytes: int, vision_tokens: int = 0) -> ModelShape:
+        """Read a transformers configuration (of a VLM or of a language model)."""
+        text = getattr(config, "text_config", config)
+        vision = getattr(config, "vision_config", None)
+        heads = text.num_attention_heads
+        shape = cls(
+            layers=text.num_hidden_layers,
+            hidden=text.hidden_size,
+            intermediate=text.intermediate_size,
+            heads=heads,
+            kv_heads=getattr(text, "num_key_value_heads", None) or heads,
+            head_dim=getattr(text, "head_dim", None) or text.hidden_size // heads,
+            vocabulary=text.vocab_size,
+            value_bytes=value_bytes,
+        )
+        if vision is None:
+            return shape
+        channels = getattr(vision, "num_channels", 3)
+        return cls(
+            **{
+                **shape.__dict__,
+                "vision_layers": vision.num_hidden_layers,
+                "vision_hidden": vision.hidden_size,
+                "vision_intermediate": vision.intermediate_size,
+                "vision_tokens": vision_tokens,
+                "patch_values": channels * vision.patch_size**2,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of one prefill.
+
+    Attributes
+    ----------
+    tokens_per_layer : tuple of int
+        Visual tokens seen by each decoder layer.
+    final_tokens : int
+        Visual tokens in the last layer.
+    layer_average : float
+        Visual tokens averaged over layers.
+    paper_tflops : float
+        Visual tokens only, the TransPrune paper's convention.
+    llm_flops, vision_flops : int
+        True FLOPs, two per multiply-accumulate, causal attention counted once per visible pair:
+        the language model with text tokens and the head for one position; vision encoder and
+        projector.
+    kv_bytes : int
+        KV cache after the prefill, all layers.
+    """
+
+    tokens_per_layer: tuple[int, ...]
+    final_tokens: int
+    layer_average: float
+    paper_tflops: float
+    llm_flops: int
+    vision_flops: int
+    kv_bytes: int
+
+    @property
+    def total_flops(self) -> int:
+        """Vision encoder, projector and language model together."""
+        return self.llm_flops + self.vision_flops
+
+
+def prefill_cost(
+    shape: ModelShape, tokens_per_layer: Sequence[int], kv_lengths: Sequence[int]
+) -> Cost:
+    """Cost of one sample's prefill.
+
+    Parameters
+    ----------
+    shape : ModelShape
+        The model.
+    tokens_per_layer, kv_lengths : sequence of int
+        As in :class:`pruneviz.trace.Trace`: visual tokens and all tokens per decoder layer.
+    """
+    counts = tuple(int(n) for n in tokens_per_layer)
+    return Cost(
+        tokens_per_layer=counts,
+        final_tokens=counts[-1] if counts else 0,
+        layer_average=sum(counts) / len(counts) if counts else 0.0,
+        paper_tflops=paper_tflops(counts, shape.hidden, shape.intermediate),
+        llm_flops=true_flops(shape, kv_lengths),
+        vision_flops=vision_flops(shape),
+        kv_bytes=kv_bytes(shape, kv_lengths),
+    )
+
+
+def true_flops(shape: ModelShape, lengths: Sequence[int]) -> int:
+    """FLOPs of the language model's prefill: `lengths` are the tokens in each layer."""
+    d, width = shape.hidden, shape.heads * shape.head_dim
+    kv_width = shape.kv_heads * shape.head_dim
+    per_token = 2 * (2 * d * width + 2 * d * kv_width + 3 * d * shape.intermediate)
+    # Query times key and probability times value, for each of n (n + 1) / 2 visible pairs.
+    layers = sum(n * per_token + 2 * n * (n + 1) * width for n in lengths)
+    return int(layers + 2 * d * shape.vocabulary)
+
+
+def vision_flops(shape: ModelShape) -> int:
+    """FLOPs of encoding one image: encoder (two-matrix FFN) and LLaVA's two-layer projector."""
+    n, d, m = shape.vision_tokens, shape.vision_hidden, shape.vision_intermediate
+    layer = 2 * (4 * n * d * d + 2 * n * n * d + 2 * n * d * m)
+    projector = 2 * n * (d * shape.hidden + shape.hidden**2)
+    return int(shape.vision_layers * layer + 2 * n * d * shape.patch_values + projector)
+
+
+def kv_bytes(shape: ModelShape, kv_lengths: Sequence[int]) -> int:
+    """Bytes of keys and values of one sample, summed over the layers' own lengths."""
+    per_token = 2 * shape.kv_heads * shape.head_dim * shape.value_bytes
+    return int(sum(kv_lengths) * per_token)

@@ -1,0 +1,144 @@
+"""One answer of one model, measured; and a second pass that looks closer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from pruneviz.cost import ModelShape, prefill_cost
+from pruneviz.engine.results import Answer, Settings, Times
+from pruneviz.engine.streaming import StopWhen, TokenStream
+from pruneviz.methods.base import Method
+from pruneviz.models.loading import LoadedModel
+from pruneviz.pruning import Run, observe, prune
+from pruneviz.pruning.observer import SIGNALS
+from pruneviz.trace import Trace
+
+if TYPE_CHECKING:
+    from pruneviz.engine.session import Prepared
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """An answer and the logits ``[tokens, vocabulary]`` it was read from, float32."""
+
+    answer: Answer
+    logits: np.ndarray
+
+    def with_trace(self, trace: Trace) -> Answer:
+        """The answer with a richer trace of the same run."""
+        return replace(self.answer, trace=trace)
+
+
+def generate(
+    loaded: LoadedModel,
+    prepared: Prepared,
+    method: Method | None,
+    settings: Settings,
+    on_text: Callable[[str], None],
+    stop: threading.Event,
+) -> Generated:
+    """Generate one answer greedily and time it. `method` None is the baseline."""
+    special = _special_ids(loaded)
+
+    def decode(ids: list[int]) -> str:
+        shown = [i for i in ids if i not in special]
+        return loaded.tokenizer.decode(shown, clean_up_tokenization_spaces=False).strip()
+
+    stream = TokenStream(decode, on_text)
+    with torch.no_grad(), _block(loaded, prepared, method, ()) as run:
+        made = loaded.model.generate(
+            inputs_embeds=prepared.embeds,
+            attention_mask=prepared.attention_mask,
+            max_new_tokens=settings.max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            output_logits=True,
+            return_dict_in_generate=True,
+            streamer=stream,
+            stopping_criteria=[StopWhen(stop)],
+        )
+    tokens = made.sequences[0].tolist()
+    trace = run.trace
+    shape = _shape(loaded, prepared)
+    answer = Answer(
+        label=method.title if method else "Baseline",
+        text=decode(tokens),
+        token_ids=tuple(tokens),
+        tokens=tuple(loaded.tokenizer.decode([token]) for token in tokens),
+        trace=trace,
+        cost=prefill_cost(shape, trace.tokens_per_layer, trace.kv_lengths),
+        times=Times(
+            vision=prepared.vision_seconds,
+            scoring=run.scoring_seconds,
+            prefill=stream.prefill_seconds,
+            per_token=stream.seconds_per_token,
+        ),
+        stopped=stop.is_set(),
+    )
+    return Generated(answer, torch.cat(made.logits).float().cpu().numpy())
+
+
+@torch.no_grad()
+def analyse(
+    loaded: LoadedModel,
+    prepared: Prepared,
+    method: Method | None,
+    tokens: list[int],
+    signals: bool,
+) -> tuple[Trace, np.ndarray]:
+    """Prefill once more, recording signals, and read how likely given answer tokens are.
+
+    Returns
+    -------
+    trace : Trace
+        With TTV, IGA and residual of every layer where `signals`.
+    logits : np.ndarray
+        Float32 ``[max(len(tokens), 1), vocabulary]``: what the model predicts for each token
+        after the ones before it.
+    """
+    model = loaded.model
+    with _block(loaded, prepared, method, SIGNALS if signals else ()) as run:
+        out = model(
+            inputs_embeds=prepared.embeds,
+            attention_mask=prepared.attention_mask,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        rows = [out.logits[0, -1]]
+        mask, cache = prepared.attention_mask, out.past_key_values
+        for token in tokens[:-1]:
+            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+            step = torch.tensor([[token]], device=mask.device)
+            out = model(input_ids=step, attention_mask=mask, past_key_values=cache)
+            rows.append(out.logits[0, -1])
+    return run.trace, torch.stack(rows).float().cpu().numpy()
+
+
+@contextmanager
+def _block(
+    loaded: LoadedModel, prepared: Prepared, method: Method | None, record: tuple[str, ...]
+) -> Iterator[Run]:
+    where: dict[str, Any] = {"visual_mask": prepared.visual_mask, "input_ids": prepared.input_ids}
+    if method is None:
+        with observe(loaded.model, record=record, **where) as run:
+            yield run
+    else:
+        with prune(loaded.model, method, vision=prepared.vision, record=record, **where) as run:
+            yield run
+
+
+def _special_ids(loaded: LoadedModel) -> set[int]:
+    return set(loaded.tokenizer.all_special_ids) - {loaded.tokenizer.unk_token_id}
+
+
+def _shape(loaded: LoadedModel, prepared: Prepared) -> ModelShape:
+    size = torch.empty(0, dtype=loaded.model.dtype).element_size()
+    vision = prepared.vision.hidden.shape[1] if prepared.vision else 0
+    return ModelShape.of(loaded.model.config, size, vision)

@@ -1,0 +1,113 @@
+"""Any picture a person may hand in, as an upright RGB image."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pruneviz.errors import InputError
+
+MAX_PIXELS = 60_000_000
+MAX_ASPECT = 2_000
+BACKGROUND = (255, 255, 255)
+
+ImageSource = str | Path | bytes | np.ndarray | Image.Image
+
+
+def read_image(source: ImageSource) -> Image.Image:
+    """Read an image and make it upright RGB.
+
+    Parameters
+    ----------
+    source : path, bytes, np.ndarray or PIL.Image.Image
+        A file of any format Pillow reads, its bytes, an array ``[height, width]`` or
+        ``[height, width, 3 or 4]`` of uint8, or a Pillow image.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Mode RGB. EXIF orientation applied, transparency laid on white, 16-bit scaled to 8,
+        the first frame of an animation.
+
+    Raises
+    ------
+    InputError
+        If it is no image, damaged, or too large.
+    """
+    image = _open(source)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"The image has {width} x {height} pixels; the limit is {MAX_PIXELS // 10**6} million. "
+            "Make it smaller."
+        )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise InputError(f"The image is {width} x {height}: too narrow to show anything. Crop it.")
+    try:
+        image.seek(0)
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        return _rgb(upright if upright is not None else image)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise InputError(
+            f"The image is damaged or incomplete ({error}). Try saving it again as PNG or JPEG."
+        ) from error
+
+
+def _open(source: ImageSource) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source.copy()
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if not isinstance(source, str | Path | bytes):
+        raise InputError("No image was given. Upload one, paste one or pick an example.")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns far below the size at which the limit above refuses.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {str(source)!r}.") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"The image has more than {MAX_PIXELS // 10**6} million pixels. Make it smaller."
+        ) from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise InputError(
+            "The file is not an image that can be read. Use PNG, JPEG, WebP, GIF, BMP or TIFF."
+        ) from error
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not shaped or not array.size:
+        raise InputError(
+            "An image array must be uint8 [height, width] or [height, width, 3 or 4], "
+            f"not {array.dtype} {list(array.shape)}."
+        )
+    return Image.fromarray(array)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _deep(image)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        base = Image.new("RGBA", layer.size, (*BACKGROUND, 255))
+        return Image.alpha_composite(base, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _deep(image: Image.Image) -> Image.Image:
+    """Integer and float greyscale to 8 bits: Pillow's own conversion would only clip."""
+    values = np.asarray(image, dtype=np.float64)
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    top = 1.0 if image.mode == "F" and values.max() <= 1.0 else 65535.0
+    if values.max() > top:
+        top = float(values.max())
+    grey = (values.clip(0, top) / top * 255.0).round().astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")

@@ -1,0 +1,260 @@
+"""One loaded model: encode the image once, run the baseline once, then each method."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+from pruneviz.engine.generate import Generated, analyse, generate
+from pruneviz.engine.images import ImageSource, read_image
+from pruneviz.engine.results import Answer, Comparison, Event, Settings
+from pruneviz.engine.streaming import stream
+from pruneviz.errors import InputError
+from pruneviz.geometry import PatchGrid
+from pruneviz.methods.base import Method
+from pruneviz.metrics import Fidelity, first_divergence, kl_divergence, mean_logprob
+from pruneviz.models.loading import LoadedModel
+from pruneviz.models.vision import VisionRecord
+
+REMEMBERED = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One image and question, encoded.
+
+    Attributes
+    ----------
+    image : PIL.Image.Image
+        Upright RGB original.
+    question : str
+        As asked.
+    input_ids, attention_mask, visual_mask, embeds : torch.Tensor
+        Prompt, ``[1, sequence]`` (embeddings ``[1, sequence, hidden]``).
+    vision : VisionRecord or None
+        For methods that read the encoder's attention.
+    grid : PatchGrid
+        Where each visual token lies.
+    vision_seconds : float
+        Time the encoding took.
+    """
+
+    image: Image.Image
+    question: str
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    visual_mask: torch.Tensor
+    embeds: torch.Tensor
+    vision: VisionRecord | None
+    grid: PatchGrid
+    vision_seconds: float
+
+
+class Session:
+    """Runs questions on one model, one at a time; safe to share between threads.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        From :func:`pruneviz.load_model`.
+
+    Notes
+    -----
+    The last few prepared questions and their baselines are remembered, keyed by the image's
+    pixels and the question, so that trying another method or ratio costs only that.
+    """
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self.loaded = loaded
+        self._lock = threading.RLock()
+        self._prepared: OrderedDict[str, Prepared] = OrderedDict()
+        self._baselines: OrderedDict[tuple[str, Settings], tuple[Answer, Generated]] = OrderedDict()
+
+    @property
+    def num_layers(self) -> int:
+        """Decoder layers of the model."""
+        return self.loaded.num_layers
+
+    def prepare(self, image: ImageSource, question: str) -> Prepared:
+        """Encode an image and a question.
+
+        Raises
+        ------
+        InputError
+            If the image cannot be read, the question is empty or too long.
+        """
+        picture = read_image(image)
+        asked = " ".join(question.split()) if isinstance(question, str) else ""
+        if not asked:
+            raise InputError("Type a question about the image.")
+        key = _key(picture, asked)
+        with self._lock:
+            if key not in self._prepared:
+                _remember(self._prepared, key, self._encode(picture, asked))
+            return self._prepared[key]
+
+    def baseline(self, prepared: Prepared, settings: Settings | None = None) -> Answer:
+        """Answer without pruning."""
+        with self._lock:
+            return self._baseline(prepared, settings or Settings(), _ignore, threading.Event())[0]
+
+    def compare(
+        self, prepared: Prepared, method: Method, settings: Settings | None = None
+    ) -> Comparison:
+        """Answer with and without pruning.
+
+        Raises
+        ------
+        ValueError
+            If the method does not fit the model or leaves no token.
+        """
+        last: Comparison | None = None
+        for event in self.ask(prepared, method, settings):
+            last = event.comparison or last
+        if last is None:
+            raise RuntimeError("The run ended without a result.")
+        return last
+
+    def ask(
+        self, prepared: Prepared, method: Method, settings: Settings | None = None
+    ) -> Iterator[Event]:
+        """Answer with and without pruning, streamed.
+
+        Yields events (see :class:`Event`); the last one is ``"done"``. Closing the generator
+        stops the run.
+
+        Raises
+        ------
+        ValueError
+            If the method does not fit the model or leaves no token.
+        """
+        method.plan(self.num_layers)
+        for stage in method.stages():
+            method.count(stage, prepared.grid.num_tokens)
+        how = settings or Settings()
+
+        def work(emit: Callable[[Event], None], stop: threading.Event) -> None:
+            with self._lock:
+                if not stop.is_set():
+                    self._run(prepared, method, how, emit, stop)
+
+        return stream(work)
+
+    def _run(
+        self,
+        prepared: Prepared,
+        method: Method,
+        settings: Settings,
+        emit: Callable[[Event], None],
+        stop: threading.Event,
+    ) -> None:
+        emit(Event("status", "Running the unpruned baseline …"))
+        baseline, reference = self._baseline(
+            prepared, settings, lambda text: emit(Event("baseline", text)), stop
+        )
+        emit(Event("baseline", baseline.text, answer=baseline))
+        emit(Event("status", f"Running {method.title} …"))
+        made = generate(
+            self.loaded, prepared, method, settings, lambda t: emit(Event("pruned", t)), stop
+        )
+        pruned, fidelity = made.answer, None
+        if not (baseline.stopped or pruned.stopped):
+            emit(Event("status", "Comparing with the baseline …"))
+            trace, logits = analyse(
+                self.loaded, prepared, method, list(baseline.token_ids), settings.signals
+            )
+            pruned = made.with_trace(trace)
+            fidelity = _fidelity(baseline, reference, pruned, logits)
+        done = Comparison(prepared.question, baseline, pruned, fidelity, prepared.grid)
+        emit(Event("done", comparison=done))
+
+    def _baseline(
+        self,
+        prepared: Prepared,
+        settings: Settings,
+        on_text: Callable[[str], None],
+        stop: threading.Event,
+    ) -> tuple[Answer, Generated]:
+        key = (_key(prepared.image, prepared.question), settings)
+        if key not in self._baselines:
+            made = generate(self.loaded, prepared, None, settings, on_text, stop)
+            if made.answer.stopped:
+                return made.answer, made
+            trace, _ = analyse(self.loaded, prepared, None, [], settings.signals)
+            _remember(self._baselines, key, (made.with_trace(trace), made))
+        return self._baselines[key]
+
+    def _encode(self, image: Image.Image, question: str) -> Prepared:
+        loaded = self.loaded
+        inputs = loaded.adapter.prepare(loaded.processor, loaded.model, image, question)
+        self._check_length(inputs["input_ids"].shape[1])
+        record: list[VisionRecord] = []
+        handle = loaded.adapter.watch_vision(loaded.model, record.append)
+        start = time.perf_counter()
+        try:
+            encoded = loaded.adapter.embed(loaded.model, inputs)
+        finally:
+            handle.remove()
+        _synchronise(loaded.model.device)
+        seconds = time.perf_counter() - start
+        return Prepared(
+            image=image,
+            question=question,
+            input_ids=inputs["input_ids"],
+            attention_mask=encoded["attention_mask"],
+            visual_mask=loaded.adapter.visual_mask(loaded.model, inputs["input_ids"]),
+            embeds=encoded["inputs_embeds"],
+            vision=record[-1] if record else None,
+            grid=loaded.adapter.patch_grid(loaded.processor, loaded.model, image.size),
+            vision_seconds=seconds,
+        )
+
+    def _check_length(self, length: int) -> None:
+        limit = self.loaded.adapter.decoder(self.loaded.model).config.max_position_embeddings
+        if length >= limit:
+            raise InputError(
+                f"Image and question take {length} tokens, but the model reads at most {limit}. "
+                "Shorten the question."
+            )
+
+
+def _fidelity(
+    baseline: Answer, reference: Generated, pruned: Answer, logits: Any
+) -> Fidelity:
+    apart = first_divergence(baseline.token_ids, pruned.token_ids)
+    return Fidelity(
+        exact_match=apart is None,
+        first_divergence=apart,
+        first_token_kl=kl_divergence(reference.logits[0], logits[0]),
+        answer_logprob=mean_logprob(logits, baseline.token_ids),
+        baseline_logprob=mean_logprob(reference.logits, baseline.token_ids),
+    )
+
+
+def _key(image: Image.Image, question: str) -> str:
+    digest = hashlib.sha256(f"{image.size} {question}\n".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+def _remember(store: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    store[key] = value
+    while len(store) > REMEMBERED:
+        store.popitem(last=False)
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _ignore(_: str) -> None:
+    return None
