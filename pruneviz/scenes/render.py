@@ -65,31 +65,40 @@ def draw_item(item: Item, side: int, rng: np.random.Generator) -> Image.Image:
     return picture.rotate(item.tilt, Image.Resampling.BILINEAR) if item.tilt else picture
 
 
-def render(scene: Scene, side: int = 224) -> tuple[Image.Image, np.ndarray]:
-    """Compose a scene's picture.
+def compose(scene: Scene, width: int, height: int) -> tuple[Image.Image, np.ndarray]:
+    """Compose a picture of any shape; the scene fills its centre square.
 
     Parameters
     ----------
     scene : Scene
         What to draw, from back to front.
-    side : int
-        Width and height in pixels.
+    width, height : int
+        Size in pixels.
 
     Returns
     -------
     picture : PIL.Image.Image
         RGB.
-    owner : ndarray of uint8, shape (side, side)
+    owner : ndarray of uint8, shape (height, width)
         Which thing a pixel shows: 0 for the background, ``i + 1`` for ``scene.items[i]``.
     """
     rng = np.random.default_rng([scene.seed, 2])
-    canvas = Image.fromarray(background(scene.seed, side))
-    owner = Image.new("L", (side, side), 0)
+    side = min(width, height)
+    shift = ((width - side) / 2, (height - side) / 2)
+    pattern = background(scene.seed, max(width, height))[:height, :width]
+    canvas = Image.fromarray(np.ascontiguousarray(pattern))
+    owner = Image.new("L", (width, height), 0)
     for index, item in enumerate(scene.items):
         pixels = max(8, round(item.size * side))
         picture = draw_item(item, pixels, rng)
-        corner = (round(item.x * side - pixels / 2), round(item.y * side - pixels / 2))
+        x, y = shift[0] + item.x * side, shift[1] + item.y * side
+        corner = (round(x - pixels / 2), round(y - pixels / 2))
         canvas.paste(picture, corner, picture)
         solid = picture.getchannel("A").point(lambda a: 255 if a > 127 else 0)
         owner.paste(index + 1, (*corner, corner[0] + pixels, corner[1] + pixels), solid)
     return canvas, np.asarray(owner)
+
+
+def render(scene: Scene, side: int = 224) -> tuple[Image.Image, np.ndarray]:
+    """Compose a square picture; see :func:`compose`."""
+    return compose(scene, side, side)

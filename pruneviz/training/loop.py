@@ -26,24 +26,70 @@ def rate_at(step: int, stage: StageSettings) -> float:
     return stage.rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
-def make_optimizer(module: nn.Module, stage: StageSettings) -> torch.optim.AdamW:
-    """Return AdamW with weight decay on matrices only."""
-    matrices = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": stage.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.98))
+class Optimizers:
+    """Muon for the weight matrices inside layers, AdamW for everything else.
+
+    Muon turns every update of a matrix into an orthogonal one; on these small models it
+    reaches the same loss in far fewer steps than AdamW alone.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Whose trainable parameters are optimised.
+    stage : StageSettings
+        Rates, weight decay and whether Muon is used.
+    """
+
+    def __init__(self, module: nn.Module, stage: StageSettings) -> None:
+        inner: list[Tensor] = []
+        tables: list[Tensor] = []
+        vectors: list[Tensor] = []
+        for name, parameter in module.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            if parameter.ndim == 2 and ".layers." in name and stage.muon:
+                inner.append(parameter)
+            else:
+                (tables if parameter.ndim > 1 else vectors).append(parameter)
+        groups = [
+            {"params": tables, "weight_decay": stage.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        self.parts: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.98))
+        ]
+        if inner:
+            muon = torch.optim.Muon(
+                inner,
+                lr=stage.rate,
+                weight_decay=stage.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+            self.parts.append(muon)
+
+    def step(self, rate: float) -> None:
+        """Update all parameters with this learning rate and drop the gradients."""
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+            part.step()
+            part.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> list[dict]:
+        """Return the states of both."""
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states: list[dict]) -> None:
+        """Take over the states of both."""
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)
 
 
-def save_checkpoint(
-    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, step: int
-) -> None:
+def save_checkpoint(path: Path, module: nn.Module, optimizers: Optimizers, step: int) -> None:
     """Write a checkpoint so that a kill at any moment leaves a whole one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    state = {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+    state = {"module": module.state_dict(), "optimizer": optimizers.state_dict(), "step": step}
     torch.save(state, partial)
     partial.replace(path)
 
@@ -88,12 +134,12 @@ def run_stage(
         The step reached.
     """
     path = folder / f"{name}.pt"
-    optimizer = make_optimizer(module, stage)
+    optimizers = Optimizers(module, stage)
     first = 0
     if resume and path.is_file():
         state = torch.load(path, map_location="cpu", weights_only=True)
         module.load_state_dict(state["module"])
-        optimizer.load_state_dict(state["optimizer"])
+        optimizers.load_state_dict(state["optimizer"])
         first = state["step"]
         logger.info("%s: resumed at step %d", name, first)
     last = stage.steps if until is None else min(until, stage.steps)
@@ -101,13 +147,10 @@ def run_stage(
     figures: dict[str, list[float]] = defaultdict(list)
     begun = time.monotonic()
     for step in range(first, last):
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, stage)
         loss, shown = loss_at(step)
-        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), stage.clip)
-        optimizer.step()
+        optimizers.step(rate_at(step, stage))
         for key, value in {"loss": float(loss.detach()), **shown}.items():
             figures[key].append(value)
         if (step + 1) % log_every == 0 or step + 1 == last:
@@ -116,7 +159,7 @@ def run_stage(
             logger.info("%s %d/%d %.1f min: %s", name, step + 1, stage.steps, minutes, text)
             figures.clear()
         if (step + 1) % save_every == 0:
-            save_checkpoint(path, module, optimizer, step + 1)
+            save_checkpoint(path, module, optimizers, step + 1)
     if last > first:
-        save_checkpoint(path, module, optimizer, last)
+        save_checkpoint(path, module, optimizers, last)
     return max(first, last)

@@ -39,6 +39,14 @@ class StageSettings:
     rate : float
         Peak learning rate: reached after ``warmup`` steps, then falling along a half cosine
         to a twentieth.
+    warmup : int
+        Steps of linear warm-up.
+    weight_decay : float
+        Decoupled weight decay of matrices.
+    clip : float
+        Largest norm of the whole gradient.
+    muon : bool
+        Whether layers' matrices are optimised by Muon rather than AdamW.
     """
 
     steps: int
@@ -48,6 +56,7 @@ class StageSettings:
     warmup: int = 200
     weight_decay: float = 0.01
     clip: float = 1.0
+    muon: bool = True
 
 
 # Matching a named object comes first and is asked most.
@@ -78,7 +87,7 @@ class Settings:
     )
     rules: SceneRules = field(default_factory=SceneRules)
     tower: StageSettings = field(
-        default_factory=lambda: StageSettings(3000, 16, 1e-3, weight_decay=0.05)
+        default_factory=lambda: StageSettings(3000, 16, 2e-3, warmup=60, weight_decay=0.05)
     )
     symbolic: StageSettings = field(
         default_factory=lambda: StageSettings(2400, 96, 2e-3, questions=3)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaModel
 
-from pruneviz.scenes.labels import GRID, label_patches, owners_from_boxes
+from pruneviz.scenes.labels import label_patches, owners_from_boxes
 from pruneviz.scenes.questions import ask_many
 from pruneviz.scenes.scene import Scene, sample_scene
 from pruneviz.scenes.vocabulary import CARD, CARD_TEXTS, CLASSES, COLOURS
@@ -24,11 +24,11 @@ from pruneviz.training.architecture import text_config
 from pruneviz.training.loop import run_stage
 from pruneviz.training.packing import pack
 from pruneviz.training.pictures import stack_labels
+from pruneviz.training.positions import WIDTH, position_waves
 from pruneviz.training.settings import Settings
 from pruneviz.training.tokenizer import build_tokenizer, token_id
 
 FIRST_SEED = 200_000_000
-_WAVES = 8
 
 
 def special_ids() -> dict[str, int]:
@@ -41,16 +41,6 @@ def special_ids() -> dict[str, int]:
     }
 
 
-def position_waves() -> Tensor:
-    """Return 2-D sinusoids of all patch centres, float32 of shape (256, 4 * _WAVES)."""
-    axis = (torch.arange(GRID) + 0.5) / GRID
-    waves = axis[:, None] * torch.pi * 2.0 ** (torch.arange(_WAVES) / 2)
-    encoded = torch.cat([waves.sin(), waves.cos()], dim=1)
-    rows = encoded[:, None].expand(GRID, GRID, -1)
-    columns = encoded[None].expand(GRID, GRID, -1)
-    return torch.cat([rows, columns], dim=-1).reshape(GRID * GRID, -1)
-
-
 class SymbolicModel(nn.Module):
     """The decoder with its symbolic eyes."""
 
@@ -59,7 +49,7 @@ class SymbolicModel(nn.Module):
         sizes = settings.model
         config = text_config(sizes, len(build_tokenizer()), special_ids())
         self.decoder = LlamaModel(config)
-        self.position = nn.Linear(4 * _WAVES, sizes.text_width)
+        self.position = nn.Linear(WIDTH, sizes.text_width)
         self.centre = nn.Parameter(torch.randn(sizes.text_width) * sizes.init_std)
         nn.init.normal_(self.position.weight, std=sizes.init_std / 3)
         kinds = ["background", *(entry.name for entry in CLASSES), CARD]

@@ -12,6 +12,7 @@ from pruneviz.scenes.scene import sample_scene
 from pruneviz.training.architecture import PatchHeads, vision_config
 from pruneviz.training.loop import run_stage
 from pruneviz.training.pictures import draw_batch
+from pruneviz.training.positions import position_table
 from pruneviz.training.settings import Settings
 
 # Stages draw their scenes from ranges of seeds that do not meet.
@@ -25,6 +26,9 @@ class LabelledTower(nn.Module):
         super().__init__()
         self.tower = CLIPVisionModel(vision_config(settings.model))
         self.heads = PatchHeads(settings.model.vision_width)
+        places = self.tower.embeddings.position_embedding.weight
+        with torch.no_grad():
+            places[1:] = position_table(settings.model.vision_width, 0.5)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Encode pictures.

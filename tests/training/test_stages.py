@@ -1,0 +1,119 @@
+"""Every stage trains, stops, resumes and gives a folder that stock classes load."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+from pruneviz.scenes.questions import Question
+from pruneviz.scenes.scene import sample_scene
+from pruneviz.training.answering import answer_loss
+from pruneviz.training.evaluate import held_out, load
+from pruneviz.training.joint import train_align, train_joint
+from pruneviz.training.packing import NUM_PATCHES, pack
+from pruneviz.training.settings import ModelSettings, Settings, StageSettings
+from pruneviz.training.symbolic import choose_patches, symbolic_labels, train_symbolic
+from pruneviz.training.tower import train_tower
+from pruneviz.training.whole import WholeModel, export
+
+CPU = torch.device("cpu")
+SIZES = ModelSettings(
+    vision_width=32,
+    vision_layers=2,
+    vision_heads=2,
+    text_width=32,
+    text_layers=2,
+    text_heads=2,
+    text_mlp=32,
+)
+STAGE = StageSettings(steps=2, batch=2, rate=1e-3, questions=2, warmup=1)
+
+
+@pytest.fixture(scope="module")
+def micro():
+    stages = dict.fromkeys(("tower", "symbolic", "align", "joint"), STAGE)
+    return replace(Settings(), model=SIZES, token_curriculum=((0, 12, 2), (1, 32, 2)), **stages)
+
+
+def _same(first, second):
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("train", [train_tower, train_symbolic])
+def test_a_resumed_run_equals_an_unbroken_one(micro, train, tmp_path):
+    whole = train(micro, tmp_path / "whole", CPU, resume=False)
+    train(micro, tmp_path / "parts", CPU, resume=False, until=1)
+    torch.rand(7)
+    parts = train(micro, tmp_path / "parts", CPU, resume=True)
+    assert _same(whole.state_dict().values(), parts.state_dict().values())
+
+
+@pytest.fixture(scope="module")
+def trained(micro, tmp_path_factory):
+    work = tmp_path_factory.mktemp("work")
+    train_tower(micro, work, CPU, resume=False)
+    train_symbolic(micro, work, CPU, resume=False)
+    model = WholeModel(micro)
+    model.load_stages(work)
+    words = model.llava.model.language_model.embed_tokens.weight.clone()
+    train_align(model, micro, work, CPU, resume=False)
+    assert torch.equal(words, model.llava.model.language_model.embed_tokens.weight)
+    train_joint(model, micro, work, CPU, resume=False, until=1)
+    train_joint(model, micro, work, CPU, resume=True)
+    return model.eval()
+
+
+def test_stock_classes_load_what_is_exported(trained, micro, tmp_path):
+    export(trained, micro, tmp_path)
+    model = LlavaForConditionalGeneration.from_pretrained(tmp_path)
+    processor = AutoProcessor.from_pretrained(tmp_path)
+    assert model.dtype == torch.float16
+    asked = held_out(1, "seen")[0]
+    parts = [
+        {"type": "image", "image": asked.picture},
+        {"type": "text", "text": asked.question.text},
+    ]
+    inputs = processor.apply_chat_template(
+        [{"role": "user", "content": parts}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+    )
+    assert (inputs["input_ids"] == model.config.image_token_index).sum() == NUM_PATCHES
+    with torch.inference_mode():
+        logits = model(**inputs.to(torch.float16)).logits
+    assert torch.isfinite(logits).all()
+
+
+def test_packed_questions_give_what_each_gives_alone(trained, micro, tmp_path):
+    export(trained, micro, tmp_path)
+    model, processor = load(tmp_path)
+    picture = held_out(1, "seen")[0].picture
+    asked = [Question("a", "Where is the cat?", "yes."), Question("b", "What is this?", "no cat.")]
+    pixels = processor(images=picture, text="<image>", return_tensors="pt")["pixel_values"]
+    decoder = model.model.language_model
+    kept = torch.arange(NUM_PATCHES)[None]
+    with torch.inference_mode():
+        visual = model.get_image_features(pixels).pooler_output[0][None]
+        packed, _ = answer_loss(decoder, visual, kept, pack([asked]))
+        alone = [answer_loss(decoder, visual, kept, pack([[one]]))[0] for one in asked]
+        text = "USER: <image>\nWhat is this? ASSISTANT: no cat."
+        inputs = processor(images=picture, text=text, return_tensors="pt")
+        stock = model(**inputs).logits[0, -4:-1].log_softmax(-1)
+    # Three and four answer tokens (the last of each is the end of the text).
+    assert torch.allclose(packed, (3 * alone[0] + 4 * alone[1]) / 7, atol=1e-5)
+    said = inputs["input_ids"][0, -3:]
+    hidden = -stock.gather(1, said[:, None]).mean()
+    short = pack([[asked[1]]])
+    short.targets[0, -1] = -100
+    assert torch.allclose(answer_loss(decoder, visual, kept, short)[0], hidden, atol=1e-4)
+
+
+def test_shown_patches_always_hold_the_centres():
+    labels = symbolic_labels([sample_scene(seed) for seed in range(20)])
+    kept = choose_patches(labels, 12, np.random.default_rng(0))
+    assert (kept.diff(dim=1) > 0).all()
+    assert torch.equal(labels["centre"].gather(1, kept).sum(1), labels["centre"].sum(1))
