@@ -51,7 +51,11 @@ def paper_tflops(
         raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}, not {convention!r}.")
     ffn, factor = CONVENTIONS[convention]
     d, m = hidden_size, intermediate_size
-    return factor * sum(4 * n * d * d + 2 * n * n * d + ffn * n * d * m for n in tokens_per_layer) / 1e12
+    return (
+        factor
+        * sum(4 * n * d * d + 2 * n * n * d + ffn * n * d * m for n in tokens_per_layer)
+        / 1e12
+    )
 
 
 @dataclass(frozen=True)

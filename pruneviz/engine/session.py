@@ -226,9 +226,7 @@ class Session:
             )
 
 
-def _fidelity(
-    baseline: Answer, reference: Generated, pruned: Answer, logits: Any
-) -> Fidelity:
+def _fidelity(baseline: Answer, reference: Generated, pruned: Answer, logits: Any) -> Fidelity:
     apart = first_divergence(baseline.token_ids, pruned.token_ids)
     return Fidelity(
         exact_match=apart is None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -36,7 +37,7 @@ class Chain(Method):
             object.__setattr__(self, unused, None)
         if not self.methods:
             raise ValueError("Chain needs at least one method.")
-        for earlier, later in zip(self.methods, self.methods[1:], strict=False):
+        for earlier, later in pairwise(self.methods):
             if earlier.stages()[-1].layer >= later.stages()[0].layer:
                 raise ValueError(
                     f"Chain: {later.title} would prune after layer {later.stages()[0].layer}, "

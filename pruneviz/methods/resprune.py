@@ -69,10 +69,10 @@ class ResPrune(BeforeLLM):
         relevance = text_relevance(features, text, self.normalisation)
         weight = relevance**self.alpha
         order, gain, residual = pick_profile(features, weight, keep)
-        total = (weight * residual).index_copy(0, order, gain.to(weight.dtype))
+        total = (weight * residual).float().index_copy(0, order, gain.float())
         components = {
             "relevance": relevance,
             "energy": features.float().square().sum(-1),
             "residual": residual.float(),
         }
-        return Scores(total.float(), components, order.sort().values, (source,))
+        return Scores(total, components, order.sort().values, (source,))

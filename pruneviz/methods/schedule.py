@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 from pruneviz.methods.base import Method, Stage, check_count, check_ratio
@@ -137,7 +138,7 @@ class ScheduledMethod(Method):
                 f"keep_ratios needs one value per pruning layer: got {len(ratios)} for "
                 f"{len(self.layers)} layers."
             )
-        if any(b > a for a, b in zip(ratios, ratios[1:], strict=False)):
+        if any(b > a for a, b in pairwise(ratios)):
             raise ValueError(f"keep_ratios must not increase, got {ratios}.")
         if self.keep_ratio is not None and abs(ratios[-1] - self.keep_ratio) > 1e-9:
             raise ValueError(

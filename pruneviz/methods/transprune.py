@@ -152,7 +152,8 @@ class TransPrune(ScheduledMethod):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """``alpha * U(TTV) + (1 - alpha) * U(IGA)`` of the alive tokens."""
         scale = l1_normalise if self.normalise == "l1" else lambda values: values.float()
-        weight, parts, notes = self.weight_ttv, {}, ()
+        weight, parts = self.weight_ttv, {}
+        notes: tuple[str, ...] = ()
         if weight > 0.0:
             span = self._read_at(stage.layer, self.accumulate_layers or ())
             parts["ttv"] = scale(context.transition(span))

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from pruneviz.errors import UnsupportedModelError
-from pruneviz.models.decoder import Decoder
 from pruneviz.geometry import PatchGrid
+from pruneviz.models.decoder import Decoder
 from pruneviz.models.vision import VisionRecord
 
 

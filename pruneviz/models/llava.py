@@ -10,9 +10,9 @@ from PIL import Image
 from transformers import LlavaForConditionalGeneration
 
 from pruneviz.errors import InputError, UnsupportedModelError
+from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import Adapter
 from pruneviz.models.decoder import Decoder
-from pruneviz.geometry import PatchGrid
 from pruneviz.models.vision import VisionRecord, penultimate_attention, watch
 
 PROMPT = "USER: <image>\n{question} ASSISTANT:"

@@ -47,9 +47,7 @@ class VisionRecord:
         return self.hidden.shape[1] - self.leading
 
     @torch.no_grad()
-    def significance(
-        self, include_cls: bool = False, images: slice = slice(None)
-    ) -> torch.Tensor:
+    def significance(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
         """FoPru's significance of every patch, float32 ``[images, tokens_per_image]``."""
         query, key, scaling = project(self.attention, self.hidden[images])
         first = 0 if include_cls else self.leading

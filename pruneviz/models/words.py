@@ -13,23 +13,27 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-ROLES = re.compile(r"\b(?:USER|ASSISTANT|SYSTEM|HUMAN)\s*:|<\|im_start\|>\w+|<[^<>\s]+>|\[/?INST\]")
+WORD = re.compile("[^\\W_]+(?:['\u2019-][^\\W_]+)*")
+ROLES = re.compile(
+    r"\b(?:user|assistant|system|human)\s*:|<\|im_start\|>\w+|<[^<>\s]+>|\[/?INST\]", re.IGNORECASE
+)
 FUNCTION_WORDS = frozenset(
     """a about above after again all also am an and another any are as at be because been before
-    being below between both but by can could did do does doing down during each either else few
-    for from further get go had has have having he her here hers him his how i if in into is isn't
-    it its itself just know left like many may me might more most much must my near next no nor
-    not now of off on one only onto or other our out over own right same shall she should so some
-    such than that the their them then there these they this those through to too top bottom
-    middle centre center under until up upon us very was we were what what's when where which
-    while who whom whose why will with within without would yes you your""".split()
+    being below between both bottom but by can center centre could did do does doing down during
+    each either else few for from further get go had has have having he her here hers him his how
+    i if in into is isn't it its itself just know left like many may me middle might more most much
+    must my near next no nor not now of off on one only onto or other our out over own right same
+    shall she should so some such than that the their them then there these they this those
+    through to too top under until up upon us very was we were what what's when where which while
+    who whom whose why will with within without would yes you your"""
+    # One word a line would say no more.
+    .split()  # noqa: SIM905
 )
 TASK_WORDS = frozenset(
     """answer briefly describe detail detailed explain find give image kind list locate look name
-    object objects photo photograph phrase picture please question read say scene see seen
-    sentence shown show shows short single tell thing things type visible word words write written
-    using use""".split()
+    object objects phrase photo photograph picture please question read say scene see seen sentence
+    short show shown shows single tell thing things type use using visible word words write
+    written""".split()  # noqa: SIM905
 )
 
 _TOKENIZERS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -47,7 +51,7 @@ def tokenizer_of(model: Any) -> Any | None:
 
 def is_content_word(word: str) -> bool:
     """Whether a word names something that could be looked for."""
-    lower = word.lower().replace("’", "'")
+    lower = word.lower().replace("\u2019", "'")
     return lower not in FUNCTION_WORDS and lower not in TASK_WORDS
 
 

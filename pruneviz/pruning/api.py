@@ -149,9 +149,7 @@ def observe(
     Run
         Its `trace` has no stages, but the recorded `signals`.
     """
-    runner = Runner(
-        model, find_adapter(model), None, visual_mask, None, input_ids, None, record
-    )
+    runner = Runner(model, find_adapter(model), None, visual_mask, None, input_ids, None, record)
     with _attached(runner):
         yield Run(runner)
 

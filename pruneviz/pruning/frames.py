@@ -80,7 +80,6 @@ def shrink(
     frame : Frame
         After.
     """
-    batch, length = drop.shape
     if frame.valid is None:
         removed = min(counts)
         ragged = max(counts) != removed

@@ -97,10 +97,8 @@ class DecoderInputs:
         return changed | {"attention_mask": torch.cat([past, later], dim=1)}
 
 
-def expand_rows(tensor: torch.Tensor | None, batch: int, what: str) -> torch.Tensor | None:
+def expand_rows(tensor: torch.Tensor, batch: int, what: str) -> torch.Tensor:
     """Repeat the rows of a tensor given per sample for beams or returned sequences."""
-    if tensor is None:
-        return None
     rows = tensor if tensor.ndim == 2 else tensor.unsqueeze(0)
     if rows.ndim != 2 or batch % rows.shape[0]:
         raise PruningError(

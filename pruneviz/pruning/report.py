@@ -78,6 +78,8 @@ def _alive_at(sample: Sample, layer: int) -> torch.Tensor:
 
 
 def _array(tensor: torch.Tensor, dtype: type) -> np.ndarray:
-    return tensor.detach().cpu().float().numpy().astype(dtype) if dtype is np.float32 else (
-        tensor.detach().cpu().numpy().astype(dtype)
+    return (
+        tensor.detach().cpu().float().numpy().astype(dtype)
+        if dtype is np.float32
+        else (tensor.detach().cpu().numpy().astype(dtype))
     )

@@ -99,11 +99,13 @@ class Runner:
         for index, layer in enumerate(layers):
             if index == 0 or index > first or index in stops | watched:
                 add(layer.register_forward_pre_hook(self._before_layer(index), with_kwargs=True))
+            attention: Any = layer.self_attn
+            mlp: Any = layer.mlp
             if index in watched or (self._own and index in stops):
                 hook = self._on_attention(index)
-                add(layer.self_attn.register_forward_hook(hook, with_kwargs=True))
+                add(attention.register_forward_hook(hook, with_kwargs=True))
             if index in watched:
-                add(layer.mlp.register_forward_hook(self._on_mlp(index), with_kwargs=True))
+                add(mlp.register_forward_hook(self._on_mlp(index), with_kwargs=True))
         for stage in self.plan:
             if stage.layer > 0:
                 add(layers[stage.layer - 1].register_forward_hook(self._after_layer(stage)))
@@ -142,20 +144,17 @@ class Runner:
     def _begin(self, inputs: DecoderInputs) -> dict[str, Any] | None:
         """Start a prefill; returns changed keyword arguments or None."""
         if self.method is not None:
-            checks.check_prefill(
-                inputs.cache, inputs.use_cache, inputs.mask, inputs.position_ids
-            )
+            checks.check_prefill(inputs.cache, inputs.use_cache, inputs.mask, inputs.position_ids)
         ids = self._ids if inputs.input_ids is None else inputs.input_ids
-        ids = expand_rows(self._given_ids, inputs.batch, "input_ids") if ids is None else ids
+        if ids is None and self._given_ids is not None:
+            ids = expand_rows(self._given_ids, inputs.batch, "input_ids")
         visual = self._visual(inputs, ids)
         valid = None if inputs.mask is None else inputs.mask.bool()
         base = Frame.full(inputs.positions(), valid)
         if base.valid is not None:
             visual = visual & base.valid
         first = leaders(inputs.embeds) if inputs.batch > 1 else [0]
-        samples = [
-            Sample.of(row, visual[row], base.row_valid(row)) for row in range(inputs.batch)
-        ]
+        samples = [Sample.of(row, visual[row], base.row_valid(row)) for row in range(inputs.batch)]
         vision, self._vision = self._given_vision or self._vision, None
         state = Prefill(inputs.length, base, visual, samples, first, ids, vision)
         self.state, self.scoring_seconds = state, 0.0
@@ -313,9 +312,7 @@ class Runner:
     # Choosing ---------------------------------------------------------------------------
 
     @torch.no_grad()
-    def _run_stage(
-        self, method: Method, stage: Stage, hidden: torch.Tensor
-    ) -> torch.Tensor | None:
+    def _run_stage(self, method: Method, stage: Stage, hidden: torch.Tensor) -> torch.Tensor | None:
         """Let the method choose for every row; returns the places that stay, None if all do."""
         state = self._live
         drop = torch.zeros_like(state.visual)

@@ -116,9 +116,7 @@ class Prefill:
 
     def frame_at(self, layer: int) -> Frame:
         """Frame that a decoder layer (0-based) sees."""
-        return next(
-            (frame for first, frame in reversed(self.frames) if first <= layer), self.base
-        )
+        return next((frame for first, frame in reversed(self.frames) if first <= layer), self.base)
 
     def visual_places(self, sample: Sample, layer: int | None = None) -> torch.Tensor:
         """Places of the alive visual tokens in the frame of a layer (default: the newest)."""

@@ -1,0 +1,159 @@
+"""The command line: ask a question with and without pruning, list the methods."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pruneviz import render
+from pruneviz.engine import Comparison, Prepared, Session, Settings
+from pruneviz.errors import PruneVizError
+from pruneviz.methods import get_method, list_methods
+from pruneviz.methods.registry import METHODS
+from pruneviz.models import load_model
+from pruneviz.models.loading import DTYPES, EMBEDDED
+
+CHECK_DEPTH = 1_000
+"""Deep enough for any schedule: settings are checked before a model is loaded."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status (0 done, 1 failed, 2 wrong usage)."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return int(args.run(args))
+    except (PruneVizError, ValueError) as error:
+        sys.stderr.write(f"pruneviz: {error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"pruneviz: cannot write the results: {error}\n")
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of the whole command line."""
+    parser = argparse.ArgumentParser(prog="pruneviz", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    ask = commands.add_parser("ask", help="answer a question with and without pruning")
+    ask.add_argument("image", help="image file")
+    ask.add_argument("question")
+    ask.add_argument("--method", default="transprune", help=f"one of {', '.join(list_methods())}")
+    ask.add_argument("--keep-ratio", type=float, help="share of the visual tokens kept, up to 1")
+    ask.add_argument("--keep-tokens", type=int, help="exact number of visual tokens kept")
+    ask.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another setting of the method, such as alpha=0.3; may be given several times",
+    )
+    ask.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
+    ask.add_argument("--out", type=Path, help="folder for answers, traces and figures")
+    add_model_arguments(ask)
+    ask.set_defaults(run=run_ask)
+    methods = commands.add_parser("methods", help="list the pruning methods")
+    methods.set_defaults(run=run_methods)
+    return parser
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that say which model is loaded and how."""
+    parser.add_argument("--model", default=EMBEDDED, help="embedded, a hub id or a folder")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--dtype", default="auto", choices=DTYPES)
+    parser.add_argument("--quantisation", choices=("4bit", "8bit"), help="CUDA only")
+
+
+def run_methods(_: argparse.Namespace) -> int:
+    """Write name, title and summary of every method."""
+    for name, method in METHODS.items():
+        source = f"  {method.paper}" if method.paper else ""
+        sys.stdout.write(f"{name:12} {method.title}: {method.summary}{source}\n")
+    return 0
+
+
+def run_ask(args: argparse.Namespace) -> int:
+    """Ask, write both answers and, with ``--out``, everything else."""
+    if args.max_new_tokens < 1:
+        raise ValueError(f"--max-new-tokens must be at least 1, not {args.max_new_tokens}.")
+    settings = dict(read_setting(text) for text in args.set)
+    for name in ("keep_ratio", "keep_tokens"):
+        if getattr(args, name) is not None:
+            settings[name] = getattr(args, name)
+    get_method(args.method, num_layers=CHECK_DEPTH, **settings)
+    session = Session(load_model(args.model, args.device, args.dtype, args.quantisation))
+    method = get_method(args.method, num_layers=session.num_layers, **settings)
+    prepared = session.prepare(args.image, args.question)
+    how = Settings(max_new_tokens=args.max_new_tokens, signals=args.out is not None)
+    comparison = session.compare(prepared, method, how)
+    sys.stdout.write(summary(comparison))
+    if args.out is not None:
+        files = write_results(args.out, prepared, comparison)
+        sys.stdout.write("Written: " + ", ".join(str(file) for file in files) + "\n")
+    return 0
+
+
+def read_setting(text: str) -> tuple[str, Any]:
+    """Split ``name=value``; the value is read as JSON where it is, else taken as text."""
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise ValueError(f"--set takes NAME=VALUE, not {text!r}.")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def summary(comparison: Comparison) -> str:
+    """Both answers and what pruning saved, as lines of text."""
+    base, pruned = comparison.baseline, comparison.pruned
+    lines = [
+        f"Baseline: {base.text}",
+        f"{pruned.label}: {pruned.text}",
+        f"Visual tokens after the last stage: {pruned.cost.final_tokens} of "
+        f"{base.cost.final_tokens}; layer average {pruned.cost.layer_average:.1f}",
+        f"Decoder FLOPs: {pruned.cost.llm_flops / base.cost.llm_flops:.1%} of the baseline; "
+        f"with the vision encoder {pruned.cost.total_flops / base.cost.total_flops:.1%}",
+        f"KV cache: {pruned.cost.kv_bytes / base.cost.kv_bytes:.1%} of the baseline",
+    ]
+    if comparison.fidelity is not None:
+        apart = comparison.fidelity.first_divergence
+        same = "the same answer" if apart is None else f"answers part at token {apart + 1}"
+        lines.append(
+            f"Fidelity: {same}; KL of the first token {comparison.fidelity.first_token_kl:.4g} nats"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def write_results(folder: Path, prepared: Prepared, comparison: Comparison) -> list[Path]:
+    """Write answers, traces, masks, layer sheets and a figure; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    base, pruned, grid = comparison.baseline, comparison.pruned, comparison.grid
+    files = [folder / name for name in ("answers.json", "trace.json", "baseline_trace.json")]
+    text = json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False)
+    files[0].write_text(text + "\n", encoding="utf-8")
+    pruned.trace.to_json(files[1])
+    base.trace.to_json(files[2])
+    for number in range(len(pruned.trace.stages)):
+        files.append(folder / f"mask_stage{number + 1}.png")
+        render.mask_overlay(prepared.image, grid, pruned.trace, number).save(files[-1])
+    for name, trace in (("baseline", base.trace), ("pruned", pruned.trace)):
+        for signal in trace.signals:
+            files.append(folder / f"{name}_{signal}.png")
+            render.layer_sheet(trace, grid, signal).save(files[-1])
+    files.append(folder / "figure.pdf")
+    titles = [
+        f"Q: {comparison.question}",
+        f"Baseline: {base.text}",
+        f"{pruned.label}: {pruned.text}",
+    ]
+    figure = render.comparison_figure(prepared.image, grid, base.trace, pruned.trace, titles)
+    figure.savefig(files[-1])
+    return files
