@@ -25,15 +25,13 @@ FUNCTION_WORDS = frozenset(
     must my near next no nor not now of off on one only onto or other our out over own right same
     shall she should so some such than that the their them then there these they this those
     through to too top under until up upon us very was we were what what's when where which while
-    who whom whose why will with within without would yes you your"""
-    # One word a line would say no more.
-    .split()  # noqa: SIM905
+    who whom whose why will with within without would yes you your""".split()
 )
 TASK_WORDS = frozenset(
     """answer briefly describe detail detailed explain find give image kind list locate look name
     object objects phrase photo photograph picture please question read say scene see seen sentence
     short show shown shows single tell thing things type use using visible word words write
-    written""".split()  # noqa: SIM905
+    written""".split()
 )
 
 _TOKENIZERS: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()

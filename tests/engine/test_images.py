@@ -1,0 +1,123 @@
+"""Any picture a person may hand in: read right, or refused with a reason."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pruneviz.engine import read_image
+from pruneviz.errors import InputError
+
+
+def encoded(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def gradient(width=40, height=30):
+    values = np.linspace(0, 255, width * height * 3).reshape(height, width, 3)
+    return Image.fromarray(values.astype(np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_lossless_formats_keep_every_pixel(kind):
+    image = gradient()
+    assert read_image(encoded(image, kind)).tobytes() == image.tobytes()
+
+
+def test_path_bytes_array_and_image_agree(tmp_path):
+    image = gradient()
+    path = tmp_path / "a.png"
+    image.save(path)
+    results = [read_image(s) for s in (path, str(path), path.read_bytes(), np.array(image), image)]
+    assert all(result.tobytes() == image.tobytes() for result in results)
+
+
+def test_transparency_is_laid_on_white():
+    image = Image.new("RGBA", (2, 1), (255, 0, 0, 255))
+    image.putpixel((1, 0), (0, 0, 0, 0))
+    read = read_image(encoded(image, "PNG"))
+    assert [read.getpixel((x, 0)) for x in (0, 1)] == [(255, 0, 0), (255, 255, 255)]
+
+
+def test_palette_with_transparency():
+    image = gradient().quantize(8)
+    image.info["transparency"] = 0
+    read = read_image(encoded(image, "PNG", transparency=0))
+    assert (255, 255, 255) in {color for _, color in read.getcolors()}
+
+
+def test_cmyk():
+    read = read_image(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG"))
+    red, green, blue = read.getpixel((4, 4))
+    assert red > 200
+    assert green < 60
+    assert blue < 60
+
+
+def test_sixteen_bit_is_scaled_not_clipped():
+    values = np.array([[0, 16384, 32768, 65535]], dtype=np.uint16)
+    read = read_image(encoded(Image.fromarray(values), "PNG"))
+    assert [read.getpixel((x, 0))[0] for x in range(4)] == [0, 64, 128, 255]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "F", "I"])
+def test_other_modes_become_rgb(mode):
+    source = (
+        gradient().convert("L").convert(mode) if mode in ("F", "I") else gradient().convert(mode)
+    )
+    assert read_image(source).mode == "RGB"
+
+
+def test_exif_rotation_is_applied():
+    image = gradient(40, 30)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    assert read_image(encoded(image, "JPEG", exif=exif)).size == (30, 40)
+
+
+def test_first_frame_of_an_animation():
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert read_image(data).getpixel((4, 4)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20000, 30), (30, 20000)])
+def test_extreme_sizes_are_read(size):
+    assert read_image(encoded(Image.new("RGB", size), "PNG")).size == size
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (b"", "not an image"),
+        (b"hello, this is text", "not an image"),
+        (b"\x89PNG\r\n\x1a\n broken", "not an image"),
+        ("no/such/file.png", "no file"),
+        (None, "No image was given"),
+        (3, "No image was given"),
+        (np.zeros((4, 4)), "uint8"),
+        (np.zeros((4, 4, 7), np.uint8), "uint8"),
+        (np.zeros((0, 4), np.uint8), "uint8"),
+        (Image.new("L", (9000, 9000)), "million"),
+        (Image.new("L", (9001, 2)), "too narrow"),
+    ],
+)
+def test_refused_with_a_reason(source, message):
+    with pytest.raises(InputError, match=message):
+        read_image(source)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_truncated_file(kind):
+    data = encoded(gradient(200, 200), kind)
+    with pytest.raises(InputError):
+        read_image(data[: len(data) // 2])
+
+
+def test_the_callers_image_is_left_alone():
+    image = gradient().convert("P")
+    read_image(image)
+    assert image.mode == "P"
