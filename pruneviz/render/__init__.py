@@ -1,0 +1,15 @@
+"""Draw what a run did. Sees only traces, patch grids and images, never a model."""
+
+from pruneviz.render.figures import comparison_figure
+from pruneviz.render.heatmaps import layer_sheet
+from pruneviz.render.labels import stage_title
+from pruneviz.render.overlay import mask_overlay
+from pruneviz.render.payload import view_payload
+
+__all__ = [
+    "comparison_figure",
+    "layer_sheet",
+    "mask_overlay",
+    "stage_title",
+    "view_payload",
+]

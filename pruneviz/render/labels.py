@@ -1,0 +1,44 @@
+"""Names of stages and signals, the same in every figure and on the page."""
+
+from __future__ import annotations
+
+SIGNAL_TITLES = {
+    "ttv": "TTV",
+    "iga": "IGA",
+    "residual": "Residual",
+}
+SIGNAL_NOTES = {
+    "ttv": (
+        "Token transition variation: how much attention and FFN of a layer change the patch's "
+        "representation, in size and direction."
+    ),
+    "iga": (
+        "Instruction-guided attention: mean attention that the text after the image pays the "
+        "patch in this layer."
+    ),
+    "residual": (
+        "Norm of what attention and FFN of a layer add to the patch, over the norm of the stream "
+        "they add it to."
+    ),
+}
+COMPONENT_NOTES = {
+    "ttv": "how much the layers changed the patch, as a share of all patches (TransPrune)",
+    "iga": "how much the text attends to the patch, as a share of all patches (TransPrune)",
+    "relevance": "closeness to the words of the question (ResPrune)",
+    "energy": "squared length of the patch's vector before anything was picked (ResPrune)",
+    "residual": "energy left outside the span of the kept patches (ResPrune)",
+    "significance": "attention received inside the vision encoder (FoPru)",
+    "row": "mean significance of the patch's row (FoPru)",
+    "attention": "attention paid to the patch by the last prompt token (FastV, PyramidDrop)",
+}
+
+
+def stage_title(layer: int) -> str:
+    """Where a stage prunes, in words.
+
+    Parameters
+    ----------
+    layer : int
+        1-based decoder layer after which tokens were dropped; 0 = before the LLM.
+    """
+    return "Before the LLM" if layer == 0 else f"After layer {layer}"

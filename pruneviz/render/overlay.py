@@ -1,0 +1,103 @@
+"""The original image with dropped patches faded: for files, the command line and figures."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from pruneviz.geometry import PatchGrid
+from pruneviz.render.colours import CONTOUR, faded
+from pruneviz.trace import Trace
+
+HATCH = 8
+"""Period of the hatch over what the model never saw, in pixels."""
+
+
+def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int = -1) -> Image.Image:
+    """Draw which patches are left after one stage.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The original, as large as ``grid.image_size``.
+    grid : PatchGrid
+        Where each token lies.
+    trace : Trace
+        The run. Without stages everything is kept.
+    stage : int
+        Index into ``trace.stages``; negative counts from the end.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB, same size. Kept patches are unchanged but for a thin line where they meet dropped
+        ones; dropped patches are grey and faded; what the model never saw is hatched.
+
+    Raises
+    ------
+    ValueError
+        If the image has another size or there is no such stage.
+    """
+    if image.size != grid.image_size:
+        raise ValueError(
+            f"The image is {image.size[0]} x {image.size[1]}, but the patches lie on one of "
+            f"{grid.image_size[0]} x {grid.image_size[1]}."
+        )
+    pixels = np.asarray(image.convert("RGB"))
+    kept = cell_states(grid, kept_tokens(trace, stage))
+    shown, seen = paint_cells(grid, kept)
+    result = np.where(shown[..., None], pixels, faded(pixels))
+    outside = ~seen
+    result[outside] = _hatched(result, outside)
+    result[_contour(shown, seen)] = CONTOUR
+    return Image.fromarray(result)
+
+
+def kept_tokens(trace: Trace, stage: int) -> np.ndarray:
+    """Indices of the visual tokens left after a stage (all of them where there is none)."""
+    if not trace.stages:
+        return np.arange(trace.num_visual)
+    if not -len(trace.stages) <= stage < len(trace.stages):
+        raise ValueError(f"There are {len(trace.stages)} stages; stage {stage} is none of them.")
+    return trace.stages[stage].kept
+
+
+def cell_states(grid: PatchGrid, kept: np.ndarray) -> np.ndarray:
+    """Bool ``[rows * columns]``: cells whose token is kept."""
+    cells = grid.token_cell[kept]
+    state = np.zeros(grid.rows * grid.columns, dtype=bool)
+    state[cells[cells >= 0]] = True
+    return state
+
+
+def paint_cells(grid: PatchGrid, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bool ``[height, width]`` twice: pixels of kept cells, and pixels the model saw."""
+    width, height = grid.image_size
+    shown = np.zeros((height, width), dtype=bool)
+    for left, top, right, bottom in np.rint(grid.boxes[kept]).astype(int):
+        shown[top:bottom, left:right] = True
+    seen = np.zeros((height, width), dtype=bool)
+    left, top, right, bottom = (int(v) for v in np.rint(np.array(grid.seen)))
+    seen[top:bottom, left:right] = True
+    return shown, seen
+
+
+def _contour(shown: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Pixels on the dropped side of an edge between kept and dropped, both seen."""
+    edge = np.zeros_like(shown)
+    for axis in (0, 1):
+        first = [slice(None), slice(None)]
+        second = [slice(None), slice(None)]
+        first[axis], second[axis] = slice(None, -1), slice(1, None)
+        a, b = tuple(first), tuple(second)
+        edge[a] |= ~shown[a] & shown[b]
+        edge[b] |= ~shown[b] & shown[a]
+    return edge & seen
+
+
+def _hatched(pixels: np.ndarray, where: np.ndarray) -> np.ndarray:
+    y, x = np.nonzero(where)
+    line = ((x + y) % HATCH) < max(1, HATCH // 4)
+    colours = pixels[where].copy()
+    colours[line] = (colours[line] * 0.25 + np.array([110, 114, 122]) * 0.75).astype(np.uint8)
+    return colours

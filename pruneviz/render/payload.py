@@ -1,0 +1,193 @@
+"""What the page's canvas draws, packed into one compact JSON value.
+
+Arrays travel as base64 of little-endian bytes. Signals are 16-bit codes on a log scale: about
+four significant digits over six powers of ten, a quarter of the size of their text.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pruneviz.geometry import PatchGrid
+from pruneviz.render.colours import cividis
+from pruneviz.render.labels import COMPONENT_NOTES, SIGNAL_NOTES, SIGNAL_TITLES, stage_title
+from pruneviz.trace import StageTrace, Trace
+
+MAX_SIDE = 1024
+MAX_ASPECT = 3.0
+CODES = 65534
+FLOOR = 1e-6
+FELL, DROPPED, KEPT = 0, 1, 2
+
+
+def view_payload(
+    image: Image.Image,
+    grid: PatchGrid,
+    baseline: Trace,
+    pruned: Trace,
+    exact_prefix: bool = False,
+) -> dict[str, Any]:
+    """Pack two runs on one image.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The original.
+    grid : PatchGrid
+        Where each token lies.
+    baseline, pruned : Trace
+        Both runs.
+    exact_prefix : bool
+        Whether a smaller budget would keep a prefix of the same ranking.
+
+    Returns
+    -------
+    dict
+        JSON-serialisable; see the keys below. ``order`` ranks all tokens: those kept to the end
+        by their last score, then stage by stage those that fell late before those that fell
+        early. Its first k tokens are what the page previews for another budget.
+    """
+    window = view_window(grid)
+    return {
+        "format": 1,
+        "image": _data_uri(image, window),
+        "window": list(window),
+        "size": list(grid.image_size),
+        "seen": [float(v) for v in grid.seen],
+        "rows": grid.rows,
+        "columns": grid.columns,
+        "boxes": _pack(grid.boxes, "<f4"),
+        "cells": _pack(grid.token_cell, "<i4"),
+        "tokens": pruned.num_visual,
+        "method": pruned.method,
+        "stages": [_stage(stage, pruned.num_visual) for stage in pruned.stages],
+        "order": _pack(keep_order(pruned), "<i4"),
+        "exact": bool(exact_prefix and len(pruned.stages) == 1),
+        "perLayer": [list(baseline.tokens_per_layer), list(pruned.tokens_per_layer)],
+        "signals": _signals(baseline, pruned),
+        "colours": _pack(cividis(), "u1"),
+        "notes": COMPONENT_NOTES,
+    }
+
+
+def view_window(grid: PatchGrid) -> tuple[int, int, int, int]:
+    """Part of the image that is shown: all of it unless it is much longer than wide.
+
+    Of a strip, the part around what the model saw is shown, at most three to one.
+    """
+    width, height = grid.image_size
+    left, top, right, bottom = grid.seen
+    x0, x1 = _limit(width, height * MAX_ASPECT, left, right)
+    y0, y1 = _limit(height, width * MAX_ASPECT, top, bottom)
+    return x0, y0, x1, y1
+
+
+def keep_order(trace: Trace) -> np.ndarray:
+    """All tokens, the one that would be kept longest first: int64 ``[num_visual]``."""
+    parts: list[np.ndarray] = []
+    if not trace.stages:
+        return np.arange(trace.num_visual)
+    last = trace.stages[-1]
+    parts.append(_by_score(last, last.kept))
+    parts.extend(_by_score(stage, stage.dropped) for stage in reversed(trace.stages))
+    return np.concatenate(parts).astype(np.int64)
+
+
+def _by_score(stage: StageTrace, tokens: np.ndarray) -> np.ndarray:
+    scores = stage.scores[np.searchsorted(stage.alive, tokens)]
+    return tokens[np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")]
+
+
+def _limit(length: int, most: float, start: float, end: float) -> tuple[int, int]:
+    if length <= most:
+        return 0, length
+    size = min(float(length), max(most, end - start))
+    begin = min(max((start + end - size) / 2, 0.0), length - size)
+    return int(begin), min(length, max(int(begin) + 1, round(begin + size)))
+
+
+def _stage(stage: StageTrace, num_visual: int) -> dict[str, Any]:
+    state = np.full(num_visual, FELL, dtype=np.uint8)
+    state[stage.alive] = DROPPED
+    state[stage.kept] = KEPT
+    ranks = np.full(num_visual, -1, dtype=np.int32)
+    ranks[_by_score(stage, stage.alive)] = np.arange(1, len(stage.alive) + 1)
+    cut = stage.cut
+    return {
+        "layer": stage.layer,
+        "title": stage_title(stage.layer),
+        "method": stage.method,
+        "alive": len(stage.alive),
+        "kept": len(stage.kept),
+        "cut": cut if np.isfinite(cut) else None,
+        "notes": list(stage.notes),
+        "state": _pack(state, "u1"),
+        "ranks": _pack(ranks, "<i4"),
+        "scores": _pack(_spread(stage.scores, stage.alive, num_visual), "<f4"),
+        "parts": {
+            name: _pack(_spread(values, stage.alive, num_visual), "<f4")
+            for name, values in stage.components.items()
+        },
+    }
+
+
+def _spread(values: np.ndarray, alive: np.ndarray, num_visual: int) -> np.ndarray:
+    full = np.full(num_visual, np.nan, dtype=np.float32)
+    full[alive] = values
+    return full
+
+
+def _signals(baseline: Trace, pruned: Trace) -> list[dict[str, Any]]:
+    packed = []
+    for name in (n for n in SIGNAL_TITLES if n in baseline.signals or n in pruned.signals):
+        runs = [trace.signals.get(name) for trace in (baseline, pruned)]
+        packed.append(
+            {
+                "name": name,
+                "title": SIGNAL_TITLES[name],
+                "note": SIGNAL_NOTES[name],
+                "runs": [None if values is None else encode_signal(values) for values in runs],
+            }
+        )
+    return packed
+
+
+def encode_signal(values: np.ndarray) -> dict[str, Any]:
+    """Pack non-negative values ``[layers, tokens]`` as 16-bit log codes, 0 = no value.
+
+    ``value = exp(low + (code - 1) * (high - low) / 65533) - offset``
+    """
+    values = np.asarray(values, dtype=np.float64)
+    known = np.isfinite(values)
+    shown = np.where(known, values, 0.0).clip(0.0)
+    offset = max(float(shown.max(initial=0.0)) * FLOOR, 1e-30)
+    logs = np.log(shown + offset)
+    low = float(logs[known].min()) if known.any() else 0.0
+    high = float(logs[known].max()) if known.any() else 0.0
+    span = high - low
+    unit = (logs - low) / span if span > 0 else np.zeros_like(logs)
+    codes = np.where(known, 1 + np.rint(unit.clip(0, 1) * (CODES - 1)), 0)
+    return {
+        "layers": values.shape[0],
+        "low": low,
+        "high": high,
+        "offset": offset,
+        "codes": _pack(codes, "<u2"),
+    }
+
+
+def _pack(values: np.ndarray, dtype: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values).astype(dtype).tobytes()).decode("ascii")
+
+
+def _data_uri(image: Image.Image, window: tuple[int, int, int, int]) -> str:
+    part = image.convert("RGB").crop(window)
+    part.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    data = io.BytesIO()
+    part.save(data, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")
