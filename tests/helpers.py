@@ -1,0 +1,247 @@
+"""Tiny random models, prompts and independent oracles shared by the tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    SiglipVisionConfig,
+)
+
+VOCABULARY, IMAGE, LAYERS = 96, 5, 6
+NUM_PATCHES = 36  # a 6 x 6 grid: 84 pixels by patches of 14
+TEXT_MODELS = ("llama", "llama_gqa", "qwen2")
+LLAVA_MODELS = ("llava_clip", "llava_siglip")
+MODELS = TEXT_MODELS + LLAVA_MODELS
+BACKENDS = ("sdpa", "eager")
+
+
+def randomise(model: nn.Module, seed: int) -> None:
+    """Weights far from zero, so that attention and transitions differ between tokens."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in sorted(model.named_parameters()):
+            noise = torch.randn(weight.shape, generator=generator)
+            gain = "norm" in name and name.endswith("weight")
+            weight.copy_(1.0 + 0.2 * noise if gain else 0.15 * noise)
+
+
+def text_config(kind: str, layers: int = LAYERS) -> Any:
+    common = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": False,
+        "bos_token_id": 1,
+        "eos_token_id": None,
+        "pad_token_id": 0,
+    }
+    if kind == "qwen2":
+        return Qwen2Config(num_key_value_heads=2, **common)
+    return LlamaConfig(num_key_value_heads=2 if kind == "llama_gqa" else 4, **common)
+
+
+def _llava_config(kind: str) -> LlavaConfig:
+    sizes = {
+        "hidden_size": 24,
+        "intermediate_size": 48,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 3,
+        "image_size": 84,
+        "patch_size": 14,
+    }
+    clip = kind == "llava_clip"
+    vision = CLIPVisionConfig(**sizes) if clip else SiglipVisionConfig(**sizes)
+    return LlavaConfig(
+        vision_config=vision,
+        text_config=text_config("llama" if clip else "qwen2"),
+        image_token_id=IMAGE,
+        image_token_index=IMAGE,
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="default" if clip else "full",
+        image_seq_length=NUM_PATCHES,
+        tie_word_embeddings=False,
+    )
+
+
+def fresh(kind: str, layers: int = LAYERS) -> Any:
+    """A tiny model that nothing has run yet."""
+    torch.manual_seed(0)
+    if kind in LLAVA_MODELS:
+        model: Any = LlavaForConditionalGeneration(_llava_config(kind))
+    elif kind == "qwen2":
+        model = Qwen2ForCausalLM(text_config(kind, layers))
+    else:
+        model = LlamaForCausalLM(text_config(kind, layers))
+    randomise(model, seed=len(kind) + layers)
+    model.eval().requires_grad_(False)
+    model.generation_config.eos_token_id = None
+    model.generation_config.pad_token_id = 0
+    return model
+
+
+_model = lru_cache(maxsize=None)(fresh)
+
+
+def tiny(kind: str, backend: str = "sdpa", layers: int = LAYERS) -> Any:
+    """A tiny model, built once; the attention backend is set anew each time."""
+    model = _model(kind, layers)
+    model.set_attn_implementation(backend)
+    return model
+
+
+@dataclass
+class Prompt:
+    """Inputs of a model and what the oracles need to know about them."""
+
+    inputs: dict[str, torch.Tensor]
+    visual: torch.Tensor
+    embeds: torch.Tensor
+
+    @property
+    def prune_kwargs(self) -> dict[str, Any]:
+        return {} if "pixel_values" in self.inputs else {"visual_mask": self.visual}
+
+
+def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: int = 1) -> Prompt:
+    """A prompt of `before` text tokens, the image and `after` text tokens, batch 1."""
+    generator = torch.Generator().manual_seed(100 + seed)
+    model = tiny(kind)
+    count = NUM_PATCHES * images
+    ids = torch.randint(8, VOCABULARY, (1, before + count + after), generator=generator)
+    visual = torch.zeros_like(ids, dtype=torch.bool)
+    visual[:, before : before + count] = True
+    embeds = model.get_input_embeddings()(ids)
+    if kind in LLAVA_MODELS:
+        ids = ids.masked_fill(visual, IMAGE)
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        if images:
+            pixels = torch.randn(images, 3, 84, 84, generator=generator)
+            inputs["pixel_values"] = pixels
+            rows = model.model.get_image_features(
+                pixel_values=pixels, return_dict=True
+            ).pooler_output
+            embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
+        return Prompt(inputs, visual, embeds)
+    noise = 0.3 * torch.randn(embeds.shape, generator=generator)
+    embeds = torch.where(visual[..., None], noise, embeds)
+    return Prompt({"inputs_embeds": embeds}, visual, embeds)
+
+
+def left_padded(prompts: list[Prompt]) -> Prompt:
+    """Several prompts of batch 1 as one left-padded batch with an attention mask."""
+    width = max(p.visual.shape[1] for p in prompts)
+    pads = [width - p.visual.shape[1] for p in prompts]
+
+    def pad(rows: list[torch.Tensor], value: float) -> torch.Tensor:
+        return torch.cat(
+            [
+                torch.cat([row.new_full((1, n, *row.shape[2:]), value), row], dim=1)
+                for row, n in zip(rows, pads, strict=True)
+            ]
+        )
+
+    visual = pad([p.visual for p in prompts], False)
+    embeds = pad([p.embeds for p in prompts], 0.0)
+    mask = pad([torch.ones_like(p.visual).long() for p in prompts], 0)
+    inputs = {"attention_mask": mask}
+    if "input_ids" in prompts[0].inputs:
+        inputs["input_ids"] = pad([p.inputs["input_ids"] for p in prompts], 0)
+        pixels = [p.inputs["pixel_values"] for p in prompts if "pixel_values" in p.inputs]
+        if pixels:
+            inputs["pixel_values"] = torch.cat(pixels)
+    else:
+        inputs["inputs_embeds"] = embeds
+    return Prompt(inputs, visual, embeds)
+
+
+def stack_of(model: Any) -> Any:
+    """The decoder stack of any of the tiny models."""
+    return getattr(model.model, "language_model", model.model)
+
+
+def hook_count(model: nn.Module) -> int:
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+
+
+def own_hooks(model: nn.Module) -> list[Any]:
+    """Hooks that this library registered (transformers leaves some of its own)."""
+    hooks = [
+        hook
+        for module in model.modules()
+        for hook in [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
+    ]
+    return [hook for hook in hooks if str(hook.__module__).startswith("pruneviz")]
+
+
+def alive_columns(visual: torch.Tensor, trace: Any, num_layers: int) -> list[torch.Tensor]:
+    """For each decoder layer, bool ``[sequence]``: the prompt columns that it may still see."""
+    places = visual.nonzero().squeeze(-1)
+    out = []
+    for layer in range(num_layers):
+        alive = torch.ones_like(visual)
+        for stage in trace.stages:
+            if stage.layer <= layer:
+                alive[places] = False
+                alive[places[torch.from_numpy(stage.kept)]] = True
+        out.append(alive)
+    return out
+
+
+def masked_run(
+    model: Any,
+    embeds: torch.Tensor,
+    alive: list[torch.Tensor],
+    renumber: bool,
+) -> torch.Tensor:
+    """Logits of a full-length run in which every layer's mask hides what was dropped before it.
+
+    Nothing is removed and nothing cached: `embeds` ``[1, n, d]`` may hold generated tokens after
+    the prompt, for which `alive` (one bool row per layer, prompt columns) is taken as True.
+    """
+    stack = stack_of(model)
+    length = embeds.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    hidden = embeds
+    for layer, seen in zip(stack.layers, alive, strict=True):
+        visible = torch.cat([seen, seen.new_ones(length - len(seen))])
+        allowed = causal & visible[None, :]
+        allowed |= torch.eye(length, dtype=torch.bool)  # a dropped row needs some key
+        mask = torch.zeros(length, length, dtype=embeds.dtype)
+        mask = mask.masked_fill(~allowed, torch.finfo(embeds.dtype).min)[None, None]
+        positions = torch.arange(length)[None]
+        if renumber:
+            positions = (visible.long().cumsum(0) - 1).clamp_min(0)[None]
+        rotary = stack.rotary_emb(hidden, position_ids=positions)
+        hidden = layer(hidden, attention_mask=mask, position_embeddings=rotary)
+        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+    return model.lm_head(stack.norm(hidden))[0]
+
+
+def with_generated(model: Any, embeds: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """A prompt's embeddings ``[1, n, d]`` followed by those of generated ids ``[t]``."""
+    return torch.cat([embeds, model.get_input_embeddings()(ids)[None]], dim=1)
+
+
+def new_tokens(run: dict[str, torch.Tensor], sequences: torch.Tensor) -> torch.Tensor:
+    """The generated part of `sequences` (prompt ids are only there where ids were given)."""
+    given = run["input_ids"].shape[1] if "input_ids" in run else 0
+    return sequences[:, given:]
+
+
+def close(a: torch.Tensor, b: torch.Tensor, atol: float = 1e-4) -> bool:
+    return a.shape == b.shape and torch.allclose(a, b, atol=atol, rtol=1e-4)
