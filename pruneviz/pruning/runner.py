@@ -108,7 +108,9 @@ class Runner:
                 add(mlp.register_forward_hook(self._on_mlp(index), with_kwargs=True))
         for stage in self.plan:
             if stage.layer > 0:
-                add(layers[stage.layer - 1].register_forward_hook(self._after_layer(stage)))
+                shorten = self._after_layer(stage)
+                # First of all hooks, so that recorded hidden states are always the pruned ones.
+                add(layers[stage.layer - 1].register_forward_hook(shorten, prepend=True))
 
     def detach(self) -> None:
         """Remove every hook."""
