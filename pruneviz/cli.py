@@ -1,4 +1,4 @@
-"""The command line: ask a question with and without pruning, list the methods."""
+"""The command line: ask a question with and without pruning, measure it, list the methods."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pruneviz import render
-from pruneviz.engine import Comparison, Prepared, Session, Settings
+from pruneviz.engine import Comparison, Prepared, Session, Settings, read_image
+from pruneviz.engine.benchmark import benchmark
 from pruneviz.errors import PruneVizError
-from pruneviz.methods import get_method, list_methods
+from pruneviz.methods import Method, get_method, list_methods
 from pruneviz.methods.registry import METHODS
 from pruneviz.models import load_model
 from pruneviz.models.loading import DTYPES, EMBEDDED
@@ -42,25 +43,36 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pruneviz", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     ask = commands.add_parser("ask", help="answer a question with and without pruning")
-    ask.add_argument("image", help="image file")
-    ask.add_argument("question")
-    ask.add_argument("--method", default="transprune", help=f"one of {', '.join(list_methods())}")
-    ask.add_argument("--keep-ratio", type=float, help="share of the visual tokens kept, up to 1")
-    ask.add_argument("--keep-tokens", type=int, help="exact number of visual tokens kept")
-    ask.add_argument(
+    add_question_arguments(ask)
+    ask.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
+    ask.add_argument("--out", type=Path, help="folder for answers, traces and figures")
+    ask.set_defaults(run=run_ask)
+    bench = commands.add_parser("bench", help="measure time and memory as ratios of paired runs")
+    add_question_arguments(bench)
+    bench.add_argument("--pairs", type=int, default=10, help="pairs of runs (10)")
+    bench.add_argument("--tokens", type=int, default=16, help="longest answer (16)")
+    bench.set_defaults(run=run_bench)
+    methods = commands.add_parser("methods", help="list the pruning methods")
+    methods.set_defaults(run=run_methods)
+    return parser
+
+
+def add_question_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is asked, of which model, and how it is pruned."""
+    parser.add_argument("image", help="image file")
+    parser.add_argument("question")
+    names = ", ".join(list_methods())
+    parser.add_argument("--method", default="transprune", help=f"one of {names}")
+    parser.add_argument("--keep-ratio", type=float, help="share of the visual tokens kept, up to 1")
+    parser.add_argument("--keep-tokens", type=int, help="exact number of visual tokens kept")
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="another setting of the method, such as alpha=0.3; may be given several times",
     )
-    ask.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
-    ask.add_argument("--out", type=Path, help="folder for answers, traces and figures")
-    add_model_arguments(ask)
-    ask.set_defaults(run=run_ask)
-    methods = commands.add_parser("methods", help="list the pruning methods")
-    methods.set_defaults(run=run_methods)
-    return parser
+    add_model_arguments(parser)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,14 +95,7 @@ def run_ask(args: argparse.Namespace) -> int:
     """Ask, write both answers and, with ``--out``, everything else."""
     if args.max_new_tokens < 1:
         raise ValueError(f"--max-new-tokens must be at least 1, not {args.max_new_tokens}.")
-    settings = dict(read_setting(text) for text in args.set)
-    for name in ("keep_ratio", "keep_tokens"):
-        if getattr(args, name) is not None:
-            settings[name] = getattr(args, name)
-    get_method(args.method, num_layers=CHECK_DEPTH, **settings)
-    session = Session(load_model(args.model, args.device, args.dtype, args.quantisation))
-    method = get_method(args.method, num_layers=session.num_layers, **settings)
-    prepared = session.prepare(args.image, args.question)
+    session, method, prepared = start(args)
     how = Settings(max_new_tokens=args.max_new_tokens, signals=args.out is not None)
     comparison = session.compare(prepared, method, how)
     sys.stdout.write(summary(comparison))
@@ -98,6 +103,36 @@ def run_ask(args: argparse.Namespace) -> int:
         files = write_results(args.out, prepared, comparison)
         sys.stdout.write("Written: " + ", ".join(str(file) for file in files) + "\n")
     return 0
+
+
+def run_bench(args: argparse.Namespace) -> int:
+    """Measure and write the ratios."""
+    session, method, prepared = start(args)
+    result = benchmark(session.loaded, prepared, method, args.pairs, args.tokens)
+    rows = [("Prefill", result.prefill), ("Image and prefill", result.with_vision)]
+    if result.per_token is not None:
+        rows.append(("Each further token", result.per_token))
+    sys.stdout.write(f"{method.title} over baseline, {result.pairs} pairs: median (range)\n")
+    for name, spread in rows:
+        line = f"{name} time: {spread.middle:.3f} ({spread.low:.3f} to {spread.high:.3f})"
+        sys.stdout.write(line + "\n")
+    sys.stdout.write(f"KV cache after the prefill: {result.kv_bytes:.3f}\n")
+    if result.peak_memory is not None:
+        sys.stdout.write(f"Peak memory above the weights: {result.peak_memory:.3f}\n")
+    return 0
+
+
+def start(args: argparse.Namespace) -> tuple[Session, Method, Prepared]:
+    """Check the settings, load the model, encode the question."""
+    settings = dict(read_setting(text) for text in args.set)
+    for name in ("keep_ratio", "keep_tokens"):
+        if getattr(args, name) is not None:
+            settings[name] = getattr(args, name)
+    get_method(args.method, num_layers=CHECK_DEPTH, **settings)
+    image = read_image(args.image)
+    session = Session(load_model(args.model, args.device, args.dtype, args.quantisation))
+    method = get_method(args.method, num_layers=session.num_layers, **settings)
+    return session, method, session.prepare(image, args.question)
 
 
 def read_setting(text: str) -> tuple[str, Any]:

@@ -104,11 +104,16 @@ def load_model(
     settings: dict[str, Any] = {"dtype": _dtype(dtype, where)}
     if quantisation is not None:
         settings |= _quantised(quantisation, where)
+    if name == EMBEDDED:
+        # Loaded in a blink: a progress bar would only be noise.
+        transformers.utils.logging.disable_progress_bar()
     try:
         model = CLASSES[kind].from_pretrained(source, **settings)
         processor = transformers.AutoProcessor.from_pretrained(source)
     except (OSError, ValueError, ImportError) as error:
         raise ModelLoadError(f"Could not load {name!r}: {error}") from error
+    finally:
+        transformers.utils.logging.enable_progress_bar()
     if quantisation is None:
         model = _to_device(model, where, name)
     model.eval()

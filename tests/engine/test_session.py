@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_streamed_text_grows_to_the_answer(session):
     assert event.comparison.baseline.text == texts["baseline"][-1]
     assert event.comparison.pruned.text == texts["pruned"][-1]
     for parts in texts.values():
-        assert all(b.startswith(a) for a, b in zip(parts, parts[1:], strict=False))
+        assert all(b.startswith(a) for a, b in pairwise(parts))
 
 
 def test_closing_the_stream_stops_the_run_and_leaves_the_session_usable(session):
@@ -102,7 +103,7 @@ def test_closing_the_stream_stops_the_run_and_leaves_the_session_usable(session)
     assert count_hooks(session) == hooks
 
 
-def test_baseline_and_image_are_remembered(session, picture, monkeypatch):
+def test_baseline_and_image_are_remembered(session, picture):
     prepared = session.prepare(picture, "How many dogs are there?")
     first = session.compare(prepared, method(session), SHORT)
     assert session.prepare(picture, "  How many  dogs are there? ") is prepared
@@ -167,11 +168,10 @@ def test_an_error_in_the_worker_reaches_the_caller():
         emit(1)
         raise KeyError("inside")
 
-    received = []
+    items = stream(work)
+    assert next(items) == 1
     with pytest.raises(KeyError, match="inside"):
-        for item in stream(work):
-            received.append(item)
-    assert received == [1]
+        next(items)
 
 
 def test_session_of_an_unpruned_baseline(session, picture):
