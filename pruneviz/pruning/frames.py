@@ -125,14 +125,16 @@ def _renumber(
     return fresh, frame.shift + before - after
 
 
-def leaders(rows: torch.Tensor) -> list[int]:
+def leaders(*rows: torch.Tensor | None) -> list[int]:
     """For each row of a batch, the first row of its run of equal neighbours.
 
     Beam search repeats every sample; equal rows must get one and the same selection, and
-    scoring them once is enough. `rows` is ``[batch, ...]``.
+    scoring them once is enough. Each of `rows` is ``[batch, ...]`` or None; rows are equal
+    where all of them are.
     """
+    given = [tensor for tensor in rows if tensor is not None]
     first = [0]
-    for row in range(1, rows.shape[0]):
-        same = torch.equal(rows[row], rows[row - 1])
+    for row in range(1, given[0].shape[0]):
+        same = all(torch.equal(tensor[row], tensor[row - 1]) for tensor in given)
         first.append(first[-1] if same else row)
     return first

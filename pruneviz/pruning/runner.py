@@ -155,7 +155,7 @@ class Runner:
         base = Frame.full(inputs.positions(), valid)
         if base.valid is not None:
             visual = visual & base.valid
-        first = leaders(inputs.embeds) if inputs.batch > 1 else [0]
+        first = leaders(inputs.embeds, visual, base.valid, base.positions)
         samples = [Sample.of(row, visual[row], base.row_valid(row)) for row in range(inputs.batch)]
         vision, self._vision = self._given_vision or self._vision, None
         state = Prefill(inputs.length, base, visual, samples, first, ids, vision)
