@@ -164,7 +164,7 @@ def _quantised(quantisation: str, device: torch.device) -> dict[str, Any]:
     missing = [m for m in ("bitsandbytes", "accelerate") if not importlib.util.find_spec(m)]
     if missing:
         raise ModelLoadError(
-            f"Quantised loading needs {' and '.join(missing)}: pip install 'pruneviz[quant]'."
+            f"Quantised loading needs {' and '.join(missing)}: pip install {' '.join(missing)}."
         )
     if device.type != "cuda":
         raise ModelLoadError("Quantised loading needs a CUDA device; leave quantisation out.")
