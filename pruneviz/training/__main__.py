@@ -1,4 +1,4 @@
-"""Command line of the trainer: ``python -m pruneviz.training train`` and ``evaluate``."""
+"""Command line: ``python -m pruneviz.training train``, ``evaluate`` or ``examples``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from pruneviz.training.evaluate import evaluate, held_out, load
+from pruneviz.training.examples import make_examples
 from pruneviz.training.joint import train_align, train_joint
 from pruneviz.training.settings import Settings
 from pruneviz.training.symbolic import train_symbolic
@@ -73,6 +74,12 @@ def measure(options: argparse.Namespace) -> None:
             logger.info("  %-10s %s", kind, score)
 
 
+def show(options: argparse.Namespace) -> None:
+    """Make the example pictures and choose their questions."""
+    torch.set_num_threads(options.threads)
+    make_examples(*load(options.model, str(pick_device(options.device))), options.out)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the argument parser."""
     top = argparse.ArgumentParser(prog="python -m pruneviz.training")
@@ -88,7 +95,11 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("--questions", type=int, default=2000, help="questions for each style set")
     two.add_argument("--seed", type=int, default=0, help="which held-out scenes")
     two.set_defaults(run=measure)
-    for command in (one, two):
+    three = commands.add_parser("examples", help="make the example pictures and questions")
+    three.add_argument("--model", type=Path, default=Path("assets/embedded"))
+    three.add_argument("--out", type=Path, default=Path("assets/examples"))
+    three.set_defaults(run=show)
+    for command in (one, two, three):
         command.add_argument("--device", default="auto", help="auto, cpu or cuda")
         command.add_argument("--threads", type=int, default=torch.get_num_threads())
         command.add_argument("--verbose", action="store_true", help="log wrong answers too")

@@ -43,6 +43,7 @@ def text_config(sizes: ModelSettings, vocabulary: int, special: dict[str, int]) 
         num_key_value_heads=sizes.text_heads,
         max_position_embeddings=sizes.max_positions,
         initializer_range=sizes.init_std,
+        rope_parameters={"rope_type": "default", "rope_theta": sizes.rope_theta},
         tie_word_embeddings=True,
         **special,
     )

@@ -21,6 +21,9 @@ class ModelSettings:
     text_heads: int = 4
     text_mlp: int = 320
     max_positions: int = 2048
+    # Questions look back over 256 visual tokens: slow rotations leave more features of a head
+    # free to match content at any distance.
+    rope_theta: float = 1e6
     init_std: float = 0.05
 
 
@@ -90,7 +93,7 @@ class Settings:
         default_factory=lambda: StageSettings(3000, 16, 2e-3, warmup=60, weight_decay=0.05)
     )
     symbolic: StageSettings = field(
-        default_factory=lambda: StageSettings(2400, 96, 2e-3, questions=3)
+        default_factory=lambda: StageSettings(2400, 96, 3e-3, questions=3, warmup=100)
     )
     align: StageSettings = field(default_factory=lambda: StageSettings(300, 16, 1e-3, warmup=20))
     joint: StageSettings = field(

@@ -89,7 +89,7 @@ def test_patch_labels_from_pixels_and_from_boxes_agree_mostly():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_asked_in_several_phrasings(kind):
-    asked = [ask(sample_scene(seed), kind, Random(seed)) for seed in range(200)]
+    asked = [ask(sample_scene(seed), kind, Random(seed)) for seed in range(200)]  # noqa: S311
     texts = {question.text for question in asked if question is not None}
     assert len(texts) >= 4
     assert all(q.answer.endswith(".") for q in asked if q is not None)
@@ -120,11 +120,11 @@ def _check(scene, question):
 def test_answers_are_true():
     for seed in range(300):
         scene = sample_scene(seed)
-        for question in ask_many(scene, 6, Random(seed), dict.fromkeys(KINDS, 1.0)):
+        for question in ask_many(scene, 6, Random(seed), dict.fromkeys(KINDS, 1.0)):  # noqa: S311
             _check(scene, question)
 
 
 def test_exists_is_balanced():
-    asked = [ask(sample_scene(seed), "exists", Random(seed)) for seed in range(600)]
+    asked = [ask(sample_scene(seed), "exists", Random(seed)) for seed in range(600)]  # noqa: S311
     share = np.mean([question.answer.startswith("yes") for question in asked])
     assert 0.42 < share < 0.58

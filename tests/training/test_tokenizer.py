@@ -9,7 +9,7 @@ from pruneviz.training.tokenizer import build_tokenizer
 
 def _questions():
     for seed in range(150):
-        yield from ask_many(sample_scene(seed), 4, Random(seed), dict.fromkeys(KINDS, 1.0))
+        yield from ask_many(sample_scene(seed), 4, Random(seed), dict.fromkeys(KINDS, 1.0))  # noqa: S311
 
 
 def test_no_question_or_answer_has_an_unknown_word():
