@@ -101,6 +101,7 @@ def tiny(kind: str, backend: str = "sdpa", layers: int = LAYERS) -> Any:
     """A tiny model, built once; the attention backend is set anew each time."""
     model = _model(kind, layers)
     model.set_attn_implementation(backend)
+    assert model.config._attn_implementation == backend
     return model
 
 
@@ -120,7 +121,7 @@ class Prompt:
 def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: int = 1) -> Prompt:
     """A prompt of `before` text tokens, the image and `after` text tokens, batch 1."""
     generator = torch.Generator().manual_seed(100 + seed)
-    model = tiny(kind)
+    model = _model(kind, LAYERS)
     count = NUM_PATCHES * images
     ids = torch.randint(8, VOCABULARY, (1, before + count + after), generator=generator)
     visual = torch.zeros_like(ids, dtype=torch.bool)
