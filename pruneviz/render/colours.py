@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 MISSING = (222, 224, 228)
-CONTOUR = (255, 255, 255)
+CONTOUR = (52, 56, 66)
 VEIL = (244, 244, 246)
 FADE = 0.62
 """How far a dropped patch goes from its grey towards the veil: faded, never black."""

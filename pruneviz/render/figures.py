@@ -14,7 +14,6 @@ from pruneviz.trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 BASELINE, PRUNED = "#6b7280", "#b4431f"
 PANEL = 2.7

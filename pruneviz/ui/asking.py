@@ -1,0 +1,167 @@
+"""Run a question and describe, step by step, what the page should show. Knows no Gradio."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from pruneviz.engine import Comparison, Prepared, Session, Settings
+from pruneviz.errors import InputError, PruneVizError
+from pruneviz.methods.base import Method
+from pruneviz.render import view_payload
+from pruneviz.ui import methods, texts
+from pruneviz.ui.answers import answer_card, waiting_card
+from pruneviz.ui.costs import cost_html
+from pruneviz.ui.fidelity import fidelity_html
+from pruneviz.ui.status import status_html
+
+logger = logging.getLogger(__name__)
+REFRESH = 0.05
+"""Least seconds between two updates of a growing answer: the eye needs no more."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a person has set on the page.
+
+    Attributes
+    ----------
+    image : str or None
+        Path of the picture.
+    text : str
+        The question.
+    method : str
+        Registry name.
+    keep_percent : float
+        Keep ratio in percent.
+    max_new_tokens : int
+        Longest answer.
+    options : dict
+        Values of the methods' options.
+    """
+
+    image: str | None
+    text: str
+    method: str = methods.DEFAULT
+    keep_percent: float = 25.0
+    max_new_tokens: int = 48
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """New content of the page's outputs; None leaves one as it is."""
+
+    status: str | None = None
+    baseline: str | None = None
+    pruned: str | None = None
+    fidelity: str | None = None
+    view: dict[str, Any] | None = None
+    cost: str | None = None
+
+
+def ask(session: Session, question: Question) -> Iterator[Screen]:
+    """Answer a question with and without pruning, as a stream of screens.
+
+    Closing the generator stops the run. Errors meant for the person become a screen.
+    """
+    try:
+        yield from _ask(session, question)
+    except (PruneVizError, ValueError) as error:
+        yield Screen(status=status_html(str(error), "error"))
+    except (RuntimeError, OSError) as error:
+        # Out of memory, a broken kernel, a deleted upload: say so and stay up.
+        logger.exception("The run failed")
+        yield Screen(status=status_html(explain(error), "error"))
+
+
+def prepare(session: Session, question: Question) -> tuple[Prepared, Method]:
+    """Check and encode what was asked.
+
+    Raises
+    ------
+    InputError, ValueError
+        With a message for the person.
+    """
+    if not question.image:
+        raise InputError("Choose a picture first: upload or paste one, or pick an example.")
+    if not isinstance(question.keep_percent, int | float):
+        raise InputError("Set the keep ratio: a number above 0 and up to 100.")
+    method = methods.make(
+        question.method, question.keep_percent / 100, session.num_layers, question.options
+    )
+    return session.prepare(question.image, question.text), method
+
+
+def explain(error: Exception) -> str:
+    """A message for a failure inside the model."""
+    if "out of memory" in str(error).lower():
+        return (
+            "The model ran out of memory. Use a smaller picture or a shorter answer, or restart "
+            "with --quantisation 4bit or --device cpu."
+        )
+    return f"The run failed: {error}"
+
+
+def _ask(session: Session, question: Question) -> Iterator[Screen]:
+    yield Screen(
+        status=status_html(texts.READING, "busy"),
+        baseline=waiting_card("Baseline"),
+        pruned=waiting_card("Pruned"),
+    )
+    prepared, method = prepare(session, question)
+    shown = 0.0
+    settings = Settings(max_new_tokens=int(question.max_new_tokens))
+    total = prepared.grid.num_tokens
+    heads = {"baseline": ("Baseline", f"all {total} patches"), "pruned": (method.title, "")}
+    with closing(session.ask(prepared, method, settings)) as events:
+        for event in events:
+            if event.comparison is not None:
+                yield finished(session, prepared, method, event.comparison)
+            elif event.kind == "status":
+                yield Screen(status=status_html(event.text, "busy"))
+            elif event.answer is not None or time.monotonic() - shown > REFRESH:
+                shown = time.monotonic()
+                card = answer_card(*heads[event.kind], event.text, running=event.answer is None)
+                yield Screen(**{event.kind: card})
+
+
+def finished(session: Session, prepared: Prepared, method: Method, done: Comparison) -> Screen:
+    """The whole result."""
+    total, left = done.grid.num_tokens, len(done.pruned.trace.kept)
+    percent = f"{100 * left / total:.3g} %" if total else "none"
+    same = done.fidelity is not None and done.fidelity.exact_match
+    verdict = "same answer" if same else "different answer"
+    if done.fidelity is None:
+        verdict = "stopped early"
+    return Screen(
+        status=status_html(
+            f"Done: {done.pruned.label} kept {left} of {total} patches ({percent}), {verdict}.",
+            "done",
+        ),
+        baseline=answer_card("Baseline", f"all {total} patches", done.baseline.text),
+        pruned=answer_card(
+            done.pruned.label,
+            f"{left} of {total} patches",
+            done.pruned.text,
+            same=None if done.fidelity is None else same,
+        ),
+        fidelity=fidelity_html(done),
+        view=view_payload(
+            prepared.image,
+            done.grid,
+            done.baseline.trace,
+            done.pruned.trace,
+            method.exact_prefix,
+        ),
+        cost=cost_html(done, small=is_small(session)),
+    )
+
+
+def is_small(session: Session) -> bool:
+    """Whether the model is so small that times are mostly overhead."""
+    return bool(session.loaded.model.num_parameters() < 500_000_000)

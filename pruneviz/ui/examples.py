@@ -1,0 +1,49 @@
+"""The example pictures that ship with the project."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from pruneviz.errors import PruneVizError
+from pruneviz.models.loading import assets_dir
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture and questions that suit it."""
+
+    image: Path
+    questions: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """A word for the picture."""
+        return self.image.stem.replace("-", " ").replace("_", " ")
+
+
+def examples_dir() -> Path | None:
+    """Folder of the examples, None where there is none."""
+    try:
+        folder = assets_dir() / "examples"
+    except PruneVizError:
+        return None
+    return folder if (folder / "examples.json").is_file() else None
+
+
+def load_examples(folder: Path | None = None) -> list[Example]:
+    """Read the examples; an empty list where there are none or they cannot be read."""
+    folder = folder or examples_dir()
+    if folder is None:
+        return []
+    try:
+        rows = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
+        found = [Example(folder / row["image"], tuple(row["questions"])) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError):
+        logger.warning("The examples in %s cannot be read; the page shows none.", folder)
+        return []
+    return [example for example in found if example.image.is_file()]

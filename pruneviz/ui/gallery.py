@@ -1,0 +1,56 @@
+"""The example gallery: thumbnails, and the questions of the one chosen."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from pruneviz.ui.examples import Example
+from pruneviz.ui.view import STATIC
+
+SIDE = 112
+
+
+def create(examples: list[Example]) -> gr.HTML:
+    """Create the gallery; it fires ``pick`` with ``{"image": i, "question": j}``."""
+    return gr.HTML(
+        value=gallery_value(examples),
+        html_template='<div class="pv-gallery"></div>',
+        js_on_load=(STATIC / "gallery.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        elem_id="pv-gallery",
+    )
+
+
+def gallery_value(examples: list[Example]) -> list[dict[str, Any]]:
+    """Name, thumbnail and questions of each example."""
+    return [{"name": e.name, "thumb": _thumb(e), "questions": list(e.questions)} for e in examples]
+
+
+def picked(examples: list[Example], data: Any) -> tuple[str, str] | None:
+    """Path and question of a choice; None where the browser sent nonsense."""
+    try:
+        example = examples[_index(data["image"])]
+        return str(example.image), example.questions[_index(data["question"])]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _index(value: Any) -> int:
+    number = int(value)
+    if number < 0:
+        raise IndexError(number)
+    return number
+
+
+def _thumb(example: Example) -> str:
+    with Image.open(example.image) as image:
+        small = image.convert("RGB")
+    small.thumbnail((2 * SIDE, 2 * SIDE))
+    data = io.BytesIO()
+    small.save(data, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")

@@ -1,0 +1,30 @@
+"""How the app is served: alone, on this machine, with bounded disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pruneviz.ui.examples import examples_dir
+from pruneviz.ui.theme import make_theme
+from pruneviz.ui.view import STATIC
+
+MAX_FILE_SIZE = "64mb"
+
+
+def launch_settings(host: str = "127.0.0.1", port: int | None = None) -> dict[str, Any]:
+    """Arguments for ``Blocks.launch``."""
+    folder = examples_dir()
+    return {
+        "server_name": host,
+        "server_port": port,
+        "theme": make_theme(),
+        "css_paths": [STATIC / "page.css", STATIC / "view.css"],
+        "max_file_size": MAX_FILE_SIZE,
+        "allowed_paths": [str(folder)] if folder else [],
+        "footer_links": ["api", "settings"],
+        # Pictures would stay in the browser's storage.
+        "run_history": False,
+        "show_error": True,
+        "share": False,
+        "ssr_mode": False,
+    }

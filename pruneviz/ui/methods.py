@@ -1,0 +1,87 @@
+"""What the page needs to know about methods: choices, explanations, options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from html import escape
+from typing import Any
+
+from pruneviz.methods import get_method
+from pruneviz.methods.base import Method
+from pruneviz.methods.registry import METHODS
+
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "transprune": ("signal",),
+    "resprune": ("alpha",),
+    "fopru": ("strategy",),
+    "random": ("seed",),
+}
+"""Fields that the page offers beside the keep ratio."""
+DEFAULT = "transprune"
+
+
+def choices() -> list[tuple[str, str]]:
+    """Titles and registry names, in the registry's order."""
+    return [(cls.title, name) for name, cls in METHODS.items()]
+
+
+def describe(name: str) -> str:
+    """One line of HTML on a method, with a link to its paper."""
+    cls = METHODS[name]
+    text = escape(cls.summary)
+    if cls.paper:
+        text += (
+            f' <a href="{escape(cls.paper)}" target="_blank" rel="noopener noreferrer">'
+            f"Paper<span class='pv-hidden'> on {escape(cls.title)}</span></a>"
+        )
+    return f'<p class="pv-method">{text}</p>'
+
+
+def make(
+    name: str, keep_ratio: float, num_layers: int, options: Mapping[str, Any] | None = None
+) -> Method:
+    """Build a method for a model of some depth.
+
+    Parameters
+    ----------
+    name : str
+        Registry name.
+    keep_ratio : float
+        In (0, 1]; checked by the method.
+    num_layers : int
+        Decoder layers of the model.
+    options : mapping, optional
+        Values of any options; those of other methods are ignored.
+
+    Raises
+    ------
+    ValueError
+        On an unknown name or a bad value.
+    """
+    wanted = OPTIONS.get(name, ())
+    chosen = {key: value for key, value in (options or {}).items() if key in wanted}
+    if "seed" in chosen:
+        chosen["seed"] = int(chosen["seed"])
+    return get_method(name, num_layers=num_layers, keep_ratio=keep_ratio, **chosen)
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """All methods as plain values: name, title, summary, paper, parameters with defaults."""
+    return [
+        {
+            "name": name,
+            "title": cls.title,
+            "summary": cls.summary,
+            "paper": cls.paper,
+            "positions": cls.positions,
+            "parameters": {f.name: _plain(f.default) for f in fields(cls)},
+        }
+        for name, cls in METHODS.items()
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, str | int | float | bool) else None

@@ -1,0 +1,51 @@
+// Thumbnails and the questions of the one chosen; a choice fires "pick".
+const box = element.querySelector(".pv-gallery");
+let chosen = 0;
+
+function made(tag, className, text) {
+  const node = document.createElement(tag);
+  node.className = className;
+  if (text) node.textContent = text;
+  return node;
+}
+
+function send(question) {
+  trigger("pick", { image: chosen, question });
+}
+
+function draw() {
+  const examples = props.value || [];
+  const row = made("div", "pv-thumbs");
+  row.setAttribute("role", "group");
+  row.setAttribute("aria-label", "Example pictures");
+  examples.forEach((example, index) => {
+    const button = made("button", "pv-thumb");
+    button.type = "button";
+    button.setAttribute("aria-pressed", String(index === chosen));
+    button.setAttribute("aria-label", `Example picture: ${example.name}`);
+    const image = made("img", "");
+    image.src = example.thumb;
+    image.alt = "";
+    button.append(image);
+    button.addEventListener("click", () => {
+      chosen = index;
+      draw();
+      box.querySelectorAll(".pv-thumb")[index].focus();
+      send(0);
+    });
+    row.append(button);
+  });
+  const questions = made("div", "pv-questions");
+  questions.setAttribute("role", "group");
+  questions.setAttribute("aria-label", "Questions for this example");
+  (examples[chosen]?.questions || []).forEach((text, index) => {
+    const button = made("button", "pv-question", text);
+    button.type = "button";
+    button.addEventListener("click", () => send(index));
+    questions.append(button);
+  });
+  box.replaceChildren(made("p", "pv-galleryhead", "Examples"), row, questions);
+}
+
+draw();
+watch("value", draw);

@@ -1,0 +1,189 @@
+// State, controls and events. `element`, `props` and `watch` come from gr.HTML.
+const view = { ready: false, pinned: false, cursor: null, scaleName: "Log", run: 1, signal: 0 };
+const root = $(".pv-view");
+
+function load() {
+  const data = props.value;
+  if (!data || !data.image) {
+    view.ready = false;
+    root.dataset.state = "empty";
+    return;
+  }
+  const picture = new Image();
+  picture.onload = () => adopt(data, picture);
+  picture.src = data.image;
+}
+
+function adopt(data, picture) {
+  if (data !== props.value && props.value && props.value.image !== data.image) return;
+  Object.assign(view, {
+    ...data, picture, ready: true, preview: null, cursor: null, pinned: false,
+    boxes: unpack.f4(data.boxes),
+    cells: unpack.i4(data.cells),
+    order: unpack.i4(data.order),
+    colours: unpack.u1(data.colours),
+    stages: data.stages.map((stage) => ({
+      ...stage,
+      state: unpack.u1(stage.state),
+      ranks: unpack.i4(stage.ranks),
+      scores: unpack.f4(stage.scores),
+      parts: Object.fromEntries(Object.entries(stage.parts).map(([k, v]) => [k, unpack.f4(v)])),
+    })),
+    signals: data.signals.map((s) => ({ ...s, runs: s.runs.map(decodeSignal) }))
+      .filter((s) => s.runs.every(Boolean)),
+  });
+  view.cellToken = new Int32Array(view.rows * view.columns).fill(-1);
+  view.cells.forEach((cell, token) => { if (cell >= 0) view.cellToken[cell] = token; });
+  view.stage = view.stages.length;
+  const layers = data.perLayer[1].length;
+  const firstCut = view.stages.length ? view.stages[0].layer : 1;
+  view.layer = Math.min(layers, Math.max(1, firstCut)) - 1;
+  root.dataset.state = "ready";
+  controls();
+  refresh();
+  sheet();
+}
+
+function controls() {
+  const names = [`All ${view.tokens}`, ...view.stages.map((s) => `${s.title}: ${s.kept}`)];
+  buttons($(".pv-stages"), names, view.stage, (index) => {
+    view.stage = index;
+    view.preview = null;
+    refresh();
+  });
+  const parts = [...new Set(view.stages.flatMap((stage) => Object.keys(stage.parts)))];
+  const options = [["mask", "kept and dropped"], ["score", "score"],
+    ...parts.map((name) => [name, partTitle(name)])];
+  if (!options.some(([value]) => value === view.show)) view.show = "mask";
+  fill($(".pv-show"), ...options.map(([value, text]) => {
+    const option = node("option", "", text);
+    option.value = value;
+    option.selected = value === view.show;
+    return option;
+  }));
+  $(".pv-cropped").textContent = view.window[2] - view.window[0] < view.size[0]
+    || view.window[3] - view.window[1] < view.size[1]
+    ? `Part of the picture around what the model sees; the whole is ${view.size[0]} × ${view.size[1]} pixels.` : "";
+  view.signal = Math.min(view.signal, Math.max(0, view.signals.length - 1));
+  element.querySelectorAll(".pv-lh, .pv-lcols").forEach((e) => { e.hidden = !view.signals.length; });
+  buttons($(".pv-signals"), view.signals.map((s) => s.title), view.signal, (index) => {
+    view.signal = index;
+    layerControls();
+  });
+  buttons($(".pv-runs"), ["Baseline", "Pruned"], view.run, (index) => {
+    view.run = index;
+    layerControls();
+  });
+  buttons($(".pv-scales"), SCALES, SCALES.indexOf(view.scaleName), (index) => {
+    view.scaleName = SCALES[index];
+    layerControls();
+  });
+  layerControls();
+}
+
+function layerControls() {
+  press($(".pv-signals"), view.signal);
+  press($(".pv-runs"), view.run);
+  press($(".pv-scales"), SCALES.indexOf(view.scaleName));
+  $(".pv-signote").textContent = view.signals.length ? view.signals[view.signal].note : "";
+  sheet();
+}
+
+function refresh() {
+  press($(".pv-stages"), view.preview === null ? view.stage : -1);
+  $(".pv-show").disabled = view.stage === 0 || view.preview !== null;
+  badge();
+  legend();
+  paint();
+  readout();
+  $(".pv-text p").textContent = asText();
+}
+
+function point(cell) {
+  if (cell === view.cursor) return;
+  view.cursor = cell;
+  paint();
+  readout();
+  enlarge();
+}
+
+function cellUnder(event) {
+  const box = event.currentTarget.getBoundingClientRect();
+  const x = (event.clientX - box.left) / view.scale + view.window[0];
+  const y = (event.clientY - box.top) / view.scale + view.window[1];
+  for (let cell = 0; cell < view.cellToken.length; cell++) {
+    const [left, top, right, bottom] = cellBox(cell);
+    if (x >= left && x < right && y >= top && y < bottom) return cell;
+  }
+  return null;
+}
+
+function bigCellUnder(event) {
+  const box = event.currentTarget.getBoundingClientRect();
+  const column = Math.floor((event.clientX - box.left) / view.bigCell[0]);
+  const row = Math.floor((event.clientY - box.top) / view.bigCell[1]);
+  const inside = column >= 0 && row >= 0 && column < view.columns && row < view.rows;
+  return inside ? row * view.columns + column : null;
+}
+
+function keys(event) {
+  const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -view.columns, ArrowDown: view.columns };
+  if (!view.ready || !(event.key in steps) && event.key !== "Escape") return;
+  event.preventDefault();
+  if (event.key === "Escape") {
+    view.pinned = false;
+    point(null);
+    return;
+  }
+  const from = view.cursor ?? 0, to = view.cursor === null ? 0 : from + steps[event.key];
+  const sideways = Math.abs(steps[event.key]) === 1;
+  const sameRow = Math.floor(to / view.columns) === Math.floor(from / view.columns);
+  if (to >= 0 && to < view.cellToken.length && (!sideways || sameRow)) point(to);
+}
+
+function wire(canvas, find) {
+  canvas.addEventListener("pointermove", (event) => {
+    if (view.ready && !view.pinned) point(find(event));
+  });
+  canvas.addEventListener("pointerleave", () => { if (!view.pinned) point(null); });
+  canvas.addEventListener("click", (event) => {
+    if (!view.ready) return;
+    const cell = find(event);
+    view.pinned = cell !== null && !(view.pinned && cell === view.cursor);
+    view.cursor = null;
+    point(cell);
+  });
+  canvas.addEventListener("keydown", keys);
+}
+
+wire($(".pv-canvas"), cellUnder);
+wire($(".pv-bigmap"), bigCellUnder);
+$(".pv-show").addEventListener("change", (event) => {
+  view.show = event.target.value;
+  refresh();
+});
+$(".pv-save").addEventListener("click", () => {
+  const link = node("a");
+  link.download = `pruneviz-${view.method}-${view.count}of${view.tokens}.png`;
+  link.href = $(".pv-canvas").toDataURL("image/png");
+  link.click();
+});
+// The slider's own script sends this while it moves; no server takes part.
+window.addEventListener("pruneviz:keep", (event) => {
+  const ratio = Number(event.detail) / 100;
+  if (!view.ready || !(ratio > 0) || !view.stages.length) return;
+  const count = Math.max(1, Math.floor(view.tokens * Math.min(1, ratio) + 1e-9));
+  view.preview = count === view.stages[view.stages.length - 1].kept ? null : count;
+  if (view.preview === null) view.stage = view.stages.length;
+  refresh();
+});
+let queued = 0;
+const later = () => {
+  cancelAnimationFrame(queued);
+  queued = requestAnimationFrame(() => { paint(); enlarge(); });
+};
+new ResizeObserver(later).observe($(".pv-pic"));
+new MutationObserver(() => { if (view.ready) { refresh(); sheet(); } })
+  .observe(document.body, { attributes: true, attributeFilter: ["class"] });
+watch("value", load);
+load();

@@ -1,0 +1,191 @@
+// The picture: kept patches in full colour, dropped ones faded, unseen parts hatched.
+function stageStates() {
+  const states = new Uint8Array(view.tokens);
+  if (view.preview !== null) {
+    states.fill(DROPPED);
+    for (let i = 0; i < view.preview; i++) states[view.order[i]] = KEPT;
+    return states;
+  }
+  return view.stage === 0 ? states.fill(KEPT) : view.stages[view.stage - 1].state;
+}
+
+const cellBox = (cell) => view.boxes.subarray(4 * cell, 4 * cell + 4);
+
+function place(cell, scale) {
+  const [left, top, right, bottom] = cellBox(cell);
+  const [x, y] = view.window;
+  return [(left - x) * scale, (top - y) * scale, (right - left) * scale, (bottom - top) * scale];
+}
+
+function fade(ctx, width, height) {
+  ctx.globalCompositeOperation = "saturation";
+  ctx.fillStyle = "#808080";
+  ctx.fillRect(0, 0, width, height);
+  ctx.globalCompositeOperation = "source-over";
+}
+
+function veil(strength) {
+  return isDark() ? `rgba(30,34,44,${strength})` : `rgba(245,246,248,${strength})`;
+}
+
+function hatch(ctx, width, height, scale) {
+  const [x, y] = view.window;
+  const [left, top, right, bottom] = view.seen;
+  const area = new Path2D();
+  area.rect(0, 0, width, height);
+  area.rect((left - x) * scale, (top - y) * scale, (right - left) * scale, (bottom - top) * scale);
+  ctx.save();
+  ctx.clip(area, "evenodd");
+  ctx.fillStyle = veil(0.5);
+  ctx.fillRect(0, 0, width, height);
+  ctx.strokeStyle = isDark() ? "rgba(170,178,192,.75)" : "rgba(92,100,114,.75)";
+  ctx.lineWidth = 1.5;
+  ctx.beginPath();
+  for (let at = -height; at < width; at += 9) {
+    ctx.moveTo(at, height);
+    ctx.lineTo(at + height, 0);
+  }
+  ctx.stroke();
+  ctx.restore();
+}
+
+function contour(ctx, scale, cellKept) {
+  const path = new Path2D();
+  const [x, y] = view.window;
+  for (let cell = 0; cell < cellKept.length; cell++) {
+    const [left, top, right, bottom] = cellBox(cell);
+    const beside = (cell + 1) % view.columns ? cell + 1 : -1;
+    const below = cell + view.columns;
+    if (beside >= 0 && cellKept[cell] !== cellKept[beside]) {
+      path.moveTo((right - x) * scale, (top - y) * scale);
+      path.lineTo((right - x) * scale, (bottom - y) * scale);
+    }
+    if (below < cellKept.length && cellKept[cell] !== cellKept[below]) {
+      path.moveTo((left - x) * scale, (bottom - y) * scale);
+      path.lineTo((right - x) * scale, (bottom - y) * scale);
+    }
+  }
+  ctx.lineCap = "square";
+  ctx.lineWidth = 2.5;
+  ctx.strokeStyle = isDark() ? "rgba(0,0,0,.55)" : "rgba(255,255,255,.8)";
+  ctx.stroke(path);
+  ctx.lineWidth = 1.1;
+  ctx.strokeStyle = isDark() ? "#e7eaf0" : "#2c313b";
+  ctx.stroke(path);
+}
+
+function fillCells(ctx, states, wanted, scale, style) {
+  ctx.fillStyle = style;
+  for (let token = 0; token < view.tokens; token++) {
+    if (states[token] === wanted && view.cells[token] >= 0) {
+      ctx.fillRect(...place(view.cells[token], scale));
+    }
+  }
+}
+
+function heat(ctx, scale) {
+  const values = shownValues();
+  const [low, high] = range(values);
+  ctx.globalAlpha = 0.74;
+  for (let token = 0; token < view.tokens; token++) {
+    if (!Number.isFinite(values[token]) || view.cells[token] < 0) continue;
+    ctx.fillStyle = colour(high > low ? (values[token] - low) / (high - low) : 0.5);
+    ctx.fillRect(...place(view.cells[token], scale));
+  }
+  ctx.globalAlpha = 1;
+}
+
+function shownValues() {
+  const stage = view.stages[Math.max(0, view.stage - 1)];
+  return view.show === "score" ? stage.scores : stage.parts[view.show];
+}
+
+const isHeat = () => view.show !== "mask" && view.stage > 0 && view.preview === null;
+
+function paint() {
+  if (!view.ready) return;
+  const started = performance.now();
+  const canvas = $(".pv-canvas");
+  const [x0, y0, x1, y1] = view.window;
+  const room = canvas.parentElement.clientWidth;
+  if (!room) return;
+  const scale = Math.min(room / (x1 - x0), Math.max(280, innerHeight * 0.66) / (y1 - y0));
+  const width = (x1 - x0) * scale, height = (y1 - y0) * scale;
+  view.scale = scale;
+  const ctx = context(canvas, width, height);
+  ctx.imageSmoothingEnabled = scale < 4;
+  ctx.drawImage(view.picture, 0, 0, width, height);
+  const states = stageStates();
+  const cellKept = new Uint8Array(view.rows * view.columns);
+  const kept = new Path2D();
+  let count = 0;
+  for (let token = 0; token < view.tokens; token++) {
+    if (states[token] !== KEPT) continue;
+    count += 1;
+    const cell = view.cells[token];
+    if (cell < 0) continue;
+    cellKept[cell] = 1;
+    kept.rect(...place(cell, scale));
+  }
+  fade(ctx, width, height);
+  if (isHeat()) {
+    heat(ctx, scale);
+  } else {
+    ctx.fillStyle = veil(0.62);
+    ctx.fillRect(0, 0, width, height);
+    fillCells(ctx, states, FELL, scale, veil(0.5));
+    ctx.save();
+    ctx.clip(kept);
+    ctx.drawImage(view.picture, 0, 0, width, height);
+    ctx.restore();
+  }
+  hatch(ctx, width, height, scale);
+  contour(ctx, scale, cellKept);
+  drawCursor(ctx, scale);
+  view.count = count;
+  describe(canvas, count);
+  root.dataset.painted = `${view.stage}:${count}:${view.show}`;
+  root.dataset.milliseconds = (performance.now() - started).toFixed(2);
+}
+
+function drawCursor(ctx, scale) {
+  if (view.cursor === null) return;
+  const [x, y, w, h] = place(view.cursor, scale);
+  ctx.lineWidth = 4;
+  ctx.strokeStyle = "#111827";
+  ctx.strokeRect(x, y, w, h);
+  ctx.lineWidth = 2;
+  ctx.strokeStyle = view.pinned ? "#fbbf24" : "#ffffff";
+  ctx.strokeRect(x, y, w, h);
+}
+
+function stageName() {
+  if (view.preview !== null) return "at the slider's keep ratio";
+  return view.stage === 0 ? "before any pruning" : view.stages[view.stage - 1].title.toLowerCase()
+    .replace("llm", "LLM");
+}
+
+function describe(canvas, count) {
+  canvas.setAttribute("aria-label",
+    `${count} of ${view.tokens} patches kept ${stageName()}, on a grid of ${view.rows} rows and ` +
+    `${view.columns} columns. Arrow keys move from patch to patch.`);
+}
+
+// Rows and column spans of kept patches, for those who cannot see the picture.
+function asText() {
+  const states = stageStates();
+  const rows = Array.from({ length: view.rows }, () => []);
+  for (let token = 0; token < view.tokens; token++) {
+    const cell = view.cells[token];
+    if (cell < 0 || states[token] !== KEPT) continue;
+    const column = cell % view.columns + 1, spans = rows[Math.floor(cell / view.columns)];
+    const last = spans[spans.length - 1];
+    if (last && last[1] === column - 1) last[1] = column;
+    else spans.push([column, column]);
+  }
+  const lines = rows.map((spans, row) => spans.length
+    ? `row ${row + 1}: ${spans.map(([a, b]) => (a === b ? a : `${a} to ${b}`)).join(", ")}` : "")
+    .filter(Boolean);
+  return `${plural(view.count, "patch").replace("patchs", "patches")} of ${view.tokens} kept ` +
+    `${stageName()}. Columns by row: ${lines.join("; ")}.`;
+}

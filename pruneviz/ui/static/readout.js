@@ -1,0 +1,129 @@
+// What is said about the patch under the cursor, the legend and the badge.
+function tokenAt(cell) {
+  return cell === null ? -1 : view.cellToken[cell];
+}
+
+function fate(token) {
+  const index = view.stages.findIndex((stage) => stage.state[token] === DROPPED);
+  if (index < 0) return ["Kept to the end", null];
+  return [`Dropped ${view.stages[index].title.toLowerCase().replace("llm", "LLM")}`, index];
+}
+
+function readout() {
+  const box = $(".pv-readout");
+  const token = tokenAt(view.cursor);
+  if (token < 0) {
+    fill(box, node("p", "pv-hint",
+      "Point at a patch, or focus the picture and use the arrow keys. A click keeps the read-out."));
+    return;
+  }
+  const [left, top, right, bottom] = cellBox(view.cursor).map(Math.round);
+  const row = Math.floor(view.cursor / view.columns) + 1, column = view.cursor % view.columns + 1;
+  const [text, fell] = fate(token);
+  const verdict = node("p", fell === null ? "pv-verdict pv-kept" : "pv-verdict pv-dropped", text);
+  fill(box,
+    node("p", "pv-where", `Row ${row}, column ${column}`),
+    node("p", "pv-pixels", `Patch ${token + 1} of ${view.tokens}, pixels ${left}–${right} × ${top}–${bottom}`),
+    verdict);
+  if (!view.stages.length) return;
+  box.append(stageTable(token));
+  const shown = fell !== null && (view.stage === 0 || fell < view.stage - 1) ? fell
+    : Math.max(0, view.stage - 1);
+  const stage = view.stages[shown];
+  if (Object.keys(stage.parts).length) box.append(terms(stage, token));
+}
+
+function stageTable(token) {
+  const table = node("table", "pv-stagetable");
+  const head = node("tr");
+  head.append(...["Stage", "Rank", "Score", "To the cut"].map((t) => node("th", "", t)));
+  const body = node("tbody");
+  for (const stage of view.stages) {
+    const row = node("tr");
+    row.append(node("th", "", stage.title));
+    if (stage.state[token] === FELL) {
+      const gone = node("td", "pv-gone", "already gone");
+      gone.colSpan = 3;
+      row.append(gone);
+    } else {
+      const away = stage.scores[token] - stage.cut;
+      const below = stage.state[token] === DROPPED;
+      row.append(
+        node("td", "", `${stage.ranks[token]} / ${stage.alive}`),
+        node("td", "", number(stage.scores[token])),
+        node("td", below ? "pv-below" : "pv-above",
+          stage.cut === null ? "" : `${number(Math.abs(away))} ${below ? "below" : "above"}`));
+    }
+    body.append(row);
+  }
+  const top = node("thead");
+  top.append(head);
+  table.append(top, body);
+  return table;
+}
+
+// The terms of the score at one stage; the bar compares each with its largest value there.
+function terms(stage, token) {
+  const box = node("div", "pv-terms");
+  box.append(node("p", "pv-termhead", `Terms of the score ${stage.title.toLowerCase().replace("llm", "LLM")}`));
+  for (const [name, values] of Object.entries(stage.parts)) {
+    const [low, high] = range(values);
+    const line = node("div", "pv-term");
+    const bar = node("span", "pv-meter");
+    const part = node("span");
+    const share = high > low ? (values[token] - low) / (high - low) : 1;
+    part.style.width = `${Math.round(100 * Math.max(0, share)) || 0}%`;
+    bar.append(part);
+    line.append(node("span", "pv-termname", partTitle(name)), bar,
+      node("span", "pv-termvalue", number(values[token])));
+    box.append(line);
+    if (view.notes[name]) box.append(node("p", "pv-termnote", view.notes[name]));
+  }
+  return box;
+}
+
+const partTitle = (name) => ({ ttv: "TTV", iga: "IGA" }[name]
+  || name.charAt(0).toUpperCase() + name.slice(1));
+
+function swatch(kind, text) {
+  const item = node("span", "pv-key");
+  item.append(node("span", `pv-swatch pv-${kind}`), node("span", "", text));
+  return item;
+}
+
+function legend() {
+  const items = [];
+  if (isHeat()) {
+    const [low, high] = range(shownValues());
+    items.push(colourBar(number(low), number(high),
+      view.show === "score" ? "score, linear" : `${partTitle(view.show)}, linear`));
+    items.push(swatch("line", "edge between kept and dropped"));
+  } else {
+    items.push(swatch("on", "kept"), swatch("off", "dropped here"));
+    if (view.stage > 1 && view.preview === null) items.push(swatch("before", "dropped earlier"));
+  }
+  const [x0, y0, x1, y1] = view.window, [left, top, right, bottom] = view.seen;
+  if (left > x0 + 0.5 || top > y0 + 0.5 || right < x1 - 0.5 || bottom < y1 - 0.5) {
+    items.push(swatch("unseen", "never seen by the model (cropped)"));
+  }
+  fill($(".pv-legend"), ...items);
+}
+
+function badge() {
+  const text = $(".pv-badge");
+  const share = (count) => `${count} of ${view.tokens} patches (${Math.round(1000 * count / view.tokens) / 10} %)`;
+  text.classList.toggle("pv-preview", view.preview !== null);
+  if (view.preview !== null) {
+    const exact = view.exact && view.preview <= view.stages[0].kept;
+    text.textContent = `${exact ? "Exact" : "Preview"}: ${share(view.preview)} would be kept. ` +
+      (exact ? "This method keeps the best of one ranking, so this is its choice. "
+        : "Drawn from the last run's ranking; scores may change with the budget. ") +
+      "Press Ask to run it.";
+  } else if (view.stage === 0) {
+    text.textContent = `All ${view.tokens} patches enter the model, as in the baseline.`;
+  } else {
+    const stage = view.stages[view.stage - 1];
+    text.textContent = [`${stage.title}: ${share(stage.kept)} are kept, ` +
+      `${stage.alive - stage.kept} dropped at this stage.`, ...stage.notes].join(" ");
+  }
+}

@@ -1,0 +1,62 @@
+"""What the page says, in one place."""
+
+TITLE = "PruneViz"
+LEAD = (
+    "A vision-language model reads a picture as hundreds of patches. Most can be left out. "
+    "Ask a question and see which ones a pruning method keeps, whether the answer survives, and "
+    "what is saved."
+)
+EMBEDDED_KNOWS = (
+    "The built-in model is tiny: a few million parameters, trained on composed scenes of drawn "
+    "everyday things. It names and places about seventy kinds of them (animals, food, vehicles, "
+    "instruments, plants, clothes, tools, toys), counts them, says what is left, right, above or "
+    "below of what, and reads a word or digit on a card. It does not know photographs, people, "
+    "free text or general knowledge, and answers such questions wrongly. It is here so that every "
+    "method runs on any machine in a second; for real pictures, start the app with --model and a "
+    "LLaVA-1.5 model."
+)
+OTHER_KNOWS = (
+    "Answers come from this model, unchanged; only visual tokens are removed. The unpruned "
+    "baseline runs on the same weights and the same attention kernels."
+)
+CONTROL_HINT = (
+    "Compare with Random and Uniform: a method that does not beat them has not shown much."
+)
+KEEP_LABEL = "Keep ratio (%)"
+KEEP_INFO = "Share of the patches left after the last pruning step."
+
+READY = "Ready. Choose a picture, ask a question."
+STOPPED = "Stopped. What had arrived is shown; ask again at any time."
+READING = "Reading the picture …"
+
+COST_NOTE = (
+    "Everything but the times is computed from the lengths that really ran, so it holds on any "
+    "machine."
+)
+SMALL_MODEL_NOTE = (
+    "The model is tiny, so measured times are mostly overhead and chance: on it, differences in "
+    "time mean little."
+)
+TIME_NOTE = "Times are single measurements on this machine."
+
+FIDELITY_NOTES = {
+    "match": "Whether both answers are the same, token for token.",
+    "divergence": "The first answer token at which they part.",
+    "kl": "How far the first answer token's probabilities moved (KL divergence, nats; 0 = not).",
+    "logprob": (
+        "Mean log-probability per token that each run gives the baseline's answer (nats; nearer "
+        "to 0 = surer). A drop means that the pruned model finds the baseline's answer less likely."
+    ),
+}
+COST_HINTS = {
+    "final": "Patches still in the model at its last layer.",
+    "average": "Averaged over all layers: what the work is roughly proportional to.",
+    "paper": "The papers' formula: visual tokens in the language model only.",
+    "llm": "Two per multiply-add; text tokens, attention and the output layer included.",
+    "vision": "Encoder and projector. Pruning after the encoder cannot save this.",
+    "kv": "Memory that the prompt's keys and values take during the answer.",
+    "t_vision": "Encoding the picture; done once for both runs.",
+    "t_scoring": "Deciding what to drop; part of the prefill time.",
+    "t_prefill": "From the prompt to the first answer token.",
+    "t_token": "Each further answer token.",
+}

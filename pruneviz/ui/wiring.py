@@ -1,0 +1,131 @@
+"""Events: which handler runs when, on which components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from pruneviz.engine import Session
+from pruneviz.ui import gallery, methods, texts
+from pruneviz.ui.asking import Question, Screen, ask
+from pruneviz.ui.examples import Example
+from pruneviz.ui.inputs import Inputs
+from pruneviz.ui.results import Results
+from pruneviz.ui.status import status_html
+
+MODEL = {"concurrency_id": "model", "concurrency_limit": 1}
+"""All events that run the model share one place in the queue."""
+KEEP_SCRIPT = (
+    "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
+)
+
+
+def wire(session: Session, inputs: Inputs, results: Results, examples: list[Example]) -> None:
+    """Connect the page's parts."""
+    _wire_asking(session, inputs, results)
+    _wire_method(inputs)
+    # Painting needs no server: the canvas listens for this event.
+    inputs.keep.change(
+        None, inputs.keep, None, js=KEEP_SCRIPT, api_visibility="private", show_progress="hidden"
+    )
+    if inputs.gallery is not None:
+        inputs.gallery.pick(
+            _picker(examples),
+            None,
+            [inputs.image, inputs.question],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+
+def updates(screen: Screen) -> list[Any]:
+    """Values for the result column; what a screen leaves alone is skipped."""
+    values = (
+        screen.status,
+        screen.baseline,
+        screen.pruned,
+        screen.fidelity,
+        screen.view,
+        screen.cost,
+    )
+    return [gr.skip() if value is None else value for value in values]
+
+
+def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
+    fields = [inputs.image, inputs.question, inputs.method, inputs.keep, inputs.length]
+    buttons = [inputs.ask, inputs.stop]
+    asked = gr.on(
+        [inputs.ask.click, inputs.question.submit],
+        _asker(session, list(inputs.options)),
+        [*fields, *inputs.options.values()],
+        [*results.outputs(), *buttons],
+        show_progress="hidden",
+        api_visibility="private",
+        trigger_mode="once",
+        **MODEL,
+    )
+    inputs.stop.click(
+        _stopped,
+        None,
+        [results.status, *buttons],
+        cancels=asked,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _asker(session: Session, names: list[str]) -> Callable[..., Iterator[list[Any]]]:
+    def run(
+        image: str | None, text: str, method: str, keep: float, length: float, *options: Any
+    ) -> Iterator[list[Any]]:
+        question = Question(
+            image, text, method, keep, int(length), dict(zip(names, options, strict=True))
+        )
+        busy = [gr.update(interactive=False), gr.update(interactive=True)]
+        screens = ask(session, question)
+        try:
+            for screen in screens:
+                yield [*updates(screen), *busy]
+        finally:
+            # Stop and a closed tab end up here: the run must not go on unseen.
+            screens.close()
+        yield [*updates(Screen()), *_idle()]
+
+    return run
+
+
+def _idle() -> list[Any]:
+    return [gr.update(interactive=True), gr.update(interactive=False)]
+
+
+def _stopped() -> list[Any]:
+    return [status_html(texts.STOPPED), *_idle()]
+
+
+def _wire_method(inputs: Inputs) -> None:
+    names = list(inputs.options)
+
+    def change(name: str) -> list[Any]:
+        shown = methods.OPTIONS.get(name, ())
+        return [methods.describe(name), *(gr.update(visible=key in shown) for key in names)]
+
+    inputs.method.change(
+        change,
+        inputs.method,
+        [inputs.about, *inputs.options.values()],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _picker(examples: list[Example]) -> Callable[[gr.EventData], list[Any]]:
+    def pick(event: gr.EventData) -> list[Any]:
+        found = gallery.picked(examples, event._data)
+        return list(found) if found else [gr.skip(), gr.skip()]
+
+    return pick
