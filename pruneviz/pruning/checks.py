@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from types import FrameType
 from typing import Any
 
 import torch
@@ -12,17 +13,35 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from pruneviz.errors import PruningError
 
+ASSISTED = ("prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
 _GENERATE = inspect.unwrap(GenerationMixin.generate).__code__
 
 
-def generating() -> bool:
-    """Whether `generate` is on the call stack of this thread."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code is _GENERATE:
-            return True
-        frame = frame.f_back  # type: ignore[assignment]
-    return False
+def check_generate() -> None:
+    """Raise PruningError if `generate` runs on this thread in a way that cannot be pruned."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not _GENERATE:
+        frame = frame.f_back
+    if frame is None:
+        return
+    settings = frame.f_locals.get("generation_config")
+    if getattr(settings, "use_cache", None) is False:
+        raise PruningError(
+            "generate(use_cache=False) runs the whole prompt again for every token, each time "
+            "pruned differently. Leave use_cache at True."
+        )
+    if getattr(settings, "prefill_chunk_size", None) is not None:
+        raise PruningError(
+            "A prompt fed in chunks cannot be pruned: no chunk shows the whole image and the "
+            "question. Leave prefill_chunk_size out."
+        )
+    assistant = frame.f_locals.get("assistant_model") is not None
+    if assistant or any(getattr(settings, name, None) for name in ASSISTED):
+        raise PruningError(
+            "Assisted decoding checks guessed tokens together with the prompt, where they would "
+            "be taken for the question. Leave the assistant (assistant_model, "
+            "prompt_lookup_num_tokens) out."
+        )
 
 
 def check_cache(cache: Any) -> None:
@@ -50,16 +69,12 @@ def _is_dynamic(layer: Any) -> bool:
     return issubclass(kind, DynamicLayer) and not issubclass(kind, DynamicSlidingWindowLayer)
 
 
-def check_prefill(cache: Any, use_cache: Any, mask: Any, positions: Any) -> None:
+def check_prefill(cache: Any, mask: Any, positions: Any) -> None:
     """Raise PruningError if this prefill cannot be pruned correctly."""
     if torch.compiler.is_compiling():
         raise PruningError("prune() does not work under torch.compile; run the model uncompiled.")
     check_cache(cache)
-    if cache is None and use_cache is False and generating():
-        raise PruningError(
-            "generate(use_cache=False) runs the whole prompt again for every token, each time "
-            "pruned differently. Leave use_cache at True."
-        )
+    check_generate()
     if mask is not None and (not isinstance(mask, torch.Tensor) or mask.ndim != 2):
         raise PruningError("Pass a 2-D attention mask [batch, sequence]; others cannot be pruned.")
     if positions is not None and positions.ndim != 2:

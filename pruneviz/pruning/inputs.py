@@ -22,7 +22,6 @@ class DecoderInputs:
     mask: Any
     position_ids: torch.Tensor | None
     cache: Any
-    use_cache: Any
 
     @classmethod
     def read(cls, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> DecoderInputs:
@@ -47,7 +46,6 @@ class DecoderInputs:
             merged.get("attention_mask"),
             merged.get("position_ids"),
             merged.get("past_key_values"),
-            merged.get("use_cache", module.config.use_cache),
         )
 
     @property

@@ -146,7 +146,7 @@ class Runner:
     def _begin(self, inputs: DecoderInputs) -> dict[str, Any] | None:
         """Start a prefill; returns changed keyword arguments or None."""
         if self.method is not None:
-            checks.check_prefill(inputs.cache, inputs.use_cache, inputs.mask, inputs.position_ids)
+            checks.check_prefill(inputs.cache, inputs.mask, inputs.position_ids)
         ids = self._ids if inputs.input_ids is None else inputs.input_ids
         if ids is None and self._given_ids is not None:
             ids = expand_rows(self._given_ids, inputs.batch, "input_ids")
