@@ -207,25 +207,27 @@ def masked_run(
     model: Any,
     embeds: torch.Tensor,
     alive: list[torch.Tensor],
-    renumber: bool,
+    renumber: bool | list[bool],
 ) -> torch.Tensor:
     """Logits of a full-length run in which every layer's mask hides what was dropped before it.
 
     Nothing is removed and nothing cached: `embeds` ``[1, n, d]`` may hold generated tokens after
     the prompt, for which `alive` (one bool row per layer, prompt columns) is taken as True.
+    `renumber` may differ by layer.
     """
     stack = stack_of(model)
     length = embeds.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     hidden = embeds
-    for layer, seen in zip(stack.layers, alive, strict=True):
+    fresh_ids = [renumber] * len(alive) if isinstance(renumber, bool) else renumber
+    for layer, seen, anew in zip(stack.layers, alive, fresh_ids, strict=True):
         visible = torch.cat([seen, seen.new_ones(length - len(seen))])
         allowed = causal & visible[None, :]
         allowed |= torch.eye(length, dtype=torch.bool)  # a dropped row needs some key
         mask = torch.zeros(length, length, dtype=embeds.dtype)
         mask = mask.masked_fill(~allowed, torch.finfo(embeds.dtype).min)[None, None]
         positions = torch.arange(length)[None]
-        if renumber:
+        if anew:
             positions = (visible.long().cumsum(0) - 1).clamp_min(0)[None]
         rotary = stack.rotary_emb(hidden, position_ids=positions)
         hidden = layer(hidden, attention_mask=mask, position_embeddings=rotary)

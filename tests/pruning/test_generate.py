@@ -144,9 +144,9 @@ def test_sampling(kind: str, name: str) -> None:
 
 def toy_tokenizer() -> PreTrainedTokenizerFast:
     words = {f"w{i}": i for i in range(VOCABULARY)}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="w0"))
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="w0"))  # noqa: S106
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="w0")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="w0")  # noqa: S106
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
