@@ -1,0 +1,131 @@
+"""The command line as a user meets it: in a process of its own for the main path."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pruneviz.cli import main, read_setting
+from pruneviz.methods import list_methods
+from pruneviz.trace import Trace
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "picture.png"
+    values = np.random.default_rng(1).integers(0, 255, (120, 200, 3), dtype=np.uint8)
+    Image.fromarray(values).save(path)
+    return path
+
+
+def test_ask_writes_everything(picture, tmp_path):
+    out = tmp_path / "results"
+    command = [sys.executable, "-m", "pruneviz", "ask", str(picture), "Where is the cat?"]
+    command += ["--method", "transprune", "--keep-ratio", "0.125", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    assert "Baseline: " in done.stdout
+    assert "TransPrune: " in done.stdout
+    answers = json.loads((out / "answers.json").read_text())
+    trace = Trace.from_json(out / "trace.json")
+    assert answers["method"] == trace.method == "transprune"
+    assert answers["pruned"]["cost"]["final_tokens"] == len(trace.kept)
+    assert len(trace.kept) == int(trace.num_visual * 0.125)
+    assert set(trace.signals) == {"ttv", "iga", "residual"}
+    assert Trace.from_json(out / "baseline_trace.json").stages == ()
+    names = {path.name for path in out.iterdir()}
+    assert {f"mask_stage{n + 1}.png" for n in range(len(trace.stages))} <= names
+    assert {f"{run}_{s}.png" for run in ("baseline", "pruned") for s in trace.signals} <= names
+    assert (out / "figure.pdf").read_bytes().startswith(b"%PDF")
+    with Image.open(out / "mask_stage1.png") as mask:
+        assert mask.size[0] / mask.size[1] == pytest.approx(200 / 120, rel=0.1)
+
+
+def test_settings_reach_the_method(picture, tmp_path):
+    arguments = ["ask", str(picture), "Where?", "--method", "fopru", "--set", "strategy=row"]
+    assert main([*arguments, "--keep-ratio", "0.5", "--out", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "answers.json").read_text())["parameters"]["strategy"] == "row"
+
+
+def test_methods(capsys):
+    assert main(["methods"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list_methods()
+
+
+def test_bench(picture, capsys):
+    arguments = ["bench", str(picture), "Where is the cat?", "--keep-ratio", "0.25"]
+    assert main([*arguments, "--pairs", "1", "--tokens", "3"]) == 0
+    assert "Prefill time: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--keep-ratio", "0"], "above 0 and up to 1"),
+        (["--keep-ratio", "-1"], "above 0 and up to 1"),
+        (["--keep-ratio", "2"], "above 0 and up to 1"),
+        (["--keep-ratio", "nan"], "above 0 and up to 1"),
+        (["--keep-ratio", "0.001"], "smallest keep ratio"),
+        (["--keep-tokens", "100000"], "the image has"),
+        (["--method", "nothing"], "Methods: transprune"),
+        (["--set", "beta=1"], "Its parameters"),
+        (["--set", "beta"], "NAME=VALUE"),
+        (["--set", "prune_layers=[7, 9, 1000]"], "TransPrune.at"),
+        (["--max-new-tokens", "0"], "at least 1"),
+        (["--model", "no/such/model"], "No model found"),
+        (["--device", "abacus"], "Unknown device"),
+    ],
+)
+def test_wrong_settings(picture, capsys, arguments, message):
+    assert main(["ask", str(picture), "Where is the cat?", *arguments]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: p.write_bytes(b"no image"), "not an image"),
+        (lambda p: cut(p), "damaged"),
+        (lambda p: None, "no file"),
+    ],
+)
+def test_wrong_images(tmp_path, capsys, make, message):
+    path = tmp_path / "image.png"
+    make(path)
+    assert main(["ask", str(path), "Where is the cat?"]) == 1
+    assert message in capsys.readouterr().err
+
+
+def cut(path):
+    Image.effect_noise((300, 300), 50).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize(
+    ("question", "message"), [("", "Type a question"), ("a " * 10_000, "long")]
+)
+def test_wrong_questions(picture, capsys, question, message):
+    status = main(["ask", str(picture), question])
+    error = capsys.readouterr().err
+    assert status == 1
+    assert message in error or "Shorten the question" in error
+
+
+def test_results_that_cannot_be_written(picture, tmp_path, capsys):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert main(["ask", str(picture), "Where?", "--out", str(blocked / "results")]) == 1
+    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("a=0.5", 0.5), ("a=row", "row"), ("a=[1, 2]", [1, 2]), ("a=true", True), ("a=x=y", "x=y")],
+)
+def test_read_setting(text, value):
+    assert read_setting(text) == ("a", value)
