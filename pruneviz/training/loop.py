@@ -22,7 +22,8 @@ def rate_at(step: int, stage: StageSettings) -> float:
     """Return the learning rate of a step: linear warm-up, then a half cosine."""
     if step < stage.warmup:
         return stage.rate * (step + 1) / stage.warmup
-    done = (step - stage.warmup) / max(1, stage.steps - stage.warmup)
+    fall = (stage.horizon or stage.steps) - stage.warmup
+    done = (step - stage.warmup) / max(1, fall)
     return stage.rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 

@@ -50,6 +50,9 @@ class StageSettings:
         Largest norm of the whole gradient.
     muon : bool
         Whether layers' matrices are optimised by Muon rather than AdamW.
+    horizon : int
+        Step at which the rate has fallen, if not the last step: a stage that another one
+        carries on need not end at a small rate.
     """
 
     steps: int
@@ -60,6 +63,7 @@ class StageSettings:
     weight_decay: float = 0.01
     clip: float = 1.0
     muon: bool = True
+    horizon: int = 0
 
 
 # Matching a named object comes first and is asked most.
@@ -77,6 +81,21 @@ _KINDS = {
 }
 
 
+# What is still hard once the easy kinds are learned.
+_HARD = {
+    "what": 0.2,
+    "place": 1.0,
+    "category": 0.4,
+    "where": 2.5,
+    "exists": 1.8,
+    "count": 1.8,
+    "total": 0.3,
+    "read": 0.3,
+    "colour": 0.8,
+    "relation": 1.5,
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that a run of the trainer depends on."""
@@ -84,16 +103,21 @@ class Settings:
     seed: int = 1
     model: ModelSettings = field(default_factory=ModelSettings)
     kinds: dict[str, float] = field(default_factory=lambda: dict(_KINDS))
+    # In the symbolic stage the hard kinds are asked more often from a step on.
+    hard_kinds: dict[str, float] = field(default_factory=lambda: dict(_HARD))
+    hard_from: int = 600
     # Crowded pictures hold more labelled object patches for the same work.
     tower_rules: SceneRules = field(
         default_factory=lambda: SceneRules(crowds=(1, 1, 1, 1, 1, 2, 3, 4, 5), card=0.8)
     )
     rules: SceneRules = field(default_factory=SceneRules)
     tower: StageSettings = field(
-        default_factory=lambda: StageSettings(3000, 16, 2e-3, warmup=60, weight_decay=0.05)
+        default_factory=lambda: StageSettings(
+            1200, 16, 2e-3, warmup=60, weight_decay=0.05, horizon=3000
+        )
     )
     symbolic: StageSettings = field(
-        default_factory=lambda: StageSettings(2400, 96, 3e-3, questions=3, warmup=100)
+        default_factory=lambda: StageSettings(1000, 96, 3e-3, questions=3, warmup=100, horizon=2400)
     )
     align: StageSettings = field(default_factory=lambda: StageSettings(300, 16, 1e-3, warmup=20))
     joint: StageSettings = field(
@@ -102,9 +126,9 @@ class Settings:
     # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.
     token_curriculum: tuple[tuple[int, int, int], ...] = (
         (0, 12, 96),
-        (1400, 32, 96),
-        (1900, 96, 48),
-        (2150, 256, 24),
+        (800, 32, 96),
+        (900, 96, 48),
+        (960, 256, 24),
     )
     log_every: int = 20
     save_every: int = 200

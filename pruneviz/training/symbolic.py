@@ -151,7 +151,8 @@ def train_symbolic(
         start = FIRST_SEED + step * stage.batch
         rng = Random(start)  # noqa: S311 - questions, not secrets
         scenes = [sample_scene(start + i, settings.rules) for i in range(batch)]
-        questions = [ask_many(s, stage.questions, rng, settings.kinds) for s in scenes]
+        kinds = settings.hard_kinds if step >= settings.hard_from else settings.kinds
+        questions = [ask_many(s, stage.questions, rng, kinds) for s in scenes]
         labels = symbolic_labels(scenes)
         kept = choose_patches(labels, tokens, np.random.default_rng(start))
         labels = {key: value.to(device) for key, value in labels.items()}
