@@ -253,6 +253,24 @@ def check_ratio(value: float, what: str = "keep_ratio") -> float:
     return float(value)
 
 
+def check_number(value: Any, what: str, high: float = math.inf) -> None:
+    """Raise ValueError unless `value` is a finite number from 0 to `high`."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not 0.0 <= value <= high:
+        upper = "of at least 0" if high == math.inf else f"from 0 to {high:g}"
+        raise ValueError(f"{what} must be a number {upper}, not {value!r}.")
+
+
+def as_tuple(value: Any, what: str) -> tuple[Any, ...]:
+    """Return a sequence's values as a tuple; raises ValueError on a single value."""
+    try:
+        return tuple(value)
+    except TypeError:
+        raise ValueError(
+            f"{what} must be a sequence such as ({value!r},), not {value!r}."
+        ) from None
+
+
 def check_count(count: int, num_visual: int, ratio: float | None = None) -> int:
     """Return `count` if it lies in 1..num_visual, else raise ValueError."""
     if count < 1:

@@ -29,6 +29,12 @@ class Random(BeforeLLM):
 
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Check the seed."""
+        super().__post_init__()
+        if not isinstance(self.seed, int):
+            raise ValueError(f"seed must be a whole number, not {self.seed!r}.")
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """A random permutation's ranks, nested in the budget."""
         generator = torch.Generator().manual_seed(self.seed)

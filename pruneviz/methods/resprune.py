@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pruneviz.methods.base import Scores, Stage, StageContext
+from pruneviz.methods.base import Scores, Stage, StageContext, check_number
 from pruneviz.methods.before_llm import BeforeLLM
 from pruneviz.ops import pick_profile, text_relevance
 from pruneviz.ops.residual import NORMALISATIONS
@@ -54,8 +54,7 @@ class ResPrune(BeforeLLM):
     def __post_init__(self) -> None:
         """Check the switches."""
         super().__post_init__()
-        if not 0.0 <= self.alpha < float("inf"):
-            raise ValueError(f"alpha must be a number of at least 0, not {self.alpha!r}.")
+        check_number(self.alpha, "alpha")
         if self.normalisation not in NORMALISATIONS:
             raise ValueError(
                 f"normalisation must be one of {', '.join(NORMALISATIONS)}, "

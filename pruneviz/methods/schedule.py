@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
-from pruneviz.methods.base import Method, Stage, check_count, check_ratio
+from pruneviz.methods.base import Method, Stage, as_tuple, check_count, check_ratio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class ScheduledMethod(Method):
     def __post_init__(self) -> None:
         """Fill in what was left out and check it."""
         layers = self.published_layers if self.prune_layers is None else self.prune_layers
-        object.__setattr__(self, "prune_layers", self._check_layers(layers))
+        object.__setattr__(self, "prune_layers", self._check_layers(layers, "prune_layers"))
         object.__setattr__(self, "keep_ratios", self._fill_ratios())
         super().__post_init__()
 
@@ -121,18 +121,19 @@ class ScheduledMethod(Method):
             return tuple(1.0 for _ in self.ratios)
         return tuple((1.0 - ratio) / lost for ratio in self.ratios)
 
-    def _check_layers(self, layers: Any) -> tuple[int, ...]:
-        values = tuple(layers)
+    def _check_layers(self, layers: Any, what: str) -> tuple[int, ...]:
+        values = as_tuple(layers, what)
         if not values or any(not isinstance(v, int) or v < 1 for v in values):
-            raise ValueError(f"prune_layers must be whole numbers from 1 up, not {layers!r}.")
+            raise ValueError(f"{what} must be whole numbers from 1 up, not {layers!r}.")
         if list(values) != sorted(set(values)):
-            raise ValueError(f"prune_layers must increase, got {values}.")
+            raise ValueError(f"{what} must increase, got {values}.")
         return values
 
     def _fill_ratios(self) -> tuple[float, ...]:
         if self.keep_ratios is None:
             return self._scaled_ratios()
-        ratios = tuple(check_ratio(r, "every keep ratio") for r in self.keep_ratios)
+        given = as_tuple(self.keep_ratios, "keep_ratios")
+        ratios = tuple(check_ratio(r, "every keep ratio") for r in given)
         if len(ratios) != len(self.layers):
             raise ValueError(
                 f"keep_ratios needs one value per pruning layer: got {len(ratios)} for "

@@ -12,6 +12,8 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
     TransitionSpec,
+    as_tuple,
+    check_number,
 )
 from pruneviz.methods.schedule import ScheduledMethod
 from pruneviz.ops import DIRECTIONS, l1_normalise
@@ -93,7 +95,8 @@ class TransPrune(ScheduledMethod):
         if self.accumulate_layers is None:
             span = tuple(range(self.layers[0], self.layers[-1] + 1))
         else:
-            span = tuple(sorted(set(self._check_layers(sorted(set(self.accumulate_layers))))))
+            given = as_tuple(self.accumulate_layers, "accumulate_layers")
+            span = self._check_layers(sorted(set(given)), "accumulate_layers")
         object.__setattr__(self, "accumulate_layers", span)
         for field_name, allowed in (
             ("signal", SIGNALS),
@@ -108,8 +111,7 @@ class TransPrune(ScheduledMethod):
                     f"{field_name} must be one of {', '.join(allowed)}, "
                     f"not {getattr(self, field_name)!r}."
                 )
-        if not 0.0 <= self.alpha <= 1.0:
-            raise ValueError(f"alpha must lie between 0 and 1, not {self.alpha!r}.")
+        check_number(self.alpha, "alpha", 1.0)
         self._check_accumulation(span)
 
     def _check_accumulation(self, span: tuple[int, ...]) -> None:
