@@ -26,7 +26,9 @@ def fidelity_html(done: Comparison) -> str:
         ("First-token KL", f"{found.first_token_kl:.3g}", FIDELITY_NOTES["kl"]),
         (
             "Log-probability",
-            f"{found.baseline_logprob:.3f} → {found.answer_logprob:.3f} ({drop:+.3f})",
+            f"{found.baseline_logprob:.3f} → {found.answer_logprob:.3f} ({drop:+.3f})".replace(
+                "-", "\N{MINUS SIGN}"
+            ),
             FIDELITY_NOTES["logprob"],
         ),
     ]

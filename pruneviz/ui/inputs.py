@@ -28,10 +28,14 @@ class Inputs:
     stop: gr.Button
     options: dict[str, Any]
     length: gr.Slider
+    auto: gr.Checkbox
 
 
-def create(examples: list[Example]) -> Inputs:
-    """Create the column's components, the first example filled in."""
+def create(examples: list[Example], rerun: bool) -> Inputs:
+    """Create the column's components, the first example filled in.
+
+    `rerun` says whether moving the slider asks again by itself: for small models.
+    """
     first = examples[0] if examples else None
     image = gr.Image(
         value=str(first.image) if first else None,
@@ -40,7 +44,8 @@ def create(examples: list[Example]) -> Inputs:
         image_mode=None,
         sources=["upload", "clipboard", "webcam"],
         buttons=["fullscreen"],
-        height=260,
+        height=200,
+        show_label=False,
         elem_id="pv-image",
     )
     # The library reads the original bytes and explains what is wrong with them; Gradio's own
@@ -51,8 +56,8 @@ def create(examples: list[Example]) -> Inputs:
         value=first.questions[0] if first and first.questions else "",
         label="Question",
         placeholder="What is in the picture?",
-        lines=2,
-        max_lines=6,
+        lines=1,
+        max_lines=5,
         submit_btn=False,
         elem_id="pv-question",
     )
@@ -68,10 +73,15 @@ def create(examples: list[Example]) -> Inputs:
     keep = gr.Slider(
         1, 100, 25, step=1, label=texts.KEEP_LABEL, info=texts.KEEP_INFO, elem_id="pv-keep"
     )
+    auto = gr.Checkbox(
+        rerun, label="Run again when the slider rests", show_label=False, elem_id="pv-auto"
+    )
     with gr.Accordion("More settings", open=False):
         options = _options()
         length = gr.Slider(1, 256, 48, step=1, label="Longest answer (tokens)")
-    return Inputs(image, examples_row, question, method, about, keep, ask, stop, options, length)
+    return Inputs(
+        image, examples_row, question, method, about, keep, ask, stop, options, length, auto
+    )
 
 
 def original_file(payload: ImageData | None) -> str | None:

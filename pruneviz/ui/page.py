@@ -9,7 +9,9 @@ import gradio as gr
 from pruneviz.engine import Session
 from pruneviz.models.loading import EMBEDDED
 from pruneviz.ui import api, inputs, results, texts, wiring
-from pruneviz.ui.examples import load_examples
+from pruneviz.ui.asking import Question, is_small
+from pruneviz.ui.examples import Example, load_examples
+from pruneviz.ui.opening import Opening
 
 QUEUE = 32
 CACHE = (3600, 3600)
@@ -25,19 +27,33 @@ def build(session: Session) -> gr.Blocks:
         Ready for ``launch(**launch_settings())``.
     """
     examples = load_examples()
+    first = first_question(examples)
+    # Only the built-in model answers so fast that nobody needs to be asked.
+    embedded = session.loaded.name == EMBEDDED
+    opening = Opening(session, first) if first and embedded else None
     with gr.Blocks(
         title=texts.TITLE, analytics_enabled=False, delete_cache=CACHE, fill_width=True
     ) as page:
         gr.HTML(header_html(session), apply_default_css=False, elem_id="pv-header")
         with gr.Row(elem_classes="pv-main"):
             with gr.Column(scale=0, min_width=340, elem_classes="pv-left"):
-                asked = inputs.create(examples)
+                asked = inputs.create(examples, rerun=is_small(session))
             with gr.Column(scale=1, min_width=340, elem_classes="pv-right"):
-                shown = results.create()
+                shown = results.create(opening is not None)
         wiring.wire(session, asked, shown, examples)
+        if opening is not None:
+            wiring.wire_opening(page, opening, shown)
         api.register(session)
     page.queue(max_size=QUEUE, default_concurrency_limit=4)
     return page
+
+
+def first_question(examples: list[Example]) -> Question | None:
+    """What the first screen shows: the first example and its first question."""
+    for example in examples[:1]:
+        for question in example.questions[:1]:
+            return Question(str(example.image), question)
+    return None
 
 
 def header_html(session: Session) -> str:

@@ -27,9 +27,10 @@ class Results:
         return [self.status, self.baseline, self.pruned, self.fidelity, self.view, self.cost]
 
 
-def create() -> Results:
-    """Create the column's components, empty."""
-    status = gr.HTML(status_html(texts.READY), elem_id="pv-status", apply_default_css=False)
+def create(opening: bool = False) -> Results:
+    """Create the column's components, empty; `opening` says that a result is on its way."""
+    line = status_html(texts.OPENING, "busy") if opening else status_html(texts.READY)
+    status = gr.HTML(line, elem_id="pv-status", apply_default_css=False)
     with gr.Row(elem_classes="pv-answers"):
         with gr.Column(min_width=280):
             baseline = gr.HTML(

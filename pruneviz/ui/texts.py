@@ -2,8 +2,8 @@
 
 TITLE = "PruneViz"
 LEAD = (
-    "A vision-language model reads a picture as hundreds of patches. Most can be left out. "
-    "Ask a question and see which ones a pruning method keeps, whether the answer survives, and "
+    "A vision-language model reads a picture as hundreds of patches, and most can be left out. "
+    "Ask something and see which ones a pruning method keeps, whether the answer survives, and "
     "what is saved."
 )
 EMBEDDED_KNOWS = (
@@ -25,6 +25,7 @@ CONTROL_HINT = (
 KEEP_LABEL = "Keep ratio (%)"
 KEEP_INFO = "Share of the patches left after the last pruning step."
 
+OPENING = "Answering the first example …"
 READY = "Ready. Choose a picture, ask a question."
 STOPPED = "Stopped. What had arrived is shown; ask again at any time."
 READING = "Reading the picture …"

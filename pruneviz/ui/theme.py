@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gradio as gr
 
+WEIGHTS = (400, 700)
+"""Gradio ships the semi-bold cut with too few letters."""
+
 
 def make_theme() -> gr.themes.Base:
     """Slate with one blue accent, in light and dark."""
@@ -12,8 +15,17 @@ def make_theme() -> gr.themes.Base:
         secondary_hue=gr.themes.colors.slate,
         neutral_hue=gr.themes.colors.slate,
         radius_size=gr.themes.sizes.radius_md,
-        font=(gr.themes.LocalFont("IBM Plex Sans"), "ui-sans-serif", "system-ui", "sans-serif"),
-        font_mono=(gr.themes.LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"),
+        font=(
+            gr.themes.LocalFont("IBM Plex Sans", weights=WEIGHTS),
+            "ui-sans-serif",
+            "system-ui",
+            "sans-serif",
+        ),
+        font_mono=(
+            gr.themes.LocalFont("IBM Plex Mono", weights=WEIGHTS),
+            "ui-monospace",
+            "monospace",
+        ),
     ).set(
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
@@ -23,7 +35,11 @@ def make_theme() -> gr.themes.Base:
         block_shadow="none",
         block_label_background_fill="transparent",
         block_label_background_fill_dark="transparent",
-        block_title_text_weight="600",
+        block_title_text_weight="700",
+        block_title_text_size="*text_sm",
+        block_info_text_size="*text_xs",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_600",

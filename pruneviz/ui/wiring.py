@@ -12,6 +12,7 @@ from pruneviz.ui import gallery, methods, texts
 from pruneviz.ui.asking import Question, Screen, ask
 from pruneviz.ui.examples import Example
 from pruneviz.ui.inputs import Inputs
+from pruneviz.ui.opening import Opening
 from pruneviz.ui.results import Results
 from pruneviz.ui.status import status_html
 
@@ -26,9 +27,16 @@ def wire(session: Session, inputs: Inputs, results: Results, examples: list[Exam
     """Connect the page's parts."""
     _wire_asking(session, inputs, results)
     _wire_method(inputs)
-    # Painting needs no server: the canvas listens for this event.
-    inputs.keep.change(
-        None, inputs.keep, None, js=KEEP_SCRIPT, api_visibility="private", show_progress="hidden"
+    # Painting needs no server: the canvas listens for this event. `input` fires while the
+    # slider moves, `change` also when its number is typed or reset.
+    gr.on(
+        [inputs.keep.input, inputs.keep.change],
+        None,
+        inputs.keep,
+        None,
+        js=KEEP_SCRIPT,
+        api_visibility="private",
+        show_progress="hidden",
     )
     if inputs.gallery is not None:
         inputs.gallery.pick(
@@ -54,24 +62,47 @@ def updates(screen: Screen) -> list[Any]:
     return [gr.skip() if value is None else value for value in values]
 
 
+def wire_opening(page: gr.Blocks, opening: Opening, results: Results) -> None:
+    """Show a finished result as soon as the page is there."""
+    page.load(
+        lambda: updates(opening()),
+        None,
+        results.outputs(),
+        show_progress="hidden",
+        api_visibility="private",
+        **MODEL,
+    )
+
+
 def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
     fields = [inputs.image, inputs.question, inputs.method, inputs.keep, inputs.length]
     buttons = [inputs.ask, inputs.stop]
+    ask_again = _asker(session, list(inputs.options))
+    shared: dict[str, Any] = {
+        "outputs": [*results.outputs(), *buttons],
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        **MODEL,
+    }
+    values = [*fields, *inputs.options.values()]
     asked = gr.on(
         [inputs.ask.click, inputs.question.submit],
-        _asker(session, list(inputs.options)),
-        [*fields, *inputs.options.values()],
-        [*results.outputs(), *buttons],
-        show_progress="hidden",
-        api_visibility="private",
+        ask_again,
+        values,
         trigger_mode="once",
-        **MODEL,
+        **shared,
     )
+
+    def rested(auto: bool, *now: Any) -> Iterator[list[Any]]:
+        if auto:
+            yield from ask_again(*now)
+
+    moved = results.view.rest(rested, [inputs.auto, *values], trigger_mode="always_last", **shared)
     inputs.stop.click(
         _stopped,
         None,
         [results.status, *buttons],
-        cancels=asked,
+        cancels=[asked, moved],
         queue=False,
         show_progress="hidden",
         api_visibility="private",

@@ -48,22 +48,23 @@ function mapShape(longest) {
   return [Math.max(view.columns, wide * scale), Math.max(view.rows, high * scale)];
 }
 
+// One pixel a cell, enlarged without smoothing: smoothing would pretend a finer resolution.
 function drawMap(canvas, layer, longest) {
-  const [width, height] = mapShape(longest);
-  const ctx = context(canvas, width, height);
+  const small = new OffscreenCanvas(view.columns, view.rows), pixels = small.getContext("2d");
   const unit = units(layerValues(layer));
-  ctx.fillStyle = MISSING();
-  ctx.fillRect(0, 0, width, height);
-  const w = width / view.columns, h = height / view.rows;
+  pixels.fillStyle = MISSING();
+  pixels.fillRect(0, 0, view.columns, view.rows);
   for (let token = 0; token < view.tokens; token++) {
     const cell = view.cells[token];
     if (cell < 0 || !Number.isFinite(unit[token])) continue;
-    const row = Math.floor(cell / view.columns), column = cell % view.columns;
-    const x = Math.round(column * w * 2) / 2, y = Math.round(row * h * 2) / 2;
-    ctx.fillStyle = colour(unit[token]);
-    ctx.fillRect(x, y, Math.ceil(w * 2) / 2 + 0.5, Math.ceil(h * 2) / 2 + 0.5);
+    pixels.fillStyle = colour(unit[token]);
+    pixels.fillRect(cell % view.columns, Math.floor(cell / view.columns), 1, 1);
   }
-  return [ctx, w, h];
+  const [width, height] = mapShape(longest);
+  const ctx = context(canvas, width, height);
+  ctx.imageSmoothingEnabled = false;
+  ctx.drawImage(small, 0, 0, width, height);
+  return [ctx, width / view.columns, height / view.rows];
 }
 
 function sheet() {
@@ -72,11 +73,12 @@ function sheet() {
   const pruned = new Set(view.run === 1 ? view.stages.map((stage) => stage.layer) : []);
   const layers = view.signals[view.signal].runs[view.run].length / view.tokens;
   const title = view.signals[view.signal].title;
+  $(".pv-sheet").style.setProperty("--pv-columns", layers <= 12 ? 5 : 8);
   fill($(".pv-sheet"), ...Array.from({ length: layers }, (_, layer) => {
     const tile = node("button", "pv-tile");
     tile.type = "button";
     const canvas = node("canvas");
-    drawMap(canvas, layer, 96);
+    drawMap(canvas, layer, 128);
     canvas.style.width = canvas.style.height = "";
     const mark = pruned.has(layer + 1);
     tile.append(canvas, node("span", "", mark ? `${layer + 1} ✂` : String(layer + 1)));
@@ -105,7 +107,7 @@ function sheet() {
 function enlarge() {
   if (!view.ready || !view.signals.length) return;
   const canvas = $(".pv-bigmap");
-  const room = Math.min(canvas.parentElement.clientWidth || 320, 420);
+  const room = Math.min(canvas.parentElement.clientWidth || 320, 360);
   const [ctx, w, h] = drawMap(canvas, view.layer, room);
   view.bigCell = [w, h];
   const signal = view.signals[view.signal];

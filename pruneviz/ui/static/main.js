@@ -168,6 +168,8 @@ $(".pv-save").addEventListener("click", () => {
   link.href = $(".pv-canvas").toDataURL("image/png");
   link.click();
 });
+let resting = 0;
+const REST = 450; // milliseconds without a move
 // The slider's own script sends this while it moves; no server takes part.
 window.addEventListener("pruneviz:keep", (event) => {
   const ratio = Number(event.detail) / 100;
@@ -176,6 +178,8 @@ window.addEventListener("pruneviz:keep", (event) => {
   view.preview = count === view.stages[view.stages.length - 1].kept ? null : count;
   if (view.preview === null) view.stage = view.stages.length;
   refresh();
+  clearTimeout(resting);
+  if (view.preview !== null) resting = setTimeout(() => trigger("rest", {}), REST);
 });
 let queued = 0;
 const later = () => {

@@ -25,7 +25,7 @@ function fade(ctx, width, height) {
 }
 
 function veil(strength) {
-  return isDark() ? `rgba(30,34,44,${strength})` : `rgba(245,246,248,${strength})`;
+  return isDark() ? `rgba(52,58,72,${strength})` : `rgba(245,246,248,${strength})`;
 }
 
 function hatch(ctx, width, height, scale) {
@@ -131,7 +131,7 @@ function paint() {
   if (isHeat()) {
     heat(ctx, scale);
   } else {
-    ctx.fillStyle = veil(0.62);
+    ctx.fillStyle = veil(0.55);
     ctx.fillRect(0, 0, width, height);
     fillCells(ctx, states, FELL, scale, veil(0.5));
     ctx.save();
