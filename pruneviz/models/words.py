@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 
 WORD = re.compile("[^\\W_]+(?:['\u2019-][^\\W_]+)*")
 ROLES = re.compile(
-    r"\b(?:user|assistant|system|human)\s*:|<\|im_start\|>\w+|<[^<>\s]+>|\[/?INST\]", re.IGNORECASE
+    r"\b(?:user|assistant|system|human)\s*:|<\|im_start\|>\s*\w+|<[^<>\s]+>|\[/?INST\]",
+    re.IGNORECASE,
 )
 FUNCTION_WORDS = frozenset(
     """a about above after again all also am an and another any are as at be because been before
@@ -25,7 +26,10 @@ FUNCTION_WORDS = frozenset(
     must my near next no nor not now of off on one only onto or other our out over own right same
     shall she should so some such than that the their them then there these they this those
     through to too top under until up upon us very was we were what what's when where which while
-    who whom whose why will with within without would yes you your""".split()
+    who whom whose why will with within without would yes you your
+    aren't can't couldn't didn't doesn't don't hadn't hasn't haven't he's how's i'd i'll i'm i've
+    it's let's she's shouldn't that's there's they're wasn't we're weren't where's who's won't
+    wouldn't you're""".split()
 )
 TASK_WORDS = frozenset(
     """answer briefly describe detail detailed explain find give image kind list locate look name
@@ -74,10 +78,10 @@ def content_tokens(tokenizer: Any, ids: Sequence[int]) -> list[bool]:
     text, offsets = spans
     blanked = ROLES.sub(lambda match: " " * len(match.group()), text)
     wanted = [m.span() for m in WORD.finditer(blanked) if is_content_word(m.group())]
-    marks = [False] * len(offsets)
-    for place, (start, end) in enumerate(offsets):
-        marks[place] = any(start < high and low < end for low, high in wanted)
-    return marks
+    inside = bytearray(len(text))
+    for low, high in wanted:
+        inside[low:high] = b"\1" * (high - low)
+    return [any(inside[start:end]) for start, end in offsets]
 
 
 def _spans(tokenizer: Any, ids: list[int]) -> tuple[str, list[tuple[int, int]]] | None:
