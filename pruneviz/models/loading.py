@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from pruneviz.errors import ModelLoadError, UnsupportedModelError
 from pruneviz.models.base import Adapter
@@ -110,7 +111,7 @@ def load_model(
     try:
         model = CLASSES[kind].from_pretrained(source, **settings)
         processor = transformers.AutoProcessor.from_pretrained(source)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelLoadError(f"Could not load {name!r}: {error}") from error
     finally:
         transformers.utils.logging.enable_progress_bar()
