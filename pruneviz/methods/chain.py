@@ -47,6 +47,7 @@ class Chain(Method):
         specs = [m.transition_spec() for m in self.methods]
         if sum(spec is not None for spec in specs) > 1:
             raise ValueError("Chain takes at most one method that reads TTV.")
+        object.__setattr__(self, "title", " + ".join(m.title for m in self.methods))
         for flag in ("needs_vision", "reads_own_attention"):
             object.__setattr__(self, flag, any(getattr(m, flag) for m in self.methods))
 
