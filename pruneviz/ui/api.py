@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from pruneviz.engine import Comparison, Session
-from pruneviz.errors import PruneVizError
+from pruneviz.errors import InputError, PruneVizError
 from pruneviz.ui import methods
 from pruneviz.ui.asking import explain, logger
 from pruneviz.ui.wiring import MODEL
@@ -53,7 +53,7 @@ def make_ask(session: Session) -> Callable[..., dict]:
         """
         try:
             chosen = methods.make(method, keep_ratio, session.num_layers)
-            prepared = session.prepare(_path(image), question)
+            prepared = session.prepare(uploaded_path(image), question)
             return result(session.compare(prepared, chosen))
         except (PruneVizError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
@@ -83,5 +83,16 @@ def result(done: Comparison) -> dict[str, Any]:
     }
 
 
-def _path(image: Any) -> Any:
-    return image.get("path") if isinstance(image, dict) else getattr(image, "path", image)
+def uploaded_path(image: Any) -> str:
+    """Path of an uploaded file.
+
+    A bare path is refused: it would let a caller read any picture on this machine. Gradio has
+    checked that the path inside a `FileData` lies among its uploads.
+    """
+    path = image.get("path") if isinstance(image, dict) else None
+    marked = isinstance(image, dict) and image.get("meta") == {"_type": "gradio.FileData"}
+    if not isinstance(path, str) or not marked:
+        raise InputError(
+            "The image must be an uploaded file; with gradio_client: handle_file('picture.png')."
+        )
+    return path

@@ -18,15 +18,22 @@ CACHE = (3600, 3600)
 """Uploads are looked for every hour and deleted when an hour old."""
 
 
-def build(session: Session) -> gr.Blocks:
+def build(session: Session, examples: list[Example] | None = None) -> gr.Blocks:
     """Build the page on one session; every visitor shares its model, nothing else.
+
+    Parameters
+    ----------
+    session : Session
+        Whose model answers.
+    examples : list of Example, optional
+        Default: those that ship with the project.
 
     Returns
     -------
     gr.Blocks
         Ready for ``launch(**launch_settings())``.
     """
-    examples = load_examples()
+    examples = load_examples() if examples is None else examples
     first = first_question(examples)
     # Only the built-in model answers so fast that nobody needs to be asked.
     embedded = session.loaded.name == EMBEDDED

@@ -43,11 +43,8 @@ TIME_NOTE = "Times are single measurements on this machine."
 FIDELITY_NOTES = {
     "match": "Whether both answers are the same, token for token.",
     "divergence": "The first answer token at which they part.",
-    "kl": "How far the first answer token's probabilities moved (KL divergence, nats; 0 = not).",
-    "logprob": (
-        "Mean log-probability per token that each run gives the baseline's answer (nats; nearer "
-        "to 0 = surer). A drop means that the pruned model finds the baseline's answer less likely."
-    ),
+    "kl": "How far the first answer token's probabilities moved (nats; 0 = not at all).",
+    "logprob": "How likely each run finds the baseline's answer (nats per token; 0 = certain).",
 }
 COST_HINTS = {
     "final": "Patches still in the model at its last layer.",

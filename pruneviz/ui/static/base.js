@@ -39,7 +39,7 @@ function press(parent, chosen) {
 }
 
 function number(value) {
-  if (!Number.isFinite(value)) return "none";
+  if (value === null || !Number.isFinite(value)) return "none";
   if (value === 0) return "0";
   const size = Math.abs(value);
   return size >= 0.001 && size < 10000 ? String(+value.toPrecision(4)) : value.toExponential(2);

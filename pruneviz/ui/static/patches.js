@@ -84,12 +84,12 @@ function fillCells(ctx, states, wanted, scale, style) {
 }
 
 function heat(ctx, scale) {
-  const values = shownValues();
-  const [low, high] = range(values);
-  ctx.globalAlpha = 0.74;
+  // By rank: one outlier would leave every other patch in the same dark blue.
+  const unit = percentiles(shownValues());
+  ctx.globalAlpha = 0.68;
   for (let token = 0; token < view.tokens; token++) {
-    if (!Number.isFinite(values[token]) || view.cells[token] < 0) continue;
-    ctx.fillStyle = colour(high > low ? (values[token] - low) / (high - low) : 0.5);
+    if (!Number.isFinite(unit[token]) || view.cells[token] < 0) continue;
+    ctx.fillStyle = colour(unit[token]);
     ctx.fillRect(...place(view.cells[token], scale));
   }
   ctx.globalAlpha = 1;

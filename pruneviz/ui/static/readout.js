@@ -13,8 +13,9 @@ function readout() {
   const box = $(".pv-readout");
   const token = tokenAt(view.cursor);
   if (token < 0) {
-    fill(box, node("p", "pv-hint",
-      "Point at a patch, or focus the picture and use the arrow keys. A click keeps the read-out."));
+    fill(box, stageSummary(), node("p", "pv-hint",
+      "Point at a patch to read its score, rank and fate, or focus the picture and use the arrow " +
+      "keys. A click keeps the read-out; Escape lets it go."));
     return;
   }
   const [left, top, right, bottom] = cellBox(view.cursor).map(Math.round);
@@ -31,6 +32,25 @@ function readout() {
     : Math.max(0, view.stage - 1);
   const stage = view.stages[shown];
   if (Object.keys(stage.parts).length) box.append(terms(stage, token));
+}
+
+// What each stage did, while no patch is pointed at.
+function stageSummary() {
+  const box = node("div", "pv-summary");
+  if (!view.stages.length) return box;
+  const table = node("table", "pv-stagetable"), head = node("tr"), top = node("thead");
+  head.append(...["Stage", "Before", "Kept", "Lowest kept score"].map((t) => node("th", "", t)));
+  top.append(head);
+  const body = node("tbody");
+  for (const stage of view.stages) {
+    const row = node("tr");
+    row.append(node("th", "", stage.title), node("td", "", String(stage.alive)),
+      node("td", "", String(stage.kept)), node("td", "", number(stage.cut)));
+    body.append(row);
+  }
+  table.append(top, body);
+  box.append(node("p", "pv-where", "Pruning stages"), table);
+  return box;
 }
 
 function stageTable(token) {
@@ -95,8 +115,8 @@ function legend() {
   const items = [];
   if (isHeat()) {
     const [low, high] = range(shownValues());
-    items.push(colourBar(number(low), number(high),
-      view.show === "score" ? "score, linear" : `${partTitle(view.show)}, linear`));
+    const name = view.show === "score" ? "score" : partTitle(view.show);
+    items.push(colourBar(`lowest: ${number(low)}`, `highest: ${number(high)}`, `${name}, by rank`));
     items.push(swatch("line", "edge between kept and dropped"));
   } else {
     items.push(swatch("on", "kept"), swatch("off", "dropped here"));

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from pruneviz import load_model
+from pruneviz.engine import Event, Session
+from pruneviz.ui import build, launch_settings
+from pruneviz.ui.examples import Example
+
+QUESTION = "Where is the cat?"
+
+
+class StoppableSession(Session):
+    """The real session, and on demand an answer that grows for ever until it is closed."""
+
+    def __init__(self, loaded) -> None:
+        super().__init__(loaded)
+        self.endless = threading.Event()
+        self.closed = threading.Event()
+
+    def ask(self, prepared, method, settings=None) -> Iterator[Event]:
+        if not self.endless.is_set():
+            yield from super().ask(prepared, method, settings)
+            return
+        self.closed.clear()
+        try:
+            for count in range(1, 2000):
+                yield Event("baseline", "word " * count)
+                time.sleep(0.05)
+        finally:
+            self.closed.set()
+
+
+@pytest.fixture(scope="session")
+def session() -> StoppableSession:
+    return StoppableSession(load_model(device="cpu"))
+
+
+def draw(size: tuple[int, int], shift: int = 0) -> Image.Image:
+    image = Image.new("RGB", size, (196, 214, 178))
+    pen = ImageDraw.Draw(image)
+    width, height = size
+    pen.ellipse((width * 0.1 + shift, height * 0.2, width * 0.5, height * 0.8), fill=(222, 120, 30))
+    pen.rectangle((width * 0.6, height * 0.5, width * 0.9, height * 0.9), fill=(40, 90, 200))
+    return image
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("pictures") / "picture.png"
+    draw((320, 240)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory) -> list[Example]:
+    folder = tmp_path_factory.mktemp("examples")
+    draw((320, 240)).save(folder / "first.png")
+    draw((240, 320), 20).save(folder / "second.png")
+    return [
+        Example(folder / "first.png", ("What is this?", QUESTION)),
+        Example(folder / "second.png", ("How many things are there?",)),
+    ]
+
+
+@pytest.fixture(scope="session")
+def url(session, examples) -> Iterator[str]:
+    page = build(session, examples)
+    settings = launch_settings() | {"allowed_paths": [str(examples[0].image.parent)]}
+    page.launch(**settings, prevent_thread_lock=True, quiet=True)
+    yield page.local_url
+    page.close()

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from tests.ui.conftest import QUESTION, draw
+
+
+@pytest.fixture(scope="module")
+def client(url) -> Client:
+    return Client(url, verbose=False)
+
+
+def raw(url: str, body: str) -> str:
+    """A call as any program may make it, JSON that no client would send included."""
+    head = {"content-type": "application/json"}
+    answer = httpx.post(f"{url}gradio_api/call/ask", content=body, headers=head)
+    if answer.status_code != 200:
+        return answer.text
+    return httpx.get(f"{url}gradio_api/call/ask/{answer.json()['event_id']}", timeout=30).text
+
+
+def test_two_endpoints_and_no_more(client) -> None:
+    info = client.view_api(return_format="dict", print_info=False)
+    assert set(info["named_endpoints"]) == {"/ask", "/methods"}
+    assert not info["unnamed_endpoints"]
+
+
+def test_ask(client, picture) -> None:
+    result = client.predict(
+        image=handle_file(picture),
+        question=QUESTION,
+        method="fopru",
+        keep_ratio=0.5,
+        api_name="/ask",
+    )
+    assert result["method"] == "fopru"
+    assert result["stages"][0]["layer"] == 0
+    assert len(result["stages"][0]["kept"]) == result["num_visual"] // 2
+    assert result["pruned"]["cost"]["final_tokens"] == result["num_visual"] // 2
+    assert result["baseline"]["text"]
+    assert set(result["fidelity"]) >= {"exact_match", "first_token_kl"}
+
+
+def test_methods(client) -> None:
+    names = [entry["name"] for entry in client.predict(api_name="/methods")]
+    assert names[:3] == ["transprune", "resprune", "fopru"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"question": ""}, "Type a question"),
+        ({"question": "cat " * 10_000}, "Shorten"),
+        ({"keep_ratio": 0}, "above 0"),
+        ({"keep_ratio": -1}, "above 0"),
+        ({"keep_ratio": 2}, "up to 1"),
+        ({"keep_ratio": "half"}, "must be a number"),
+        ({"method": "nothing"}, "Unknown method"),
+        ({"image": "/etc/hostname"}, "uploaded file"),
+        ({"image": None}, "uploaded file"),
+    ],
+)
+def test_bad_calls_get_a_clear_error(client, picture, changes, words) -> None:
+    call = {"image": handle_file(picture), "question": QUESTION, **changes}
+    with pytest.raises(AppError, match=words):
+        client.predict(**call, api_name="/ask")
+
+
+def test_nan_and_foreign_files_are_refused(client, url, picture) -> None:
+    def file(path: str) -> str:
+        return json.dumps({"path": path, "meta": {"_type": "gradio.FileData"}})
+
+    def body(path: str, ratio: str) -> str:
+        return f'{{"data": [{file(path)}, "what?", "random", {ratio}]}}'
+
+    uploaded = httpx.post(f"{url}gradio_api/upload", files={"files": picture.read_bytes()}).json()[
+        0
+    ]
+    assert "not nan" in raw(url, body(uploaded, "NaN"))
+    answer = raw(url, body("/etc/hostname", "0.5"))
+    assert "not uploaded" in answer
+    assert "complete" not in answer
+
+
+def test_every_kind_of_picture(client, tmp_path) -> None:
+    base = draw((320, 240))
+    rgba = base.copy()
+    rgba.putalpha(120)
+    turned = Image.Exif()
+    turned[274] = 6
+    files = {
+        "one.png": (base.resize((1, 1)), {}),
+        "strip.png": (base.resize((20_000, 30)), {}),
+        "alpha.png": (rgba, {}),
+        "palette.png": (base.convert("P"), {}),
+        "cmyk.jpg": (base.convert("CMYK"), {}),
+        "deep.png": (Image.new("I;16", (60, 40), 40_000), {}),
+        "turned.jpg": (base, {"exif": turned}),
+        "moving.gif": (base, {"save_all": True, "append_images": [base.rotate(90)]}),
+    }
+    for name, (image, settings) in files.items():
+        image.save(tmp_path / name, **settings)
+        result = client.predict(
+            image=handle_file(tmp_path / name),
+            question=QUESTION,
+            method="uniform",
+            keep_ratio=0.1,
+            api_name="/ask",
+        )
+        assert result["num_visual"] > len(result["stages"][0]["kept"]), name
+
+
+def test_damaged_files(client, picture, tmp_path) -> None:
+    data = picture.read_bytes()
+    for name, content, words in (
+        ("text.png", b"hello", "not an image"),
+        ("half.png", data[: len(data) // 2], "damaged"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(AppError, match=words):
+            client.predict(image=handle_file(tmp_path / name), question=QUESTION, api_name="/ask")

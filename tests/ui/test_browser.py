@@ -1,0 +1,222 @@
+"""The page in a real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.ui.conftest import QUESTION
+
+pytestmark = pytest.mark.browser
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+SLOW = 30_000
+DONE = ".pv-status[data-kind=done]"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or "/usr/bin/chromium"
+    if not Path(path).exists():
+        pytest.fail("The browser tests need Chromium: apt-get install chromium.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page, and what it must not do: complain, fail, or call another machine."""
+
+    def __init__(self, browser: Browser, url: str, width: int, theme: str) -> None:
+        self.page: Page = browser.new_page(viewport={"width": width, "height": 900})
+        self.faults: list[str] = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        self.page.on("request", self._request)
+        self.page.goto(f"{url}?__theme={theme}")
+        expect(self.page.locator("#pv-ask")).to_be_enabled(timeout=SLOW)
+        # The opening example is answered first.
+        expect(self.page.locator(".pv-view")).to_have_attribute("data-state", "ready", timeout=SLOW)
+
+    def _console(self, message) -> None:
+        if message.type == "error":
+            self.faults.append(f"console: {message.text}")
+
+    def _request(self, request) -> None:
+        local = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
+        if not request.url.startswith(local):
+            self.faults.append(f"request: {request.url}")
+
+    def ask(self, text: str = QUESTION) -> None:
+        self.page.fill("#pv-question textarea", text)
+        self.page.click("#pv-ask")
+
+
+@pytest.fixture
+def open_page(browser, url) -> Iterator:
+    opened: list[Watched] = []
+
+    def go(width: int = 1440, theme: str = "light") -> Watched:
+        opened.append(Watched(browser, url, width, theme))
+        return opened[-1]
+
+    yield go
+    for watched in opened:
+        watched.page.close()
+        assert watched.faults == []
+
+
+def finished(page: Page, words: str) -> None:
+    expect(page.locator(DONE)).to_contain_text(words, timeout=SLOW)
+
+
+def test_an_uploaded_picture_is_asked(open_page, picture) -> None:
+    watched = open_page()
+    page = watched.page
+    page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
+    page.set_input_files("#pv-image input[type=file]", str(picture))
+    expect(page.locator("#pv-image img")).to_be_visible(timeout=SLOW)
+    page.click("#pv-method label:has-text('ResPrune')")
+    expect(page.locator("#pv-about")).to_contain_text("rebuild")
+    watched.ask()
+    finished(page, "ResPrune kept 64 of 256")
+    for card in ("#pv-baseline", "#pv-pruned"):
+        expect(page.locator(f"{card} .pv-answer")).not_to_be_empty()
+    view = page.locator(".pv-view")
+    expect(view).to_have_attribute("data-painted", "1:64:mask")
+    assert float(view.get_attribute("data-milliseconds")) < 100
+    expect(page.locator("#pv-cost")).to_contain_text("KV cache")
+    expect(page.locator(".pv-tile")).to_have_count(10)
+
+
+def test_an_example_is_picked_and_asked(open_page, examples) -> None:
+    page = open_page().page
+    page.locator(".pv-thumb").nth(1).click()
+    expect(page.locator("#pv-question textarea")).to_have_value(examples[1].questions[0])
+    page.click("#pv-method label:has-text('Random')")
+    page.click("#pv-ask")
+    finished(page, "Random kept 64 of 256")
+
+
+def test_stages_scores_and_readout(open_page) -> None:
+    page = open_page().page
+    view, stages = page.locator(".pv-view"), page.locator(".pv-stages button")
+    expect(stages).to_have_count(4)
+    stages.nth(0).click()
+    expect(view).to_have_attribute("data-painted", "0:256:mask")
+    stages.nth(1).click()
+    page.select_option(".pv-show", "ttv")
+    expect(view).to_have_attribute("data-painted", re.compile(r"1:\d+:ttv"))
+    canvas = page.locator(".pv-canvas")
+    canvas.hover(position={"x": 200, "y": 120})
+    expect(page.locator(".pv-readout")).to_contain_text("Rank")
+    before = page.locator(".pv-readout .pv-where").inner_text()
+    canvas.click(position={"x": 200, "y": 120})
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".pv-readout .pv-where")).not_to_have_text(before)
+    expect(canvas).to_have_attribute("aria-label", re.compile("patches kept after layer"))
+    page.locator(".pv-text summary").click()
+    expect(page.locator(".pv-text p")).to_contain_text("Columns by row")
+
+
+def test_layer_maps(open_page) -> None:
+    page = open_page().page
+    page.click(".pv-signals button:has-text('IGA')")
+    expect(page.locator(".pv-signote")).to_contain_text("attention")
+    page.click(".pv-runs button:has-text('Baseline')")
+    page.click(".pv-scales button:has-text('Rank')")
+    expect(page.locator(".pv-cbar")).to_contain_text("rank within the layer")
+    page.locator(".pv-tile").nth(6).click()
+    expect(page.locator(".pv-bigtitle")).to_have_text("IGA, layer 7, baseline")
+    page.locator(".pv-bigmap").hover(position={"x": 60, "y": 60})
+    expect(page.locator(".pv-bigread")).to_contain_text("% of the patches")
+
+
+def test_the_slider_repaints_at_once_and_then_asks_again(open_page) -> None:
+    page = open_page().page
+    page.locator("#pv-keep input[type=range]").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".pv-badge")).to_contain_text("76 of 256", timeout=3000)
+    finished(page, "kept 76 of 256")
+
+
+def test_stop_works_within_a_second_and_leaves_the_page_usable(open_page, session) -> None:
+    watched = open_page()
+    page = watched.page
+    session.endless.set()
+    try:
+        watched.ask()
+        expect(page.locator("#pv-baseline .pv-answer")).to_contain_text("word", timeout=SLOW)
+        begin = time.monotonic()
+        page.click("#pv-stop")
+        assert session.closed.wait(2.0)
+        assert time.monotonic() - begin < 1.5, "a second, and the click itself"
+        expect(page.locator(".pv-status")).to_contain_text("Stopped")
+    finally:
+        session.endless.clear()
+    expect(page.locator("#pv-ask")).to_be_enabled()
+    page.click("#pv-method label:has-text('Uniform')")
+    watched.ask()
+    finished(page, "Uniform kept")
+
+
+def test_errors_are_shown_and_do_not_hurt(open_page) -> None:
+    watched = open_page()
+    watched.ask("   ")
+    alert = watched.page.locator(".pv-status[role=alert]")
+    expect(alert).to_contain_text("Type a question", timeout=SLOW)
+    watched.ask("<img src=x onerror=alert(1)>")
+    finished(watched.page, "kept")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_phone_width_has_no_sideways_scroll(open_page, theme) -> None:
+    page = open_page(390, theme).page
+    wide = page.evaluate(
+        "[document.documentElement.scrollWidth,"
+        " ...[...document.querySelectorAll('.pv-view *, .pv-card, #pv-cost *')]"
+        ".filter((e) => !e.closest('.pv-hidden'))"
+        ".map((e) => Math.ceil(e.getBoundingClientRect().right))]"
+    )
+    assert max(wide) <= 390
+    assert page.locator(".pv-canvas").bounding_box()["width"] > 300
+
+
+def test_dark_mode_is_dark_and_legible(open_page) -> None:
+    page = open_page(1440, "dark").page
+    back, ink = page.evaluate(
+        "(() => { const light = (c) => { const [r, g, b] = c.match(/\\d+/g).map(Number);"
+        " return (r + g + b) / 765; };"
+        " const card = getComputedStyle(document.querySelector('.pv-card'));"
+        " return [light(card.backgroundColor), light(card.color)]; })()"
+    )
+    assert back < 0.25
+    assert ink > 0.75
+
+
+def test_everything_that_can_be_used_has_a_name(open_page) -> None:
+    page = open_page().page
+    nameless = page.evaluate(
+        "[...document.querySelectorAll('.pv-main button, .pv-main input, .pv-main select,"
+        " .pv-main textarea, .pv-main canvas[tabindex]')].filter((e) => e.offsetParent &&"
+        " !(e.innerText || '').trim() && !e.getAttribute('aria-label') && !e.title &&"
+        " !(e.labels && e.labels.length) && !e.getAttribute('aria-labelledby'))"
+        ".map((e) => e.outerHTML.slice(0, 120))"
+    )
+    assert nameless == []

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pruneviz.methods import list_methods
+from pruneviz.ui import gallery, methods
+from pruneviz.ui.answers import answer_card, diff_html, token_diff
+from pruneviz.ui.api import uploaded_path
+from pruneviz.ui.costs import count, flops, seconds, size
+from pruneviz.ui.examples import load_examples
+from pruneviz.ui.staircase import staircase_svg
+from pruneviz.ui.status import status_html
+
+
+def test_diff_marks_tokens_without_a_partner() -> None:
+    left, right = token_diff(["a", "cat", "left"], ["a", "dog", "is", "left"])
+    assert left == [False, True, False]
+    assert right == [False, True, True, False]
+    assert token_diff([], ["x"]) == ([], [True])
+
+
+def test_diff_and_cards_escape() -> None:
+    html = diff_html(["<i>"], ["&"]) + answer_card("<t>", "<d>", "<script>")
+    for raw in ("<i>", "<t>", "<d>", "<script>"):
+        assert raw not in html
+
+
+def test_an_error_is_announced() -> None:
+    assert 'role="alert"' in status_html("no <b>", "error")
+    assert "no &lt;b&gt;" in status_html("no <b>", "error")
+
+
+@pytest.mark.parametrize(
+    ("shown", "value"),
+    [
+        (count(256), "256"),
+        (count(129.7), "129.7"),
+        (flops(3.82e12), "3.82 T"),
+        (flops(650e6), "650 M"),
+        (size(1024), "1 KiB"),
+        (size(100), "100 B"),
+        (seconds(0.0123), "12.3 ms"),
+        (seconds(0), "none"),
+        (seconds(2), "2.00 s"),
+    ],
+)
+def test_units(shown, value) -> None:
+    assert shown == value
+
+
+def test_staircase_draws_one_step_per_layer() -> None:
+    svg = staircase_svg([8, 8, 8], [8, 4, 2], "A & B")
+    assert "A &amp; B" in svg
+    path = svg.split('class="pv-cutline" d="M')[1].split('"')[0]
+    assert len(path.split(" L")) == 6
+    assert staircase_svg([], [], "x")
+
+
+def test_options_of_other_methods_are_ignored() -> None:
+    everything = {"signal": "ttv", "alpha": 2.0, "strategy": "row", "seed": 3.0}
+    for name in list_methods():
+        method = methods.make(name, 0.5, 10, everything)
+        assert method.keep_ratio == 0.5
+    assert methods.make("random", 0.5, 10, everything).seed == 3
+    assert methods.make("transprune", 0.5, 10, everything).signal == "ttv"
+
+
+def test_every_method_is_offered_and_explained() -> None:
+    assert [name for _, name in methods.choices()] == list_methods()
+    for entry in methods.catalogue():
+        assert entry["summary"]
+        assert "keep_ratio" in entry["parameters"]
+        json.dumps(entry, allow_nan=False)
+        assert "<p" in methods.describe(entry["name"])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, {}, {"image": 9, "question": 0}, {"image": -1, "question": 0}, {"image": "x"}, []],
+)
+def test_nonsense_from_the_gallery_is_ignored(examples, data) -> None:
+    assert gallery.picked(examples, data) is None
+
+
+def test_gallery_choice(examples) -> None:
+    path, question = gallery.picked(examples, {"image": 0, "question": 1})
+    assert path.endswith("first.png")
+    assert question == examples[0].questions[1]
+    assert gallery.gallery_value(examples)[1]["thumb"].startswith("data:image/jpeg")
+
+
+def test_examples_are_optional(tmp_path) -> None:
+    assert load_examples(tmp_path) == []
+    (tmp_path / "examples.json").write_text("{broken", encoding="utf-8")
+    assert load_examples(tmp_path) == []
+    rows = [{"image": "gone.png", "questions": ["?"], "answers": ["!"]}]
+    (tmp_path / "examples.json").write_text(json.dumps(rows), encoding="utf-8")
+    assert load_examples(tmp_path) == []
+
+
+@pytest.mark.parametrize("image", ["/etc/hostname", {"path": "/etc/hostname"}, None, 3, {}])
+def test_only_uploads_are_read(image) -> None:
+    with pytest.raises(ValueError, match="uploaded file"):
+        uploaded_path(image)
