@@ -8,8 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-# Before Gradio is imported: it reads this once.
+# Before Gradio and the hub client are imported: they read these once.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from pruneviz import load_model
 from pruneviz.engine import Session

@@ -156,7 +156,7 @@ def finished(session: Session, prepared: Prepared, method: Method, done: Compari
             done.grid,
             done.baseline.trace,
             done.pruned.trace,
-            method.exact_prefix,
+            methods.nested(method),
         ),
         cost=cost_html(done, small=is_small(session)),
     )

@@ -19,6 +19,7 @@ def launch_settings(host: str = "127.0.0.1", port: int | None = None) -> dict[st
         "server_port": port,
         "theme": make_theme(),
         "css_paths": [STATIC / "page.css", STATIC / "view.css"],
+        "favicon_path": STATIC / "icon.svg",
         "max_file_size": MAX_FILE_SIZE,
         "allowed_paths": [str(folder)] if folder else [],
         "footer_links": ["api", "settings"],

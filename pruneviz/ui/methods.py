@@ -66,6 +66,15 @@ def make(
     return get_method(name, num_layers=num_layers, keep_ratio=keep_ratio, **chosen)
 
 
+def nested(method: Method) -> bool:
+    """Whether fewer kept tokens would be the first of the same ranking, whole-number budgets alike.
+
+    Not so for whole rows, nor where a method counts in its own way.
+    """
+    whole_rows = getattr(method, "strategy", "rank") == "row"
+    return method.exact_prefix and type(method).count is Method.count and not whole_rows
+
+
 def catalogue() -> list[dict[str, Any]]:
     """All methods as plain values: name, title, summary, paper, parameters with defaults."""
     return [
