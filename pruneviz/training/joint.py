@@ -15,10 +15,11 @@ from pruneviz.training.loop import run_stage
 from pruneviz.training.packing import NUM_PATCHES, pack
 from pruneviz.training.pictures import draw_batch
 from pruneviz.training.settings import Settings
+from pruneviz.training.symbolic import symbolic_loss
 from pruneviz.training.tower import accuracy
 from pruneviz.training.whole import WholeModel
 
-ALIGN_SEED, JOINT_SEED = 400_000_000, 600_000_000
+ALIGN_SEED, JOINT_SEED, REHEARSAL_SEED = 400_000_000, 600_000_000, 800_000_000
 
 
 def imitation_loss(model: WholeModel, visual: Tensor, labels: dict[str, Tensor]) -> Tensor:
@@ -147,8 +148,22 @@ def train_joint(
             kept = torch.arange(NUM_PATCHES).expand(stage.batch, -1)
             answers, right = answer_loss(decoder, visual, kept, pack(questions))
             loss = answers + 0.2 * model.heads.loss(patches, pooled, labels)
+            loss = loss + 0.2 * imitation_loss(model, visual, labels)
+        # Symbolic scenes cost little and keep teaching the hard kinds.
+        begin = JOINT_SEED + 100_000_000 + step * settings.rehearsal_batch
+        rehearsed = [
+            sample_scene(begin + i, settings.rules) for i in range(settings.rehearsal_batch)
+        ]
+        symbolic, _ = symbolic_loss(
+            model.symbols, rehearsed, settings.rehearsal_tokens, 3, settings.hard_kinds
+        )
+        loss = loss + symbolic
         found = accuracy(model.heads, patches, labels)
-        shown = {"answers": float(answers.detach()), "object": found.get("object", 0.0)}
+        shown = {
+            "answers": float(answers.detach()),
+            "symbolic": float(symbolic.detach()),
+            "object": found.get("object", 0.0),
+        }
         return loss, {**shown, **by_kind(questions, right)}
 
     run_stage(

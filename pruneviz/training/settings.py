@@ -106,6 +106,8 @@ class Settings:
     # In the symbolic stage the hard kinds are asked more often from a step on.
     hard_kinds: dict[str, float] = field(default_factory=lambda: dict(_HARD))
     hard_from: int = 600
+    # From this step on only the decoder's layers go on learning in that stage.
+    fixed_symbols_from: int = 850
     # Crowded pictures hold more labelled object patches for the same work.
     tower_rules: SceneRules = field(
         default_factory=lambda: SceneRules(crowds=(1, 1, 1, 1, 1, 2, 3, 4, 5), card=0.8)
@@ -119,16 +121,18 @@ class Settings:
     symbolic: StageSettings = field(
         default_factory=lambda: StageSettings(1000, 96, 3e-3, questions=3, warmup=100, horizon=2400)
     )
-    align: StageSettings = field(default_factory=lambda: StageSettings(300, 16, 1e-3, warmup=20))
+    align: StageSettings = field(default_factory=lambda: StageSettings(300, 16, 1.5e-3, warmup=20))
     joint: StageSettings = field(
-        default_factory=lambda: StageSettings(2400, 12, 3e-4, questions=8, warmup=50)
+        default_factory=lambda: StageSettings(1200, 12, 1e-3, questions=8, warmup=30)
     )
     # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.
     token_curriculum: tuple[tuple[int, int, int], ...] = (
         (0, 12, 96),
         (800, 32, 96),
-        (900, 96, 48),
-        (960, 256, 24),
+        (1120, 128, 32),
     )
+    # Symbolic scenes, and visual tokens of each, that accompany a step of the joint stage.
+    rehearsal_batch: int = 24
+    rehearsal_tokens: int = 48
     log_every: int = 20
-    save_every: int = 200
+    save_every: int = 50

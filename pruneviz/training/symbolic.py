@@ -7,6 +7,7 @@ object with its patches; a step is cheap because few patches are shown at first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
@@ -70,6 +71,12 @@ class SymbolicModel(nn.Module):
                         # Not equal: answers must tell "cat" from "cats".
                         words[token_id(other)] = 0.8 * source + 0.6 * words[token_id(other)]
 
+    def fix_symbols(self) -> None:
+        """Train the layers only from now on, so that a projector can aim at the symbols."""
+        for part in (self.decoder.embed_tokens, self.position):
+            part.requires_grad_(False)
+        self.centre.requires_grad_(False)
+
     def embed(self, labels: dict[str, Tensor]) -> Tensor:
         """Embed patches symbolically.
 
@@ -119,6 +126,48 @@ def symbolic_labels(scenes: list[Scene]) -> dict[str, Tensor]:
     return stack_labels([label_patches(s, owners_from_boxes(s)) for s in scenes])
 
 
+def symbolic_loss(
+    model: SymbolicModel,
+    scenes: list[Scene],
+    tokens: int,
+    questions: int,
+    kinds: Mapping[str, float],
+) -> tuple[Tensor, dict[str, float]]:
+    """Ask about symbolic scenes.
+
+    Parameters
+    ----------
+    model : SymbolicModel
+        Decoder and symbols.
+    scenes : list of Scene
+        The batch; its first seed also decides the questions.
+    tokens : int
+        Visual tokens shown of every scene.
+    questions : int
+        Questions a scene.
+    kinds : mapping of str to float
+        Relative frequency of each kind of question.
+
+    Returns
+    -------
+    loss : Tensor
+        Mean cross entropy of the answers' tokens.
+    shares : dict of str to float
+        Share of wholly right answers by kind.
+    """
+    device = model.centre.device
+    rng = Random(scenes[0].seed)  # noqa: S311 - questions, not secrets
+    asked = [ask_many(scene, questions, rng, kinds) for scene in scenes]
+    labels = symbolic_labels(scenes)
+    kept = choose_patches(labels, tokens, np.random.default_rng(scenes[0].seed))
+    labels = {key: value.to(device) for key, value in labels.items()}
+    with torch.autocast(device.type, torch.bfloat16):
+        visual = model.embed(labels)
+        index = kept.to(device).unsqueeze(-1).expand(-1, -1, visual.shape[-1])
+        loss, right = answer_loss(model.decoder, visual.gather(1, index), kept, pack(asked))
+    return loss, by_kind(asked, right)
+
+
 def train_symbolic(
     settings: Settings, folder: Path, device: torch.device, resume: bool, until: int | None = None
 ) -> SymbolicModel:
@@ -148,19 +197,12 @@ def train_symbolic(
 
     def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
         _, tokens, batch = [c for c in settings.token_curriculum if c[0] <= step][-1]
-        start = FIRST_SEED + step * stage.batch
-        rng = Random(start)  # noqa: S311 - questions, not secrets
-        scenes = [sample_scene(start + i, settings.rules) for i in range(batch)]
         kinds = settings.hard_kinds if step >= settings.hard_from else settings.kinds
-        questions = [ask_many(s, stage.questions, rng, kinds) for s in scenes]
-        labels = symbolic_labels(scenes)
-        kept = choose_patches(labels, tokens, np.random.default_rng(start))
-        labels = {key: value.to(device) for key, value in labels.items()}
-        with torch.autocast(device.type, torch.bfloat16):
-            visual = model.embed(labels)
-            index = kept.to(device).unsqueeze(-1).expand(-1, -1, visual.shape[-1])
-            loss, right = answer_loss(model.decoder, visual.gather(1, index), kept, pack(questions))
-        return loss, by_kind(questions, right)
+        if step >= settings.fixed_symbols_from:
+            model.fix_symbols()
+        start = FIRST_SEED + step * stage.batch
+        scenes = [sample_scene(start + i, settings.rules) for i in range(batch)]
+        return symbolic_loss(model, scenes, tokens, stage.questions, kinds)
 
     run_stage(
         "symbolic",

@@ -34,7 +34,13 @@ STAGE = StageSettings(steps=2, batch=2, rate=1e-3, questions=2, warmup=1)
 @pytest.fixture(scope="module")
 def micro():
     stages = dict.fromkeys(("tower", "symbolic", "align", "joint"), STAGE)
-    return replace(Settings(), model=SIZES, token_curriculum=((0, 12, 2), (1, 32, 2)), **stages)
+    return replace(
+        Settings(),
+        model=SIZES,
+        rehearsal_batch=2,
+        token_curriculum=((0, 12, 2), (1, 32, 2)),
+        **stages,
+    )
 
 
 def _same(first, second):
