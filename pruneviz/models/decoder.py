@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from pruneviz.errors import UnsupportedModelError
@@ -55,6 +57,7 @@ class Decoder:
             raise UnsupportedModelError(f"{described} has no decoder layers.")
         for layer in layers:
             _check_layer(layer, described)
+            _check_rotary(layer.self_attn, module.rotary_emb, described)
         config = module.config
         kinds = set(getattr(config, "layer_types", None) or ())
         if kinds - {"full_attention"} or getattr(config, "sliding_window", None):
@@ -80,3 +83,17 @@ def _check_layer(layer: nn.Module, described: str) -> None:
     missing = [part for part in ATTENTION_PARTS if not hasattr(layer.self_attn, part)]
     if missing:
         raise UnsupportedModelError(f"{described}: attention without {', '.join(missing)}.")
+
+
+def _check_rotary(attention: nn.Module, rotary: Any, described: str) -> None:
+    """Attention is read by Llama's rotation; with another one scores would be silently wrong."""
+    frequencies = getattr(rotary, "inv_freq", None)
+    head_dim = getattr(attention, "head_dim", None)
+    whole = frequencies is None or head_dim is None or 2 * len(frequencies) == head_dim
+    everywhere = bool(getattr(attention, "use_rope", True))
+    rotate = getattr(sys.modules[type(attention).__module__], "rotate_half", None)
+    halves = rotate is None or rotate(torch.arange(4.0)).tolist() == [-2.0, -3.0, 0.0, 1.0]
+    if not (whole and everywhere and halves):
+        raise UnsupportedModelError(
+            f"{described} rotates queries and keys by position in another way than Llama."
+        )
