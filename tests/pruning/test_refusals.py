@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import pytest
 import torch
+import transformers
 from torch import nn
 from transformers import (
     BertConfig,
@@ -23,7 +25,7 @@ from transformers import (
 
 from pruneviz import FastV, PyramidDrop, Random, TransPrune, observe, prune
 from pruneviz.errors import PruningError, UnsupportedModelError
-from tests.helpers import Prompt, hook_count, own_hooks, prompt, tiny
+from tests.helpers import Prompt, hook_count, own_hooks, prompt, randomise, tiny
 from tests.pruning.settings import METHODS
 
 Action = Callable[[Any, Prompt], Any]
@@ -257,6 +259,38 @@ def test_unsupported_models(build: Callable[[], Any]) -> None:
     assert "LlamaForCausalLM" in str(error.value)
 
 
+@pytest.mark.parametrize("family", ["Ernie4_5", "Glm", "StableLm", "SmolLM3"])
+def test_other_rotations_of_queries_and_keys_are_unsupported(family: str) -> None:
+    """Interleaved, partial or left out in some layers: attention rows would be wrong."""
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    sizes = SIZES | {"num_hidden_layers": 4}
+    config = getattr(transformers, f"{family}Config")(**heads, **special, **sizes)
+    model = getattr(transformers, f"{family}ForCausalLM")(config)
+    with pytest.raises(UnsupportedModelError, match="not supported"), prune(model, FastV()):
+        pass
+
+
+@pytest.mark.parametrize("family", ["Mistral", "Qwen3", "Granite", "Gemma"])
+def test_models_built_like_llama_give_right_attention_rows(family: str) -> None:
+    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "sliding_window": None}
+    sizes = SIZES | {"num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2}
+    config = getattr(transformers, f"{family}Config")(**special, **sizes)
+    model = getattr(transformers, f"{family}ForCausalLM")(config).eval().requires_grad_(False)
+    randomise(model, seed=0)
+    model.set_attn_implementation("eager")
+    embeds = torch.randn(1, 30, 16)
+    visual = torch.zeros(1, 30, dtype=torch.bool)
+    visual[:, 3:23] = True
+    maps = model(inputs_embeds=embeds, output_attentions=True).attentions
+    method = PyramidDrop(prune_layers=(1, 2), keep_ratios=(0.5, 0.2))
+    with prune(model, method, visual_mask=visual) as run:
+        model(inputs_embeds=embeds)
+    wanted = maps[1][0].mean(0)[-1, 3:23]
+    assert torch.allclose(torch.tensor(run.trace.stages[0].scores), wanted, rtol=1e-3)
+    assert len(run.trace.kept) == 4
+
+
 @pytest.mark.parametrize("wrong", ["transprune", TransPrune, None, 0.5])
 def test_method_must_be_a_method(wrong: Any) -> None:
     with pytest.raises(TypeError, match="get_method"), prune(tiny("llama"), wrong):
@@ -315,3 +349,23 @@ def test_two_models_may_be_pruned_at_once() -> None:
         two(**b.inputs)
     assert outer.trace.method == "transprune"
     assert inner.trace.method == "fastv"
+
+
+def test_another_thread_cannot_prune_the_same_model() -> None:
+    model, case = tiny("llama"), prompt("llama")
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with prune(model, METHODS["fastv"], case.visual):
+                model(**case.inputs)
+        except PruningError as error:
+            failures.append(error)
+
+    with prune(model, METHODS["transprune"], case.visual):
+        thread = Thread(target=work)
+        thread.start()
+        thread.join()
+    assert "already being pruned" in str(failures[0])
+    work()
+    assert len(failures) == 1
