@@ -22,6 +22,7 @@ from transformers import (
 
 from pruneviz import FastV, PyramidDrop, Random, TransPrune, prune
 from pruneviz.errors import UnsupportedModelError
+from pruneviz.models import Decoder
 from tests.helpers import own_hooks, prompt, randomise, tiny
 
 
@@ -88,6 +89,8 @@ def test_other_rotations_of_queries_and_keys_are_unsupported(family: str) -> Non
     sizes = SIZES | {"num_hidden_layers": 4, "head_dim": 8}
     config = getattr(transformers, f"{family}Config")(**heads, **special, **sizes)
     model = getattr(transformers, f"{family}ForCausalLM")(config)
+    with pytest.raises(UnsupportedModelError, match="another way than Llama"):
+        Decoder.of(model.model, family)
     with pytest.raises(UnsupportedModelError, match="not supported"), prune(model, FastV()):
         pass
 
