@@ -85,7 +85,7 @@ def _check_layer(layer: nn.Module, described: str) -> None:
         raise UnsupportedModelError(f"{described}: attention without {', '.join(missing)}.")
 
 
-def _check_rotary(attention: nn.Module, rotary: Any, described: str) -> None:
+def _check_rotary(attention: Any, rotary: Any, described: str) -> None:
     """Attention is read by Llama's rotation; with another one scores would be silently wrong."""
     frequencies = getattr(rotary, "inv_freq", None)
     head_dim = getattr(attention, "head_dim", None)
