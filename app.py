@@ -59,8 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         page.launch(
             **launch_settings(options.host, options.port), quiet=True, prevent_thread_lock=True
         )
-    except OSError as error:
-        logger.error("Cannot listen on %s:%s (%s). Try --port.", options.host, options.port, error)
+    except OSError:
+        logger.error(
+            "Cannot listen on %s:%s: the port is taken, or the address is not this machine's. "
+            "Try another --port.",
+            options.host,
+            options.port,
+        )
         return 2
     logger.info("PruneViz is at %s (Ctrl+C ends it).", page.local_url)
     page.block_thread()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 SIGNAL_TITLES = {
     "ttv": "TTV",
     "iga": "IGA",
@@ -31,6 +34,22 @@ COMPONENT_NOTES = {
     "row": "mean significance of the patch's row (FoPru)",
     "attention": "attention paid to the patch by the last prompt token (FastV, PyramidDrop)",
 }
+
+
+def formula(method: str, parameters: Mapping[str, Any]) -> str:
+    """How a method makes its score from its terms, in one line; empty where there is no more."""
+    alpha = parameters.get("alpha", 0.5)
+    if method == "transprune":
+        signal = parameters.get("signal", "both")
+        if signal != "both":
+            return f"Score = {SIGNAL_TITLES[signal]}."
+        return f"Score = {alpha:g} TTV + {1 - alpha:g} IGA."
+    if method == "resprune":
+        return (
+            f"Score = relevance to the power of {alpha:g}, times residual: of a kept patch when it "
+            "was picked, of a dropped one when picking ended."
+        )
+    return ""
 
 
 def stage_title(layer: int) -> str:

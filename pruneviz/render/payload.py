@@ -15,7 +15,13 @@ from PIL import Image
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render.colours import cividis
-from pruneviz.render.labels import COMPONENT_NOTES, SIGNAL_NOTES, SIGNAL_TITLES, stage_title
+from pruneviz.render.labels import (
+    COMPONENT_NOTES,
+    SIGNAL_NOTES,
+    SIGNAL_TITLES,
+    formula,
+    stage_title,
+)
 from pruneviz.trace import StageTrace, Trace
 
 MAX_SIDE = 1024
@@ -72,6 +78,7 @@ def view_payload(
         "signals": _signals(baseline, pruned),
         "colours": _pack(cividis(), "u1"),
         "notes": COMPONENT_NOTES,
+        "formula": formula(pruned.method, pruned.parameters),
     }
 
 

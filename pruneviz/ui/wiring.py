@@ -96,6 +96,9 @@ def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
     def rested(auto: bool, *now: Any) -> Iterator[list[Any]]:
         if auto:
             yield from ask_again(*now)
+        else:
+            # Gradio takes an empty generator for one that cleared everything.
+            yield [*updates(Screen()), gr.skip(), gr.skip()]
 
     moved = results.view.rest(rested, [inputs.auto, *values], trigger_mode="always_last", **shared)
     inputs.stop.click(

@@ -1,6 +1,6 @@
 // Small maps of one signal in every layer, on one scale, and one of them enlarged.
 const SCALES = ["Linear", "Log", "Rank"];
-const MISSING = () => (isDark() ? "#353b47" : "#dfe2e7");
+const MISSING = () => (isDark() ? "#151a24" : "#dfe2e7");
 const DECADES = 1e-6;
 
 function decodeSignal(packed) {

@@ -75,21 +75,25 @@ function contour(ctx, scale, cellKept) {
 }
 
 function fillCells(ctx, states, wanted, scale, style) {
-  ctx.fillStyle = style;
+  // One path for all: single rectangles would leave seams where they meet.
+  const path = new Path2D();
   for (let token = 0; token < view.tokens; token++) {
     if (states[token] === wanted && view.cells[token] >= 0) {
-      ctx.fillRect(...place(view.cells[token], scale));
+      path.rect(...place(view.cells[token], scale));
     }
   }
+  ctx.fillStyle = style;
+  ctx.fill(path);
 }
 
 function heat(ctx, scale) {
   // By rank: one outlier would leave every other patch in the same dark blue.
   const unit = percentiles(shownValues());
-  ctx.globalAlpha = 0.68;
   for (let token = 0; token < view.tokens; token++) {
-    if (!Number.isFinite(unit[token]) || view.cells[token] < 0) continue;
-    ctx.fillStyle = colour(unit[token]);
+    if (view.cells[token] < 0) continue;
+    const known = Number.isFinite(unit[token]);
+    ctx.globalAlpha = known ? 0.68 : 1;
+    ctx.fillStyle = known ? colour(unit[token]) : veil(0.8);
     ctx.fillRect(...place(view.cells[token], scale));
   }
   ctx.globalAlpha = 1;
@@ -113,7 +117,7 @@ function paint() {
   const width = (x1 - x0) * scale, height = (y1 - y0) * scale;
   view.scale = scale;
   const ctx = context(canvas, width, height);
-  ctx.imageSmoothingEnabled = scale < 4;
+  ctx.imageSmoothingEnabled = scale < 12;
   ctx.drawImage(view.picture, 0, 0, width, height);
   const states = stageStates();
   const cellKept = new Uint8Array(view.rows * view.columns);

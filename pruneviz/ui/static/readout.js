@@ -99,6 +99,7 @@ function terms(stage, token) {
     box.append(line);
     if (view.notes[name]) box.append(node("p", "pv-termnote", view.notes[name]));
   }
+  if (view.formula) box.append(node("p", "pv-formula", view.formula));
   return box;
 }
 
@@ -118,6 +119,7 @@ function legend() {
     const name = view.show === "score" ? "score" : partTitle(view.show);
     items.push(colourBar(`lowest: ${number(low)}`, `highest: ${number(high)}`, `${name}, by rank`));
     items.push(swatch("line", "edge between kept and dropped"));
+    if (view.stage > 1) items.push(swatch("before", "dropped earlier"));
   } else {
     items.push(swatch("on", "kept"), swatch("off", "dropped here"));
     if (view.stage > 1 && view.preview === null) items.push(swatch("before", "dropped earlier"));
