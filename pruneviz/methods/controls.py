@@ -54,7 +54,7 @@ class Uniform(BeforeLLM):
 
     name: ClassVar[str] = "uniform"
     title: ClassVar[str] = "Uniform"
-    summary: ClassVar[str] = "Control: keeps every so-manieth patch, evenly spread."
+    summary: ClassVar[str] = "Control: keeps every n-th patch, evenly spread over the rows."
     exact_prefix: ClassVar[bool] = False
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
