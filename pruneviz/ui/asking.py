@@ -108,12 +108,10 @@ def explain(error: Exception) -> str:
 
 
 def _ask(session: Session, question: Question) -> Iterator[Screen]:
-    yield Screen(
-        status=status_html(texts.READING, "busy"),
-        baseline=waiting_card("Baseline"),
-        pruned=waiting_card("Pruned"),
-    )
+    yield Screen(status=status_html(texts.READING, "busy"))
     prepared, method = prepare(session, question)
+    # Only now: what cannot be asked leaves the last result as it is.
+    yield Screen(baseline=waiting_card("Baseline"), pruned=waiting_card(method.title))
     shown = 0.0
     settings = Settings(max_new_tokens=int(question.max_new_tokens))
     total = prepared.grid.num_tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Literal
 
-Kind = Literal["idle", "busy", "done", "error"]
+Kind = Literal["idle", "busy", "done", "stopped", "error"]
 
 
 def status_html(text: str, kind: Kind = "idle") -> str:

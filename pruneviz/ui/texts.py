@@ -27,7 +27,7 @@ KEEP_INFO = "Share of the patches left after the last pruning step."
 
 OPENING = "Answering the first example …"
 READY = "Ready. Choose a picture, ask a question."
-STOPPED = "Stopped. What had arrived is shown; ask again at any time."
+STOPPED = "Stopped. The answers show what had arrived; what is below is the run before."
 READING = "Reading the picture …"
 
 COST_NOTE = (

@@ -137,7 +137,7 @@ def _idle() -> list[Any]:
 
 
 def _stopped() -> list[Any]:
-    return [status_html(texts.STOPPED), *_idle()]
+    return [status_html(texts.STOPPED, "stopped"), *_idle()]
 
 
 def _wire_method(inputs: Inputs) -> None:
