@@ -67,7 +67,11 @@ def create(examples: list[Example], rerun: bool) -> Inputs:
             "Stop", variant="stop", elem_id="pv-stop", scale=1, min_width=80, interactive=False
         )
     method = gr.Radio(
-        methods.choices(), value=methods.DEFAULT, label="Pruning method", elem_id="pv-method"
+        methods.choices(),
+        value=methods.DEFAULT,
+        label="Pruning method",
+        info=texts.METHOD_INFO,
+        elem_id="pv-method",
     )
     about = gr.HTML(methods.describe(methods.DEFAULT), elem_id="pv-about")
     keep = gr.Slider(

@@ -31,7 +31,7 @@ def create(opening: bool = False) -> Results:
     """Create the column's components, empty; `opening` says that a result is on its way."""
     line = status_html(texts.OPENING, "busy") if opening else status_html(texts.READY)
     status = gr.HTML(line, elem_id="pv-status", apply_default_css=False)
-    with gr.Row(elem_classes="pv-answers"):
+    with gr.Row(elem_classes="pv-answers", equal_height=True):
         with gr.Column(min_width=280):
             baseline = gr.HTML(
                 empty_card("Baseline", "The answer with all patches."),

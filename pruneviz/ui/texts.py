@@ -19,9 +19,7 @@ OTHER_KNOWS = (
     "Answers come from this model, unchanged; only visual tokens are removed. The unpruned "
     "baseline runs on the same weights and the same attention kernels."
 )
-CONTROL_HINT = (
-    "Compare with Random and Uniform: a method that does not beat them has not shown much."
-)
+METHOD_INFO = "Random and Uniform are controls: a method should beat them."
 KEEP_LABEL = "Keep ratio (%)"
 KEEP_INFO = "Share of the patches left after the last pruning step."
 

@@ -18,6 +18,10 @@ from pruneviz.ui.status import status_html
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": 1}
 """All events that run the model share one place in the queue."""
+SCROLL_SCRIPT = (
+    "() => { if (window.innerWidth <= 1000) document.getElementById('pv-status')"
+    ".scrollIntoView({ block: 'start' }); }"
+)
 KEEP_SCRIPT = (
     "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
 )
@@ -77,6 +81,8 @@ def wire_opening(page: gr.Blocks, opening: Opening, results: Results) -> None:
 def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
     fields = [inputs.image, inputs.question, inputs.method, inputs.keep, inputs.length]
     buttons = [inputs.ask, inputs.stop]
+    # On a phone the answers are far below the button.
+    inputs.ask.click(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
     ask_again = _asker(session, list(inputs.options))
     shared: dict[str, Any] = {
         "outputs": [*results.outputs(), *buttons],
