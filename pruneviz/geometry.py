@@ -61,6 +61,7 @@ class PatchGrid:
         columns: int,
         view: tuple[float, float, float, float],
         leading: int = 0,
+        skipped: int = 0,
     ) -> PatchGrid:
         """Build a grid of equal cells over a rectangle of the original image.
 
@@ -75,6 +76,8 @@ class PatchGrid:
             (padding).
         leading : int
             Tokens with no place before the first cell, such as CLS.
+        skipped : int
+            Cells from the first on that have no token.
         """
         left, top, right, bottom = view
         x = np.linspace(left, right, columns + 1)
@@ -84,6 +87,6 @@ class PatchGrid:
         x0, y0 = np.meshgrid(x[:-1], y[:-1])
         x1, y1 = np.meshgrid(x[1:], y[1:])
         boxes = np.stack([x0, y0, x1, y1], axis=-1).reshape(-1, 4).astype(np.float32)
-        cells = np.concatenate([np.full(leading, -1), np.arange(rows * columns)])
+        cells = np.concatenate([np.full(leading, -1), np.arange(skipped, rows * columns)])
         seen = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
         return cls(rows, columns, image_size, boxes, cells.astype(np.int64), seen)

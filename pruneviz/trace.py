@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -137,7 +138,9 @@ class Trace:
         header = self.to_dict() | {"signals": {}}
         for stage_dict in header["stages"]:
             stage_dict |= {"alive": [], "kept": [], "scores": [], "components": {}}
-        np.savez_compressed(Path(path), header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
+        # Through an open file: NumPy would append .npz to a bare name.
+        with Path(path).open("wb") as file:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Trace:
@@ -148,13 +151,17 @@ class Trace:
         ValueError
             If the data is not a trace of a known format.
         """
-        if data.get("format") != FORMAT:
-            raise ValueError(f"Not a trace of format {FORMAT}: format={data.get('format')!r}.")
-        values = {f.name: data[f.name] for f in fields(cls)}
-        values["stages"] = tuple(_stage(stage) for stage in values["stages"])
-        values["signals"] = {k: _floats(v) for k, v in values["signals"].items()}
-        for name in ("tokens_per_layer", "kv_lengths"):
-            values[name] = tuple(values[name])
+        found = data.get("format") if isinstance(data, Mapping) else type(data).__name__
+        if found != FORMAT:
+            raise ValueError(f"Not a trace of format {FORMAT}: found {found!r}.")
+        try:
+            values = {f.name: data[f.name] for f in fields(cls)}
+            values["stages"] = tuple(_stage(stage) for stage in values["stages"])
+            values["signals"] = {k: _floats(v) for k, v in values["signals"].items()}
+            for name in ("tokens_per_layer", "kv_lengths"):
+                values[name] = tuple(values[name])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"The trace is incomplete or damaged: {error!r}.") from error
         return cls(**values)
 
     @classmethod
@@ -165,17 +172,25 @@ class Trace:
     @classmethod
     def from_npz(cls, path: str | Path) -> Trace:
         """Read a trace written by :meth:`to_npz`; nothing in the file is executed."""
-        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as arrays:
-            data = json.loads(str(arrays["header"]))
-            for name in arrays.files:
-                parts = name.split("/")
-                if parts[0] == "signals":
-                    data["signals"][parts[1]] = arrays[name]
-                elif parts[0] == "stages" and len(parts) == 3:
-                    data["stages"][int(parts[1])][parts[2]] = arrays[name]
-                elif parts[0] == "stages":
-                    data["stages"][int(parts[1])]["components"][parts[3]] = arrays[name]
-        return cls.from_dict(data)
+        try:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as arrays:
+                return cls.from_dict(_merged(arrays))
+        except (EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(f"Not a trace, or a damaged one: {error}") from error
+
+
+def _merged(arrays: Any) -> dict[str, Any]:
+    """Put an NPZ file's arrays back into their places in the header."""
+    data: dict[str, Any] = json.loads(str(arrays["header"]))
+    for name in arrays.files:
+        parts = name.split("/")
+        if parts[0] == "signals":
+            data["signals"][parts[1]] = arrays[name]
+        elif parts[0] == "stages" and len(parts) == 3:
+            data["stages"][int(parts[1])][parts[2]] = arrays[name]
+        elif parts[0] == "stages":
+            data["stages"][int(parts[1])]["components"][parts[3]] = arrays[name]
+    return data
 
 
 def _stage(data: Mapping[str, Any]) -> StageTrace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
 import torch
@@ -149,6 +150,11 @@ class Method(ABC):
     def __post_init__(self) -> None:
         """Check the settings; subclasses call this first."""
         check_budget(self.keep_ratio, self.keep_tokens)
+        # NumPy's numbers become Python's, so that a trace's settings are plain values.
+        for field_name, kind in (("keep_ratio", float), ("keep_tokens", int)):
+            value = getattr(self, field_name)
+            if value is not None:
+                object.__setattr__(self, field_name, kind(value))
         if self.num_layers is not None:
             if not isinstance(self.num_layers, int) or self.num_layers < 1:
                 raise ValueError(f"num_layers must be a positive integer, not {self.num_layers!r}.")
@@ -236,14 +242,14 @@ def check_budget(keep_ratio: float | None, keep_tokens: int | None) -> None:
     if keep_ratio is not None:
         check_ratio(keep_ratio)
     if keep_tokens is not None and (
-        isinstance(keep_tokens, bool) or not isinstance(keep_tokens, int) or keep_tokens < 1
+        isinstance(keep_tokens, bool) or not isinstance(keep_tokens, Integral) or keep_tokens < 1
     ):
         raise ValueError(f"keep_tokens must be a whole number of at least 1, not {keep_tokens!r}.")
 
 
 def check_ratio(value: float, what: str = "keep_ratio") -> float:
     """Return `value` as float if it lies in (0, 1], else raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise ValueError(f"{what} must be a number above 0 and up to 1, not {value!r}.")
     if not 0.0 < value <= 1.0:
         raise ValueError(
@@ -255,7 +261,7 @@ def check_ratio(value: float, what: str = "keep_ratio") -> float:
 
 def check_number(value: Any, what: str, high: float = math.inf) -> None:
     """Raise ValueError unless `value` is a finite number from 0 to `high`."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or not 0.0 <= value <= high:
         upper = "of at least 0" if high == math.inf else f"from 0 to {high:g}"
         raise ValueError(f"{what} must be a number {upper}, not {value!r}.")

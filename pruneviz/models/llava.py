@@ -93,12 +93,24 @@ class LlavaAdapter(Adapter):
         images = processor.image_processor
         patch = model.config.vision_config.patch_size
         view, (height, width) = _view(images, image_size)
-        keeps_cls = model.config.vision_feature_select_strategy != "default" and bool(
-            getattr(processor, "num_additional_image_tokens", 0)
-        )
+        # "default" leaves the encoder's first token out, whether it is CLS or a patch.
+        drops_first = model.config.vision_feature_select_strategy == "default"
+        has_cls = _has_cls(model.model.vision_tower)
         return PatchGrid.regular(
-            image_size, height // patch, width // patch, view, leading=int(keeps_cls)
+            image_size,
+            height // patch,
+            width // patch,
+            view,
+            leading=int(has_cls and not drops_first),
+            skipped=int(drops_first and not has_cls),
         )
+
+
+def _has_cls(tower: Any) -> bool:
+    return any(
+        name.rsplit(".", 1)[-1] in ("class_embedding", "cls_token")
+        for name, _ in tower.named_parameters()
+    )
 
 
 class _Handles:

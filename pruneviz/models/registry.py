@@ -29,5 +29,17 @@ def find_adapter(model: Any) -> Adapter:
         if adapter.matches(model):
             return adapter()
     raise UnsupportedModelError(
-        f"{type(model).__name__} is not supported. Supported models:\n{supported_models()}"
+        f"{type(model).__name__} is not supported.{_reason(model)} Supported models:\n"
+        f"{supported_models()}"
     )
+
+
+def _reason(model: Any) -> str:
+    """Why a language model that has decoder layers was refused; empty for other models."""
+    if not hasattr(getattr(model, "model", model), "layers"):
+        return ""
+    try:
+        CausalLMAdapter().decoder(model)
+    except UnsupportedModelError as error:
+        return f" {error}"
+    return ""

@@ -79,6 +79,12 @@ def check_prefill(cache: Any, mask: Any, positions: Any) -> None:
         raise PruningError("Pass a 2-D attention mask [batch, sequence]; others cannot be pruned.")
     if positions is not None and positions.ndim != 2:
         raise PruningError("Only 2-D position_ids [batch, sequence] can be pruned.")
+    alone = mask is None and cache is None and positions is not None
+    if alone and bool((positions.diff(dim=-1) != 1).any()):
+        raise PruningError(
+            "position_ids with gaps and no attention mask mean several sequences packed into one "
+            "row, which cannot be pruned. Pass an attention_mask, or one sequence a row."
+        )
 
 
 def check_continuation(new: int, same_cache: bool) -> None:

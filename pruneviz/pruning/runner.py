@@ -192,6 +192,8 @@ class Runner:
         """Take a decode step; returns changed keyword arguments or None."""
         state = self.state
         if self.method is None or (state is not None and not state.pruned and self._same(inputs)):
+            if self.method is not None and inputs.length > 1:
+                self._refuse_late_image(inputs)
             if state is not None:
                 state.running = False
             return None
@@ -206,6 +208,14 @@ class Runner:
         if inputs.mask is not None:
             state.later = inputs.mask[:, state.length :].bool()
         return inputs.continued(state)
+
+    def _refuse_late_image(self, inputs: DecoderInputs) -> None:
+        ids = self._ids if inputs.input_ids is None else inputs.input_ids
+        if ids is not None and bool(self.adapter.visual_mask(self.model, ids).any()):
+            raise PruningError(
+                "The image comes in on a cache that is already filled, so it cannot be pruned. "
+                "Run the whole conversation as one prompt with a fresh cache."
+            )
 
     def _same(self, inputs: DecoderInputs) -> bool:
         return self.state is not None and self.state.is_cache(inputs.cache)
