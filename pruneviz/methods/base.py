@@ -186,6 +186,10 @@ class Method(ABC):
         """Published position mode at this stage."""
         return self.positions
 
+    def name_at(self, stage: Stage) -> str:
+        """Name of the method that decides at this stage."""
+        return self.name
+
     def count(self, stage: Stage, num_visual: int) -> int:
         """Visual tokens left after this stage, from the original number.
 

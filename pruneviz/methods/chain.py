@@ -71,6 +71,10 @@ class Chain(Method):
         method, own = self.part(stage)
         return method.positions_at(own)
 
+    def name_at(self, stage: Stage) -> str:
+        """The member's name."""
+        return self.part(stage)[0].name
+
     def plan(self, num_layers: int) -> tuple[Stage, ...]:
         """Every member's plan, checked."""
         for method in self.methods:

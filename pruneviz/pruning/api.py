@@ -53,7 +53,7 @@ class Run:
     @property
     def scoring_seconds(self) -> float:
         """Time the latest prefill spent choosing tokens, as the host saw it."""
-        return self._runner.scoring_seconds
+        return self._runner.chooser.seconds
 
     @property
     def trace(self) -> Trace:

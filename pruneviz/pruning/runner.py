@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Iterable
 from typing import Any
@@ -11,16 +10,15 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import Method, Stage, TransitionSpec
-from pruneviz.methods.chain import Chain
 from pruneviz.models.base import Adapter
 from pruneviz.models.vision import VisionRecord
 from pruneviz.models.words import tokenizer_of
 from pruneviz.pruning import checks, masks
-from pruneviz.pruning.context import RowContext
-from pruneviz.pruning.frames import Frame, leaders, shrink
+from pruneviz.pruning.chooser import Chooser
+from pruneviz.pruning.frames import Frame, leaders
 from pruneviz.pruning.inputs import DecoderInputs, expand_rows
 from pruneviz.pruning.observer import Observer
-from pruneviz.pruning.state import Prefill, Sample, StageRecord
+from pruneviz.pruning.state import Prefill, Sample
 
 
 class Runner:
@@ -58,11 +56,10 @@ class Runner:
         self.plan = method.plan(self.decoder.num_layers) if method else ()
         self.positions = positions
         self.state: Prefill | None = None
-        self.scoring_seconds = 0.0
+        self.chooser = Chooser(method, positions, self.decoder.layers, tokenizer_of(model))
         self._mask, self._given_ids, self._given_vision = visual_mask, input_ids, vision
         self._ids: torch.Tensor | None = None
         self._vision: VisionRecord | None = None
-        self._tokenizer = tokenizer_of(model)
         self._own = bool(method and method.reads_own_attention)
         spec = method.transition_spec() if method else None
         self.observer = Observer(self.decoder, spec or TransitionSpec(()), tuple(record))
@@ -159,11 +156,11 @@ class Runner:
         samples = [Sample.of(row, visual[row], base.row_valid(row)) for row in range(inputs.batch)]
         vision, self._vision = self._given_vision or self._vision, None
         state = Prefill(inputs.length, base, visual, samples, first, ids, vision)
-        self.state, self.scoring_seconds = state, 0.0
+        self.state, self.chooser.seconds = state, 0.0
         self.observer.begin(state)
-        if self.method is None or not self.plan or self.plan[0].layer != 0:
+        if not self.plan or self.plan[0].layer != 0:
             return None
-        index = self._run_stage(self.method, self.plan[0], inputs.embeds)
+        index = self.chooser.run(state, self.plan[0], inputs.embeds)
         if index is None:
             return None
         state.rebase()
@@ -308,11 +305,11 @@ class Runner:
 
     def _after_layer(self, stage: Stage) -> Any:
         def hook(_: Any, args: tuple[Any, ...], output: Any) -> Any:
-            state, method = self.state, self.method
-            if state is None or method is None or not state.running:
+            state = self.state
+            if state is None or not state.running:
                 return None
             hidden = output[0] if isinstance(output, tuple) else output
-            index = self._run_stage(method, stage, hidden)
+            index = self.chooser.run(state, stage, hidden)
             state.attention_input = None
             if index is None:
                 return None
@@ -320,62 +317,3 @@ class Runner:
             return (shorter, *output[1:]) if isinstance(output, tuple) else shorter
 
         return hook
-
-    # Choosing ---------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def _run_stage(self, method: Method, stage: Stage, hidden: torch.Tensor) -> torch.Tensor | None:
-        """Let the method choose for every row; returns the places that stay, None if all do."""
-        state = self._live
-        drop = torch.zeros_like(state.visual)
-        counts = [0] * len(state.samples)
-        for sample in state.samples:
-            if not len(sample.columns):
-                continue
-            leader = state.samples[state.leaders[sample.row]]
-            if leader is sample:
-                record = self._choose(method, stage, sample, hidden)
-            else:
-                record = leader.stages[-1]
-            sample.stages.append(record)
-            places = state.visual_places(sample)
-            drop[sample.row, places] = True
-            keeps = state.frame.places(sample.row, sample.columns[record.kept])
-            drop[sample.row, keeps] = False
-            sample.alive = record.kept
-            counts[sample.row] = len(record.alive) - len(record.kept)
-        if not any(counts):
-            return None
-        self._check_last(drop, counts)
-        mode = self.positions or method.positions_at(stage)
-        index, frame = shrink(state.frame, drop, counts, mode == "renumber")
-        state.visual = (state.visual & ~drop).gather(1, index)
-        state.frames.append((stage.layer, frame))
-        state.pruned = True
-        return index
-
-    def _choose(
-        self, method: Method, stage: Stage, sample: Sample, hidden: torch.Tensor
-    ) -> StageRecord:
-        state = self._live
-        keep = min(method.count(stage, len(sample.columns)), len(sample.alive))
-        context = RowContext(
-            state, sample, stage.layer, hidden, self.decoder.layers, self._tokenizer
-        )
-        start = time.perf_counter()
-        places, scores = method.select(context, stage, keep)
-        self.scoring_seconds += time.perf_counter() - start
-        kept = sample.alive[places]
-        name = method.part(stage)[0].name if isinstance(method, Chain) else method.name
-        return StageRecord(stage, name, sample.alive, kept, scores)
-
-    def _check_last(self, drop: torch.Tensor, counts: list[int]) -> None:
-        state = self._live
-        for sample in state.samples:
-            if counts[sample.row] and not len(sample.after_image):
-                last = state.frame.places(sample.row, sample.last)
-                if bool(drop[sample.row, last].any()):
-                    raise PruningError(
-                        "The prompt ends in a visual token that would be dropped, but the answer "
-                        "is read from the last token. Put some text after the image."
-                    )
