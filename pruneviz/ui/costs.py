@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
@@ -107,7 +108,7 @@ def _tera(done: Comparison) -> tuple[float, float]:
     return done.baseline.cost.paper_tflops * 1e12, done.pruned.cost.paper_tflops * 1e12
 
 
-def _line(label: str, hint: str, a: float, b: float, show) -> Line:  # type: ignore[no-untyped-def]
+def _line(label: str, hint: str, a: float, b: float, show: Callable[[float], str]) -> Line:
     return Line(label, texts.COST_HINTS[hint], show(a), show(b), b / a if a else None)
 
 

@@ -107,12 +107,13 @@ def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
             yield [*updates(Screen()), gr.skip(), gr.skip()]
 
     moved = results.view.rest(rested, [inputs.auto, *values], trigger_mode="always_last", **shared)
+    # Through the queue and after the cancelling, so that it comes behind what the run still sent.
     inputs.stop.click(
+        None, None, None, cancels=[asked, moved], queue=False, api_visibility="private"
+    ).then(
         _stopped,
         None,
         [results.status, *buttons],
-        cancels=[asked, moved],
-        queue=False,
         show_progress="hidden",
         api_visibility="private",
     )
@@ -125,17 +126,21 @@ def _asker(session: Session, names: list[str]) -> Callable[..., Iterator[list[An
         question = Question(
             image, text, method, keep, int(length), dict(zip(names, options, strict=True))
         )
-        busy = [gr.update(interactive=False), gr.update(interactive=True)]
+        yield [*updates(Screen()), *_busy()]
         screens = ask(session, question)
         try:
             for screen in screens:
-                yield [*updates(screen), *busy]
+                yield [*updates(screen), gr.skip(), gr.skip()]
         finally:
             # Stop and a closed tab end up here: the run must not go on unseen.
             screens.close()
         yield [*updates(Screen()), *_idle()]
 
     return run
+
+
+def _busy() -> list[Any]:
+    return [gr.update(interactive=False), gr.update(interactive=True)]
 
 
 def _idle() -> list[Any]:

@@ -156,6 +156,20 @@ def test_the_slider_repaints_at_once_and_then_asks_again(open_page) -> None:
     finished(page, "kept 76 of 256")
 
 
+def test_the_preview_stays_when_it_is_not_to_run_again(open_page) -> None:
+    page = open_page().page
+    page.uncheck("#pv-auto input")
+    page.locator("#pv-keep input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    badge, view = page.locator(".pv-badge"), page.locator(".pv-view")
+    expect(badge).to_contain_text("Preview: 66 of 256")
+    page.wait_for_timeout(1200)
+    expect(badge).to_contain_text("Preview: 66 of 256")
+    expect(view).to_have_attribute("data-state", "ready")
+    page.locator(".pv-stages button").last.click()
+    expect(view).to_have_attribute("data-painted", "3:64:mask")
+
+
 def test_stop_works_within_a_second_and_leaves_the_page_usable(open_page, session) -> None:
     watched = open_page()
     page = watched.page
