@@ -37,7 +37,7 @@ def make_theme() -> gr.themes.Base:
         block_label_background_fill_dark="transparent",
         block_title_text_weight="700",
         block_title_text_size="*text_sm",
-        block_info_text_size="*text_xs",
+        block_info_text_size="12px",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_400",
         button_primary_background_fill="*primary_700",
