@@ -29,7 +29,7 @@ DONE = ".pv-status[data-kind=done]"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or "/usr/bin/chromium"
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
     if not Path(path).exists():
         pytest.fail("The browser tests need Chromium: apt-get install chromium.")
     with sync_playwright() as playwright:
