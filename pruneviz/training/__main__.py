@@ -36,6 +36,9 @@ def _whole(settings: Settings, work: Path, device: torch.device) -> WholeModel:
             state = torch.load(path, map_location="cpu", weights_only=True)
             model.load_state_dict(state["module"])
             logger.info("took %s, step %d", path.name, state["step"])
+            if name == "align":
+                # The layers of the decoder may have gone on learning beside the alignment.
+                model.load_symbols(work)
             return model.to(device)
     model.load_stages(work)
     return model.to(device)

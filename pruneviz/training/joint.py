@@ -25,6 +25,9 @@ ALIGN_SEED, JOINT_SEED, REHEARSAL_SEED = 400_000_000, 600_000_000, 800_000_000
 def imitation_loss(model: WholeModel, visual: Tensor, labels: dict[str, Tensor]) -> Tensor:
     """Return how far projected patches are from their symbols.
 
+    Two terms: the squared error, and the cross entropy of choosing the nearest symbol. The
+    error alone is content with blurred mixtures of symbols, which the decoder cannot read.
+
     Parameters
     ----------
     model : WholeModel
@@ -37,14 +40,34 @@ def imitation_loss(model: WholeModel, visual: Tensor, labels: dict[str, Tensor])
     Returns
     -------
     Tensor
-        Squared error relative to the symbols' variance; patches of things weigh more than the
-        background, their centres most.
+        Scalar. Patches of things weigh more than the background, their centres most.
     """
+    symbols = model.symbols
     with torch.no_grad():
-        target = model.symbols.embed(labels).float()
+        target = symbols.embed(labels).float()
+        words = symbols.decoder.embed_tokens.weight.float()
         weight = 0.15 + 0.85 * (labels["kind"] > 0) + 2.0 * labels["centre"]
-    error = (visual.float() - target).square().mean(-1) / target.var()
-    return (error * weight).sum() / weight.sum()
+    visual = visual.float()
+    error = (visual - target).square().mean(-1) / target.var()
+    total = (error * weight).sum() / weight.sum()
+    tables = (
+        ("kind", symbols.kind_ids),
+        ("text", symbols.text_ids),
+        ("colour", symbols.colour_ids),
+    )
+    for field, ids in tables:
+        table = words[ids]
+        chosen = labels[field] > 0
+        if not chosen.any():
+            continue
+        # What remains when everything but this word is taken away is compared with all words.
+        own = labels[field][chosen]
+        rest = visual[chosen] - target[chosen] + table[own]
+        first = 0 if field == "kind" else 1
+        distance = torch.cdist(rest, table[first:]).square()
+        scale = torch.cdist(table[first:], table[first:]).square().mean() / 12
+        total = total + torch.nn.functional.cross_entropy(-distance / scale, own - first)
+    return total
 
 
 def _pictures(

@@ -119,20 +119,26 @@ class Settings:
         )
     )
     symbolic: StageSettings = field(
-        default_factory=lambda: StageSettings(1000, 96, 3e-3, questions=3, warmup=100, horizon=2400)
+        default_factory=lambda: StageSettings(1100, 96, 3e-3, questions=3, warmup=100, horizon=2400)
     )
-    align: StageSettings = field(default_factory=lambda: StageSettings(300, 16, 1.5e-3, warmup=20))
+    align: StageSettings = field(
+        default_factory=lambda: StageSettings(700, 16, 2e-3, warmup=20, horizon=900)
+    )
     joint: StageSettings = field(
-        default_factory=lambda: StageSettings(1200, 12, 1e-3, questions=8, warmup=30)
+        default_factory=lambda: StageSettings(360, 12, 1e-3, questions=8, warmup=20)
     )
     # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.
     token_curriculum: tuple[tuple[int, int, int], ...] = (
         (0, 12, 96),
         (800, 32, 96),
-        (1120, 128, 32),
+        (1000, 96, 64),
+        (1040, 160, 40),
+        (1080, 256, 28),
     )
     # Symbolic scenes, and visual tokens of each, that accompany a step of the joint stage.
-    rehearsal_batch: int = 24
-    rehearsal_tokens: int = 48
+    rehearsal_batch: int = 16
+    rehearsal_tokens: int = 128
+    # From this step on symbols are disturbed as a tower's mistakes will disturb them.
+    noise_from: int = 1000
     log_every: int = 20
     save_every: int = 50

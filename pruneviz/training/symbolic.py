@@ -126,12 +126,26 @@ def symbolic_labels(scenes: list[Scene]) -> dict[str, Tensor]:
     return stack_labels([label_patches(s, owners_from_boxes(s)) for s in scenes])
 
 
+def mistake(labels: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
+    """Return labels with a tenth of the things' patches mistaken for others."""
+    wrong = torch.from_numpy(rng.random(labels["kind"].shape) < 0.1) & (labels["kind"] > 0)
+    others = torch.from_numpy(rng.integers(0, len(CLASSES) + 1, labels["kind"].shape))
+    none = torch.zeros_like(others)
+    mistaken = {
+        "kind": torch.where(wrong, others, labels["kind"]),
+        "text": torch.where(wrong, none, labels["text"]),
+        "colour": torch.where(wrong, none, labels["colour"]),
+    }
+    return {**labels, **mistaken}
+
+
 def symbolic_loss(
     model: SymbolicModel,
     scenes: list[Scene],
     tokens: int,
     questions: int,
     kinds: Mapping[str, float],
+    noisy: bool = False,
 ) -> tuple[Tensor, dict[str, float]]:
     """Ask about symbolic scenes.
 
@@ -147,6 +161,8 @@ def symbolic_loss(
         Questions a scene.
     kinds : mapping of str to float
         Relative frequency of each kind of question.
+    noisy : bool
+        Whether some patches are mistaken and all are blurred.
 
     Returns
     -------
@@ -159,10 +175,16 @@ def symbolic_loss(
     rng = Random(scenes[0].seed)  # noqa: S311 - questions, not secrets
     asked = [ask_many(scene, questions, rng, kinds) for scene in scenes]
     labels = symbolic_labels(scenes)
-    kept = choose_patches(labels, tokens, np.random.default_rng(scenes[0].seed))
+    chance = np.random.default_rng(scenes[0].seed)
+    kept = choose_patches(labels, tokens, chance)
+    if noisy:
+        labels = mistake(labels, chance)
     labels = {key: value.to(device) for key, value in labels.items()}
     with torch.autocast(device.type, torch.bfloat16):
         visual = model.embed(labels)
+        if noisy:
+            blur = torch.from_numpy(chance.standard_normal(visual.shape, dtype=np.float32))
+            visual = visual + 0.3 * visual.detach().std() * blur.to(device)
         index = kept.to(device).unsqueeze(-1).expand(-1, -1, visual.shape[-1])
         loss, right = answer_loss(model.decoder, visual.gather(1, index), kept, pack(asked))
     return loss, by_kind(asked, right)
@@ -202,7 +224,8 @@ def train_symbolic(
             model.fix_symbols()
         start = FIRST_SEED + step * stage.batch
         scenes = [sample_scene(start + i, settings.rules) for i in range(batch)]
-        return symbolic_loss(model, scenes, tokens, stage.questions, kinds)
+        noisy = step >= settings.noise_from
+        return symbolic_loss(model, scenes, tokens, stage.questions, kinds, noisy)
 
     run_stage(
         "symbolic",

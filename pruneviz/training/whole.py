@@ -56,6 +56,10 @@ class WholeModel(nn.Module):
         for prefix, part in prefixes:
             own = {k.removeprefix(prefix): v for k, v in tower.items() if k.startswith(prefix)}
             part.load_state_dict(own)
+        self.load_symbols(folder)
+
+    def load_symbols(self, folder: Path) -> None:
+        """Take over the decoder and its symbols from the symbolic stage."""
         state = torch.load(folder / "symbolic.pt", map_location="cpu", weights_only=True)
         self.symbols.load_state_dict(state["module"])
 
