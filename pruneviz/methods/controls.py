@@ -46,6 +46,8 @@ class Random(BeforeLLM):
 class Uniform(BeforeLLM):
     """Evenly spread tokens: index ``floor((k + 0.5) * N / K)`` of the raster order.
 
+    Where N / K divides the grid's width, the kept tokens form whole columns.
+
     Parameters
     ----------
     keep_ratio, keep_tokens, num_layers
