@@ -164,6 +164,7 @@ def summary(comparison: Comparison) -> str:
         lines.append(
             f"Fidelity: {same}; KL of the first token {comparison.fidelity.first_token_kl:.4g} nats"
         )
+    lines += [f"Do not trust this answer: {hint}" for hint in comparison.hints]
     return "\n".join(lines) + "\n"
 
 

@@ -109,6 +109,8 @@ class Comparison:
         None where a run was stopped.
     grid : PatchGrid
         Where each visual token lies on the image.
+    hints : tuple of str
+        Why this model may not know the answer, if it can tell.
     """
 
     question: str
@@ -116,6 +118,7 @@ class Comparison:
     pruned: Answer
     fidelity: Fidelity | None
     grid: PatchGrid
+    hints: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Both answers, the fidelity and the method, as plain values (no traces)."""
@@ -126,6 +129,7 @@ class Comparison:
             "baseline": self.baseline.to_dict(),
             "pruned": self.pruned.to_dict(),
             "fidelity": None if self.fidelity is None else asdict(self.fidelity),
+            "hints": list(self.hints),
         }
 
 

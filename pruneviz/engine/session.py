@@ -45,6 +45,8 @@ class Prepared:
         Where each visual token lies.
     vision_seconds : float
         Time the encoding took.
+    hints : tuple of str
+        Why this model may not know the answer, if it can tell.
     """
 
     image: Image.Image
@@ -56,6 +58,7 @@ class Prepared:
     vision: VisionRecord | None
     grid: PatchGrid
     vision_seconds: float
+    hints: tuple[str, ...] = ()
 
 
 class Session:
@@ -173,7 +176,9 @@ class Session:
             )
             pruned = made.with_trace(trace)
             fidelity = _fidelity(baseline, reference, pruned, logits)
-        done = Comparison(prepared.question, baseline, pruned, fidelity, prepared.grid)
+        done = Comparison(
+            prepared.question, baseline, pruned, fidelity, prepared.grid, prepared.hints
+        )
         emit(Event("done", comparison=done))
 
     def _baseline(
@@ -205,16 +210,19 @@ class Session:
             handle.remove()
         _synchronise(loaded.model.device)
         seconds = time.perf_counter() - start
+        visual_mask = loaded.adapter.visual_mask(loaded.model, inputs["input_ids"])
+        embeds, known = encoded["inputs_embeds"], loaded.knowledge
         return Prepared(
             image=image,
             question=question,
             input_ids=inputs["input_ids"],
             attention_mask=encoded["attention_mask"],
-            visual_mask=loaded.adapter.visual_mask(loaded.model, inputs["input_ids"]),
-            embeds=encoded["inputs_embeds"],
+            visual_mask=visual_mask,
+            embeds=embeds,
             vision=record[-1] if record else None,
             grid=loaded.adapter.patch_grid(loaded.processor, loaded.model, image.size),
             vision_seconds=seconds,
+            hints=known.hints(question, embeds[visual_mask]) if known else (),
         )
 
     def _check_length(self, length: int) -> None:

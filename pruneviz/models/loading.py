@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 
 from pruneviz.errors import ModelLoadError, UnsupportedModelError
 from pruneviz.models.base import Adapter
+from pruneviz.models.knowledge import Knowledge, load_knowledge
 from pruneviz.models.registry import ADAPTERS, find_adapter, supported_models
 from pruneviz.models.words import remember_tokenizer
 
@@ -34,12 +35,15 @@ class LoadedModel:
         The transformers objects.
     adapter : Adapter
         What the library knows about the family.
+    knowledge : Knowledge or None
+        What the model was taught, where its folder says so.
     """
 
     name: str
     model: Any = field(repr=False)
     processor: Any = field(repr=False)
     adapter: Adapter = field(repr=False)
+    knowledge: Knowledge | None = field(default=None, repr=False)
 
     @property
     def tokenizer(self) -> Any:
@@ -121,7 +125,7 @@ def load_model(
     adapter = find_adapter(model)
     adapter.decoder(model)
     remember_tokenizer(model, processor.tokenizer)
-    return LoadedModel(name, model, processor, adapter)
+    return LoadedModel(name, model, processor, adapter, load_knowledge(Path(source)))
 
 
 def _device(device: str) -> torch.device:

@@ -1,15 +1,19 @@
-"""Pack the art packages' pictures into the two sheets that the project ships.
+r"""Pack the art packages' pictures into the sheets that the project ships, one a style.
 
 Run it only to change the set of classes; training and the app use the packed sheets.
-Unpack the npm packages ``@lobehub/fluent-emoji-3d`` and ``emoji-datasource-google``, then::
+Unpack the npm packages ``@lobehub/fluent-emoji-3d`` (fluent), ``emoji-datasource-google``
+(noto), ``@lobehub/fluent-emoji-flat`` (flat) and ``emoji-datasource-twitter`` (twemoji), then::
 
-    python -m pruneviz.scenes.pack_art --fluent FOLDER --noto FOLDER --out assets/scenes
+    pip install resvg-py
+    python -m pruneviz.scenes.pack_art --fluent FOLDER --noto FOLDER --flat FOLDER \
+        --twemoji FOLDER --out assets/scenes
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
@@ -18,9 +22,41 @@ from pruneviz.scenes.art import COLUMNS
 from pruneviz.scenes.vocabulary import CLASSES
 
 logger = logging.getLogger(__name__)
-# The Noto pictures of the package are 64 px; the others are kept large enough for examples.
-CELL = {"fluent": 160, "noto": 64}
-WHERE = {"fluent": "assets/{}.webp", "noto": "img/google/64/{}.png"}
+# Two packages hold pictures of 64 px only; those of examples are kept larger.
+CELL = {"fluent": 160, "noto": 64, "flat": 96, "twemoji": 64}
+WHERE = {
+    "fluent": "assets/{}.webp",
+    "noto": "img/google/64/{}.png",
+    "flat": "assets/{}.svg",
+    "twemoji": "img/twitter/64/{}.png",
+}
+
+
+def open_picture(path: Path, side: int) -> Image.Image:
+    """Open one picture of a package, drawing it first if it is a vector one.
+
+    Parameters
+    ----------
+    path : Path
+        PNG, WebP or SVG.
+    side : int
+        Width and height wanted, in pixels.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGBA, ``side`` by ``side``.
+    """
+    if path.suffix == ".svg":
+        # Needed to pack only, so it is no requirement of the project.
+        import resvg_py
+
+        drawn = resvg_py.svg_to_bytes(svg_string=path.read_text(), width=side * 2)
+        source: BytesIO | Path = BytesIO(bytes(drawn))
+    else:
+        source = path
+    with Image.open(source) as picture:
+        return picture.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
 
 
 def pack(style: str, package: Path, out: Path) -> Path:
@@ -29,7 +65,7 @@ def pack(style: str, package: Path, out: Path) -> Path:
     Parameters
     ----------
     style : str
-        ``fluent`` or ``noto``.
+        One of :data:`CELL`.
     package : Path
         The unpacked npm package.
     out : Path
@@ -44,8 +80,7 @@ def pack(style: str, package: Path, out: Path) -> Path:
     rows = -(-len(CLASSES) // COLUMNS)
     sheet = Image.new("RGBA", (COLUMNS * side, rows * side), (0, 0, 0, 0))
     for index, entry in enumerate(CLASSES):
-        with Image.open(package / WHERE[style].format(entry.emoji)) as source:
-            picture = source.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+        picture = open_picture(package / WHERE[style].format(entry.emoji), side)
         row, column = divmod(index, COLUMNS)
         sheet.paste(picture, (column * side, row * side))
     out.mkdir(parents=True, exist_ok=True)
@@ -59,12 +94,13 @@ def main() -> None:
     """Run the command line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--fluent", type=Path, required=True)
-    parser.add_argument("--noto", type=Path, required=True)
+    for style in CELL:
+        parser.add_argument(f"--{style}", type=Path, help="the unpacked package of this style")
     parser.add_argument("--out", type=Path, default=Path("assets/scenes"))
     options = parser.parse_args()
     for style in CELL:
-        pack(style, getattr(options, style), options.out)
+        if package := getattr(options, style):
+            pack(style, package, options.out)
 
 
 if __name__ == "__main__":

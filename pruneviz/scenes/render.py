@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from pruneviz.scenes.art import sprite
@@ -12,14 +14,24 @@ from pruneviz.scenes.backgrounds import background
 from pruneviz.scenes.scene import Item, Scene
 from pruneviz.scenes.vocabulary import CARD, CLASS_INDEX, COLOURS
 
+# Pillow's own face, then those that come with matplotlib.
+_FACES = ("", "", "DejaVuSans-Bold", "DejaVuSans", "DejaVuSerif", "DejaVuSansMono-Bold")
 
-@lru_cache(maxsize=512)
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)
+# How far colours stray from the drawings' own: a little as a rule, and further in training,
+# so that the model does not lean on exact shades.
+GENTLE, WILD = 0.3, 1.0
 
 
-def _card(item: Item, side: int, rng: np.random.Generator) -> Image.Image:
+@lru_cache(maxsize=2048)
+def _font(face: str, size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    if not face:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", f"{face}.ttf"), size)
+
+
+def _card(item: Item, side: int, rng: np.random.Generator, vary: float) -> Image.Image:
     """Draw a coloured card with its text, on a transparent square."""
+    face = _FACES[rng.integers(len(_FACES))] if vary else ""
     card = Image.new("RGBA", (side, side), (0, 0, 0, 0))
     draw = ImageDraw.Draw(card)
     colour = np.clip(np.array(COLOURS[item.colour]) + rng.integers(-12, 13, 3), 0, 255)
@@ -32,12 +44,35 @@ def _card(item: Item, side: int, rng: np.random.Generator) -> Image.Image:
         shape, radius=side * 0.1, fill=tuple(int(v) for v in colour), outline=outline, width=2
     )
     points = int(side * 0.78) if len(item.text) == 1 else int(side * 1.5 / len(item.text))
-    font = _font(min(points, int(side * 0.5)) if len(item.text) > 1 else points)
+    font = _font(face, min(points, int(side * 0.5)) if len(item.text) > 1 else points)
+    room = shape[2] - shape[0] - 6
+    if (width := font.getlength(item.text)) > room:
+        font = _font(face, int(font.size * room / width))
     draw.text((side / 2, side / 2), item.text, fill=ink, font=font, anchor="mm")
     return card
 
 
-def draw_item(item: Item, side: int, rng: np.random.Generator) -> Image.Image:
+def _recolour(picture: Image.Image, rng: np.random.Generator, vary: float) -> Image.Image:
+    """Change brightness, contrast and colour a little, and now and then the hue."""
+    alpha = picture.getchannel("A")
+    changes = (
+        (ImageEnhance.Brightness, 0.75, 1.2),
+        (ImageEnhance.Contrast, 0.75, 1.25),
+        (ImageEnhance.Color, 0.35, 1.3),
+    )
+    for enhance, low, high in changes:
+        factor = 1 + vary * (float(rng.uniform(low, high)) - 1)
+        picture = enhance(picture).enhance(factor)
+    turn = int(vary * rng.integers(-14, 15))
+    if turn and rng.random() < 0.5:
+        hue, saturation, value = picture.convert("RGB").convert("HSV").split()
+        hue = hue.point(lambda h: (h + turn) % 256)
+        picture = Image.merge("HSV", (hue, saturation, value)).convert("RGB").convert("RGBA")
+    picture.putalpha(alpha)
+    return picture
+
+
+def draw_item(item: Item, side: int, rng: np.random.Generator, vary: float = GENTLE) -> Image.Image:
     """Draw one thing.
 
     Parameters
@@ -47,7 +82,9 @@ def draw_item(item: Item, side: int, rng: np.random.Generator) -> Image.Image:
     side : int
         Side of its box in pixels.
     rng : numpy.random.Generator
-        For small changes of brightness and colour.
+        For changes of brightness and colour and for a card's typeface.
+    vary : float
+        How large these changes are, from 0 (none, and one typeface) to 1.
 
     Returns
     -------
@@ -55,17 +92,17 @@ def draw_item(item: Item, side: int, rng: np.random.Generator) -> Image.Image:
         RGBA, ``side`` by ``side``.
     """
     if item.name == CARD:
-        picture = _card(item, side, rng)
+        picture = _card(item, side, rng, vary)
     else:
         picture = sprite(CLASS_INDEX[item.name], item.style, side, item.mirrored)
-        for enhance in (ImageEnhance.Brightness, ImageEnhance.Color):
-            alpha = picture.getchannel("A")
-            picture = enhance(picture).enhance(float(rng.uniform(0.8, 1.15)))
-            picture.putalpha(alpha)
+        if vary:
+            picture = _recolour(picture, rng, vary)
     return picture.rotate(item.tilt, Image.Resampling.BILINEAR) if item.tilt else picture
 
 
-def compose(scene: Scene, width: int, height: int) -> tuple[Image.Image, np.ndarray]:
+def compose(
+    scene: Scene, width: int, height: int, vary: float = GENTLE
+) -> tuple[Image.Image, np.ndarray]:
     """Compose a picture of any shape; the scene fills its centre square.
 
     Parameters
@@ -74,6 +111,8 @@ def compose(scene: Scene, width: int, height: int) -> tuple[Image.Image, np.ndar
         What to draw, from back to front.
     width, height : int
         Size in pixels.
+    vary : float
+        See :func:`draw_item`.
 
     Returns
     -------
@@ -90,7 +129,7 @@ def compose(scene: Scene, width: int, height: int) -> tuple[Image.Image, np.ndar
     owner = Image.new("L", (width, height), 0)
     for index, item in enumerate(scene.items):
         pixels = max(8, round(item.size * side))
-        picture = draw_item(item, pixels, rng)
+        picture = draw_item(item, pixels, rng, vary)
         x, y = shift[0] + item.x * side, shift[1] + item.y * side
         corner = (round(x - pixels / 2), round(y - pixels / 2))
         canvas.paste(picture, corner, picture)
@@ -99,6 +138,6 @@ def compose(scene: Scene, width: int, height: int) -> tuple[Image.Image, np.ndar
     return canvas, np.asarray(owner)
 
 
-def render(scene: Scene, side: int = 224) -> tuple[Image.Image, np.ndarray]:
+def render(scene: Scene, side: int = 224, vary: float = GENTLE) -> tuple[Image.Image, np.ndarray]:
     """Compose a square picture; see :func:`compose`."""
-    return compose(scene, side, side)
+    return compose(scene, side, side, vary)

@@ -143,7 +143,7 @@ def _place(rng: Random, name: str, place: int, alone: bool, rules: SceneRules) -
     y = min(max(y, half), 1 - half)
     if name == CARD:
         text, colour = rng.choice(CARD_TEXTS), rng.choice(list(COLOURS))
-        size = max(size, 0.26)
+        size = rng.uniform(0.28, 0.36)
         x, y = (min(max(v, size / 2), 1 - size / 2) for v in (x, y))
         return Item(CARD, "", x, y, size, place, tilt=rng.uniform(-6, 6), text=text, colour=colour)
     mirrored, tilt = rng.random() < 0.5, rng.uniform(-15, 15)

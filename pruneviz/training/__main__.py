@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import argparse
 import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from pruneviz.training.evaluate import evaluate, held_out, load
+from pruneviz.models.knowledge import load_knowledge
+from pruneviz.training.evaluate import answer, evaluate, held_out, load
 from pruneviz.training.examples import make_examples
+from pruneviz.training.familiar import save_statistics
 from pruneviz.training.joint import train_align, train_joint
+from pruneviz.training.pruned import accuracy_under_pruning
+from pruneviz.training.record import add_measurement, start_record
 from pruneviz.training.settings import Settings
 from pruneviz.training.symbolic import train_symbolic
 from pruneviz.training.tower import train_tower
 from pruneviz.training.whole import WholeModel, export
 
 logger = logging.getLogger("pruneviz.training")
+EMBEDDED = Path("assets/embedded")
 STAGES = ("tower", "symbolic", "align", "joint", "export")
 
 
@@ -63,18 +71,58 @@ def train(options: argparse.Namespace) -> None:
         elif name == "joint":
             train_joint(_whole(settings, work, device), settings, *common)
         else:
-            export(_whole(settings, work, torch.device("cpu")), settings, options.out)
+            model = _whole(settings, work, torch.device("cpu"))
+            export(model, settings, options.out)
+            save_statistics(model, settings, options.out)
+            start_record(options.out)
 
 
 def measure(options: argparse.Namespace) -> None:
     """Print accuracy by kind, for drawing styles seen and not seen in training."""
     torch.set_num_threads(options.threads)
     model, processor = load(options.model, str(pick_device(options.device)))
+    found: dict[str, Any] = {"seed": options.seed}
     for styles in ("seen", "unseen"):
         asked = held_out(options.questions, styles, options.seed)
         logger.info("drawing styles %s in training", styles)
-        for kind, score in evaluate(model, processor, asked).items():
+        scores = evaluate(model, processor, asked)
+        for kind, score in scores.items():
             logger.info("  %-10s %s", kind, score)
+        found[styles] = {kind: (score.right, score.total) for kind, score in scores.items()}
+    if options.record:
+        add_measurement(options.model, "accuracy", found)
+
+
+def measure_pruned(options: argparse.Namespace) -> None:
+    """Print accuracy by method and keep ratio, on questions of the kinds that are claimed."""
+    torch.set_num_threads(options.threads)
+    knowledge = load_knowledge(options.model)
+    if knowledge is None or not knowledge.claims:
+        raise SystemExit(
+            f"{options.model} claims no kind of question; run evaluate --record first."
+        )
+    model, processor = load(options.model, str(pick_device(options.device)))
+    asked = held_out(options.questions, "seen", options.seed, knowledge.claims)
+    rows = accuracy_under_pruning(model, processor, asked)
+    if options.record:
+        found = {"seed": options.seed, "kinds": list(knowledge.claims), "rows": rows}
+        add_measurement(options.model, "pruning", found)
+
+
+def measure_speed(options: argparse.Namespace) -> None:
+    """Print how long loading takes, and answering one question at a time."""
+    torch.set_num_threads(options.threads)
+    begun = time.perf_counter()
+    model, processor = load(options.model, str(pick_device(options.device)))
+    logger.info("loading: %.2f s", time.perf_counter() - begun)
+    seconds = []
+    for one in held_out(options.questions, "seen"):
+        begun = time.perf_counter()
+        answer(model, processor, [one])
+        seconds.append(time.perf_counter() - begun)
+    seconds.sort()
+    middle, last = seconds[len(seconds) // 2], seconds[-1]
+    logger.info("an answer, picture to text: median %.2f s, longest %.2f s", middle, last)
 
 
 def show(options: argparse.Namespace) -> None:
@@ -87,25 +135,35 @@ def parser() -> argparse.ArgumentParser:
     """Return the argument parser."""
     top = argparse.ArgumentParser(prog="python -m pruneviz.training")
     commands = top.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("train", help="train the embedded model")
-    one.add_argument("--out", type=Path, default=Path("assets/embedded"), help="model folder")
-    one.add_argument("--work", type=Path, default=Path("runs/embedded"), help="checkpoints")
-    one.add_argument("--stage", choices=("all", *STAGES), default="all")
-    one.add_argument("--resume", action="store_true", help="go on from the checkpoints")
-    one.set_defaults(run=train)
-    two = commands.add_parser("evaluate", help="measure accuracy on held-out scenes")
-    two.add_argument("--model", type=Path, default=Path("assets/embedded"))
-    two.add_argument("--questions", type=int, default=2000, help="questions for each style set")
-    two.add_argument("--seed", type=int, default=0, help="which held-out scenes")
-    two.set_defaults(run=measure)
-    three = commands.add_parser("examples", help="make the example pictures and questions")
-    three.add_argument("--model", type=Path, default=Path("assets/embedded"))
-    three.add_argument("--out", type=Path, default=Path("assets/examples"))
-    three.set_defaults(run=show)
-    for command in (one, two, three):
-        command.add_argument("--device", default="auto", help="auto, cpu or cuda")
-        command.add_argument("--threads", type=int, default=torch.get_num_threads())
-        command.add_argument("--verbose", action="store_true", help="log wrong answers too")
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> Any:
+        made = commands.add_parser(name, help=text)
+        made.set_defaults(run=run)
+        made.add_argument("--device", default="auto", help="auto, cpu or cuda")
+        made.add_argument("--threads", type=int, default=torch.get_num_threads())
+        made.add_argument("--verbose", action="store_true", help="log wrong answers too")
+        if name != "train":
+            made.add_argument("--model", type=Path, default=EMBEDDED, help="model folder")
+        return made
+
+    made = command("train", train, "train the embedded model")
+    made.add_argument("--out", type=Path, default=EMBEDDED, help="model folder")
+    made.add_argument("--work", type=Path, default=Path("runs/embedded"), help="checkpoints")
+    made.add_argument("--stage", choices=("all", *STAGES), default="all")
+    made.add_argument("--resume", action="store_true", help="go on from the checkpoints")
+    record = "write the result into the model's folder"
+    made = command("evaluate", measure, "measure accuracy on held-out scenes")
+    made.add_argument("--questions", type=int, default=2000, help="questions for each style set")
+    made.add_argument("--seed", type=int, default=0, help="which held-out scenes")
+    made.add_argument("--record", action="store_true", help=record)
+    made = command("pruning", measure_pruned, "measure accuracy under every pruning method")
+    made.add_argument("--questions", type=int, default=400, help="the same for all methods")
+    made.add_argument("--seed", type=int, default=1, help="which held-out scenes")
+    made.add_argument("--record", action="store_true", help=record)
+    made = command("speed", measure_speed, "time loading and answering on this machine")
+    made.add_argument("--questions", type=int, default=20, help="asked one at a time")
+    made = command("examples", show, "make the example pictures and choose their questions")
+    made.add_argument("--out", type=Path, default=Path("assets/examples"))
     return top
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from transformers import LlavaForConditionalGeneration, ProcessorMixin
 
+from pruneviz.methods import get_method
+from pruneviz.methods.registry import METHODS
+from pruneviz.models.words import remember_tokenizer
+from pruneviz.pruning import prune
 from pruneviz.scenes.questions import KINDS, ask
 from pruneviz.scenes.render import compose
 from pruneviz.scenes.scene import Item, Scene
@@ -17,7 +23,10 @@ from pruneviz.scenes.vocabulary import CARD, PLACES
 from pruneviz.training.evaluate import Asked, answer
 
 logger = logging.getLogger(__name__)
-QUESTIONS = 5
+QUESTIONS, ATTEMPTS = 4, 12
+# The keep ratio at which notes compare methods with random.
+RATIO = 0.1
+SHOWN = ("transprune", "resprune", "fopru", "fastv")
 
 
 @dataclass(frozen=True)
@@ -96,24 +105,103 @@ def build_scene(layout: Layout) -> Scene:
     return Scene(tuple(items), layout.seed)
 
 
-def _right_questions(
-    model: LlavaForConditionalGeneration, processor: ProcessorMixin, layout: Layout
-) -> list[Asked]:
+def _candidates(layout: Layout) -> list[Asked]:
+    """Return every question that the templates ask of a layout, each text once."""
     scene = build_scene(layout)
-    picture = compose(scene, layout.width, layout.height)[0]
-    chosen: dict[str, Asked] = {}
-    for attempt in range(12):
+    picture = compose(scene, layout.width, layout.height, 0)[0]
+    found: dict[str, Asked] = {}
+    for attempt in range(ATTEMPTS):
         for kind in KINDS:
             question = ask(scene, kind, Random(attempt))  # noqa: S311 - not a secret
-            if question is None or not question.text.endswith(("?", ".")):
-                continue
-            asked = Asked(picture, question)
-            fresh = kind not in chosen or (attempt > 6 and question.text not in chosen)
-            if fresh and answer(model, processor, [asked]) == [question.answer]:
-                chosen[kind if kind not in chosen else question.text] = asked
-        if len(chosen) >= QUESTIONS:
-            break
-    return list(chosen.values())[:QUESTIONS]
+            if question is not None and question.text.endswith(("?", ".")):
+                found.setdefault(question.text, Asked(picture, question))
+    return list(found.values())
+
+
+def _right(
+    model: LlavaForConditionalGeneration, processor: ProcessorMixin, asked: Sequence[Asked]
+) -> list[bool]:
+    said = answer(model, processor, asked)
+    return [text == one.question.answer for text, one in zip(said, asked, strict=True)]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A question that the model answers, and the methods whose answer survives pruning."""
+
+    asked: Asked
+    keeps: frozenset[str]
+
+    @property
+    def best(self) -> str | None:
+        """A method that keeps the answer where random loses it."""
+        good = [name for name in SHOWN if name in self.keeps]
+        return good[0] if good and "random" not in self.keeps else None
+
+    @property
+    def worst(self) -> str | None:
+        """A method that loses the answer where random keeps it."""
+        bad = [name for name in SHOWN if name not in self.keeps]
+        return bad[0] if bad and "random" in self.keeps else None
+
+    def row(self) -> dict[str, Any]:
+        """Return what ``examples.json`` holds of it."""
+        question = self.asked.question
+        row: dict[str, Any] = {"text": question.text, "answer": question.answer}
+        if method := self.best or self.worst:
+            verb = ("keeps", "loses") if self.best else ("loses", "keeps")
+            title = METHODS[method].title
+            percent = 100 * RATIO
+            row |= {
+                "method": method,
+                "keep_percent": percent,
+                "note": f"At {percent:g} % {title} {verb[0]} the answer, Random {verb[1]} it.",
+            }
+        return row
+
+
+def _try(
+    model: LlavaForConditionalGeneration, processor: ProcessorMixin, layout: Layout
+) -> list[Tried]:
+    candidates = _candidates(layout)
+    checked = zip(candidates, _right(model, processor, candidates), strict=True)
+    good = [one for one, right in checked if right]
+    keeps: list[set[str]] = [set() for _ in good]
+    layers = model.config.text_config.num_hidden_layers
+    for name in (*SHOWN, "random"):
+        with prune(model, get_method(name, num_layers=layers, keep_ratio=RATIO)):
+            for index, right in enumerate(_right(model, processor, good) if good else []):
+                if right:
+                    keeps[index].add(name)
+    return [Tried(one, frozenset(names)) for one, names in zip(good, keeps, strict=True)]
+
+
+def choose(tried: Sequence[Tried]) -> list[Tried]:
+    """Choose the questions to show: pruning at its best, at its worst, then other kinds.
+
+    Parameters
+    ----------
+    tried : sequence of Tried
+        All that are answered rightly without pruning.
+
+    Returns
+    -------
+    list of Tried
+        At most ``QUESTIONS``, of as many kinds as possible, each method shown as often.
+    """
+    chosen: list[Tried] = []
+
+    def add(pool: Iterable[Tried]) -> None:
+        used = [one.asked.question.kind for one in chosen]
+        fresh = [one for one in pool if one not in chosen]
+        fresh.sort(key=lambda one: used.count(one.asked.question.kind))
+        chosen.extend(fresh[:1])
+
+    add(one for one in tried if one.best)
+    add(one for one in tried if one.worst)
+    while len(chosen) < min(QUESTIONS, len(tried)):
+        add(tried)
+    return chosen
 
 
 def make_examples(
@@ -128,19 +216,16 @@ def make_examples(
     folder : Path
         Where to write.
     """
+    # Lets ResPrune find the question's content words, as in the app.
+    remember_tokenizer(model, processor.tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for layout in LAYOUTS:
-        found = _right_questions(model, processor, layout)
+        chosen = choose(_try(model, processor, layout))
         file = f"{layout.name}.png"
-        compose(build_scene(layout), layout.width, layout.height)[0].save(folder / file)
-        rows.append(
-            {
-                "image": file,
-                "questions": [one.question.text for one in found],
-                "answers": [one.question.answer for one in found],
-            }
-        )
-        logger.info("%s: %d questions", file, len(found))
+        compose(build_scene(layout), layout.width, layout.height, 0)[0].save(folder / file)
+        rows.append({"image": file, "questions": [one.row() for one in chosen]})
+        notes = sum("note" in row for row in rows[-1]["questions"])
+        logger.info("%s: %d questions, %d with a note", file, len(chosen), notes)
     text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     (folder / "examples.json").write_text(text, encoding="utf-8")

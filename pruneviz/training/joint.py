@@ -167,10 +167,10 @@ def train_joint(
         with torch.autocast(device.type, torch.bfloat16):
             scenes, labels, seen = _pictures(model, settings, start, stage.batch, device)
             patches, pooled, visual = seen
-            questions = [ask_many(s, stage.questions, rng, settings.kinds) for s in scenes]
+            questions = [ask_many(s, stage.questions, rng, settings.joint_kinds) for s in scenes]
             kept = torch.arange(NUM_PATCHES).expand(stage.batch, -1)
             answers, right = answer_loss(decoder, visual, kept, pack(questions))
-            loss = answers + 0.2 * model.heads.loss(patches, pooled, labels)
+            loss = answers + 0.4 * model.heads.loss(patches, pooled, labels)
             loss = loss + 0.2 * imitation_loss(model, visual, labels)
         # Symbolic scenes cost little and keep teaching the hard kinds.
         begin = JOINT_SEED + 100_000_000 + step * settings.rehearsal_batch

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from pruneviz.scenes.labels import GRID, PatchLabels, label_patches, owners_from_pixels
-from pruneviz.scenes.render import render
+from pruneviz.scenes.render import WILD, render
 from pruneviz.scenes.scene import Scene
 
 _MEAN = np.array(OPENAI_CLIP_MEAN, dtype=np.float32)
@@ -54,7 +54,7 @@ def draw_batch(scenes: Sequence[Scene], side: int) -> tuple[Tensor, dict[str, Te
         # Some pictures are drawn large and shrunk, as a person's picture will be.
         large = scene.seed % 6 == 0
         drawn = side * 3 // (2 * GRID) * GRID if large else side
-        picture, owner = render(scene, drawn)
+        picture, owner = render(scene, drawn, WILD)
         if large:
             picture = picture.resize((side, side), Image.Resampling.BICUBIC)
         pixels.append(to_pixels(picture))

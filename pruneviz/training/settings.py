@@ -96,6 +96,21 @@ _HARD = {
 }
 
 
+# About pictures the slow kinds are asked as often as the matching ones.
+_ALL = {
+    "what": 0.5,
+    "place": 1.4,
+    "category": 0.8,
+    "where": 1.4,
+    "exists": 1.3,
+    "count": 1.3,
+    "total": 0.9,
+    "read": 1.2,
+    "colour": 0.4,
+    "relation": 1.5,
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that a run of the trainer depends on."""
@@ -106,6 +121,7 @@ class Settings:
     # In the symbolic stage the hard kinds are asked more often from a step on.
     hard_kinds: dict[str, float] = field(default_factory=lambda: dict(_HARD))
     hard_from: int = 600
+    joint_kinds: dict[str, float] = field(default_factory=lambda: dict(_ALL))
     # From this step on only the decoder's layers go on learning in that stage.
     fixed_symbols_from: int = 850
     # Crowded pictures hold more labelled object patches for the same work.
@@ -125,7 +141,7 @@ class Settings:
         default_factory=lambda: StageSettings(700, 16, 2e-3, warmup=20, horizon=900)
     )
     joint: StageSettings = field(
-        default_factory=lambda: StageSettings(360, 12, 1e-3, questions=8, warmup=20)
+        default_factory=lambda: StageSettings(2060, 12, 1e-3, questions=8, warmup=20)
     )
     # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.
     token_curriculum: tuple[tuple[int, int, int], ...] = (

@@ -48,15 +48,19 @@ def _phrase_words() -> list[str]:
     return [word for text in texts for word in re.findall(r"[a-z]+", text)]
 
 
-def vocabulary() -> list[str]:
-    """Return all tokens in their fixed order, special ones first."""
+def taught_words() -> list[str]:
+    """Return the words of all questions and answers, in their fixed order."""
     words: list[str] = [*_ANSWERS, *NUMBERS, *CATEGORIES, *CARD_TEXTS, *COLOURS]
     words += [w for group in CATEGORY_SYNONYMS.values() for w in group]
     for entry in CLASSES:
         words += [entry.name, entry.plural, *entry.synonyms]
-    words += _phrase_words()
+    return list(dict.fromkeys(words + _phrase_words()))
+
+
+def vocabulary() -> list[str]:
+    """Return all tokens in their fixed order, special ones first."""
     common = resources.files("pruneviz.training").joinpath("words.txt")
-    words += common.read_text(encoding="utf-8").split()
+    words = [*taught_words(), *common.read_text(encoding="utf-8").split()]
     return list(dict.fromkeys([*SPECIAL, *PUNCTUATION, *words]))
 
 

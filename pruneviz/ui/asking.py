@@ -140,6 +140,7 @@ def finished(session: Session, prepared: Prepared, method: Method, done: Compari
         status=status_html(
             f"Done: {done.pruned.label} kept {left} of {total} patches ({percent}), {verdict}.",
             "done",
+            done.hints,
         ),
         baseline=answer_card("Baseline", f"all {total} patches", done.baseline.text),
         pruned=answer_card(

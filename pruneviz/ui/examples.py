@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pruneviz.errors import PruneVizError
 from pruneviz.models.loading import assets_dir
@@ -14,11 +15,25 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Tip:
+    """Settings under which a question shows something, and what."""
+
+    method: str
+    keep_percent: float
+    note: str
+
+
+@dataclass(frozen=True)
 class Example:
-    """A picture and questions that suit it."""
+    """A picture, questions that suit it, and a tip for some of them."""
 
     image: Path
     questions: tuple[str, ...]
+    tips: tuple[Tip | None, ...] = ()
+
+    def tip(self, index: int) -> Tip | None:
+        """The tip for a question."""
+        return self.tips[index] if index < len(self.tips) else None
 
     @property
     def name(self) -> str:
@@ -42,8 +57,17 @@ def load_examples(folder: Path | None = None) -> list[Example]:
         return []
     try:
         rows = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
-        found = [Example(folder / row["image"], tuple(row["questions"])) for row in rows]
+        found = [_example(folder, row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError):
         logger.warning("The examples in %s cannot be read; the page shows none.", folder)
         return []
     return [example for example in found if example.image.is_file()]
+
+
+def _example(folder: Path, row: dict[str, Any]) -> Example:
+    asked = row["questions"]
+    tips = tuple(
+        Tip(one["method"], float(one["keep_percent"]), one["note"]) if "note" in one else None
+        for one in asked
+    )
+    return Example(folder / row["image"], tuple(one["text"] for one in asked), tips)

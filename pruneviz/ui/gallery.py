@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from pruneviz.ui.examples import Example
+from pruneviz.ui.examples import Example, Tip
 from pruneviz.ui.view import STATIC
 
 SIDE = 112
@@ -28,14 +28,22 @@ def create(examples: list[Example]) -> gr.HTML:
 
 def gallery_value(examples: list[Example]) -> list[dict[str, Any]]:
     """Name, thumbnail and questions of each example."""
-    return [{"name": e.name, "thumb": _thumb(e), "questions": list(e.questions)} for e in examples]
+    return [
+        {
+            "name": e.name,
+            "thumb": _thumb(e),
+            "questions": list(e.questions),
+            "notes": [tip.note if (tip := e.tip(i)) else "" for i in range(len(e.questions))],
+        }
+        for e in examples
+    ]
 
 
-def picked(examples: list[Example], data: Any) -> tuple[str, str] | None:
-    """Path and question of a choice; None where the browser sent nonsense."""
+def picked(examples: list[Example], data: Any) -> tuple[str, str, Tip | None] | None:
+    """Path, question and tip of a choice; None where the browser sent nonsense."""
     try:
-        example = examples[_index(data["image"])]
-        return str(example.image), example.questions[_index(data["question"])]
+        example, index = examples[_index(data["image"])], _index(data["question"])
+        return str(example.image), example.questions[index], example.tip(index)
     except (KeyError, IndexError, TypeError, ValueError):
         return None
 

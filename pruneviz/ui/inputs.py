@@ -37,6 +37,8 @@ def create(examples: list[Example], rerun: bool) -> Inputs:
     `rerun` says whether moving the slider asks again by itself: for small models.
     """
     first = examples[0] if examples else None
+    tip = first.tip(0) if first else None
+    shown = tip.method if tip else methods.DEFAULT
     image = gr.Image(
         value=str(first.image) if first else None,
         label="Picture",
@@ -68,20 +70,26 @@ def create(examples: list[Example], rerun: bool) -> Inputs:
         )
     method = gr.Radio(
         methods.choices(),
-        value=methods.DEFAULT,
+        value=shown,
         label="Pruning method",
         info=texts.METHOD_INFO,
         elem_id="pv-method",
     )
-    about = gr.HTML(methods.describe(methods.DEFAULT), elem_id="pv-about")
+    about = gr.HTML(methods.describe(shown), elem_id="pv-about")
     keep = gr.Slider(
-        1, 100, 25, step=1, label=texts.KEEP_LABEL, info=texts.KEEP_INFO, elem_id="pv-keep"
+        1,
+        100,
+        tip.keep_percent if tip else 25,
+        step=1,
+        label=texts.KEEP_LABEL,
+        info=texts.KEEP_INFO,
+        elem_id="pv-keep",
     )
     auto = gr.Checkbox(
         rerun, label="Run again when the slider rests", show_label=False, elem_id="pv-auto"
     )
     with gr.Accordion("More settings", open=False):
-        options = _options()
+        options = _options(shown)
         length = gr.Slider(1, 256, 48, step=1, label="Longest answer (tokens)")
     return Inputs(
         image, examples_row, question, method, about, keep, ask, stop, options, length, auto
@@ -93,8 +101,8 @@ def original_file(payload: ImageData | None) -> str | None:
     return payload.path if payload else None
 
 
-def _options() -> dict[str, Any]:
-    shown = methods.OPTIONS[methods.DEFAULT]
+def _options(method: str) -> dict[str, Any]:
+    shown = methods.OPTIONS.get(method, ())
     return {
         "signal": gr.Radio(
             list(SIGNALS),

@@ -11,6 +11,7 @@ from pruneviz.models.loading import EMBEDDED
 from pruneviz.ui import api, inputs, results, texts, wiring
 from pruneviz.ui.asking import Question, is_small
 from pruneviz.ui.examples import Example, load_examples
+from pruneviz.ui.knows import about_model
 from pruneviz.ui.opening import Opening
 
 QUEUE = 32
@@ -59,6 +60,8 @@ def first_question(examples: list[Example]) -> Question | None:
     """What the first screen shows: the first example and its first question."""
     for example in examples[:1]:
         for question in example.questions[:1]:
+            if tip := example.tip(0):
+                return Question(str(example.image), question, tip.method, tip.keep_percent)
             return Question(str(example.image), question)
     return None
 
@@ -74,9 +77,8 @@ def header_html(session: Session) -> str:
     facts = (
         f"{shown} parameters, {session.num_layers} decoder layers, {kind} on {loaded.model.device}"
     )
-    knows = texts.EMBEDDED_KNOWS if embedded else texts.OTHER_KNOWS
     return (
         f'<header class="pv-header"><div><h1>{texts.TITLE}</h1><p>{escape(texts.LEAD)}</p></div>'
         f'<details class="pv-model"><summary><b>{escape(name)}</b><span>{escape(facts)}</span>'
-        f"</summary><p>{escape(knows)}</p></details></header>"
+        f"</summary><p>{escape(about_model(loaded))}</p></details></header>"
     )

@@ -6,15 +6,18 @@ LEAD = (
     "Ask something and see which ones a pruning method keeps, whether the answer survives, and "
     "what is saved."
 )
-EMBEDDED_KNOWS = (
-    "The built-in model is tiny: a few million parameters, trained on composed scenes of drawn "
-    "everyday things. It names and places about seventy kinds of them (animals, food, vehicles, "
-    "instruments, plants, clothes, tools, toys), counts them, says what is left, right, above or "
-    "below of what, and reads a word or digit on a card. It does not know photographs, people, "
-    "free text or general knowledge, and answers such questions wrongly. It is here so that every "
-    "method runs on any machine in a second; for real pictures, start the app with --model and a "
-    "LLaVA-1.5 model."
-)
+TASTE_OF_KINDS = {
+    "what": "what is this",
+    "place": "what is at the top left",
+    "category": "which animal is there",
+    "where": "where is the cat",
+    "exists": "is there a cat",
+    "count": "how many cats are there",
+    "total": "how many objects are there",
+    "read": "what does the card say",
+    "colour": "what colour is the card",
+    "relation": "what is next to the cat",
+}
 OTHER_KNOWS = (
     "Answers come from this model, unchanged; only visual tokens are removed. The unpruned "
     "baseline runs on the same weights and the same attention kernels."

@@ -46,7 +46,7 @@ def wire(session: Session, inputs: Inputs, results: Results, examples: list[Exam
         inputs.gallery.pick(
             _picker(examples),
             None,
-            [inputs.image, inputs.question],
+            [inputs.image, inputs.question, inputs.method, inputs.keep],
             queue=False,
             show_progress="hidden",
             api_visibility="private",
@@ -171,6 +171,10 @@ def _wire_method(inputs: Inputs) -> None:
 def _picker(examples: list[Example]) -> Callable[[gr.EventData], list[Any]]:
     def pick(event: gr.EventData) -> list[Any]:
         found = gallery.picked(examples, event._data)
-        return list(found) if found else [gr.skip(), gr.skip()]
+        if found is None:
+            return [gr.skip()] * 4
+        image, question, tip = found
+        settings = [tip.method, tip.keep_percent] if tip else [gr.skip(), gr.skip()]
+        return [image, question, *settings]
 
     return pick

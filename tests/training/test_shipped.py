@@ -37,9 +37,9 @@ def test_examples_are_answered_as_they_say(shipped):
     assert len(rows) >= 6
     asked, expected = [], []
     for row in rows:
-        assert len(row["questions"]) == len(row["answers"]) >= 2
+        assert len(row["questions"]) >= 2
         with Image.open(FOLDER / "examples" / row["image"]) as source:
             picture = source.convert("RGB")
-        asked += [Asked(picture, Question("", text, "")) for text in row["questions"]]
-        expected += row["answers"]
+        asked += [Asked(picture, Question("", one["text"], "")) for one in row["questions"]]
+        expected += [one["answer"] for one in row["questions"]]
     assert answer(*shipped, asked) == expected

@@ -7,12 +7,17 @@ import pytest
 import torch
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
+from pruneviz.models.knowledge import load_knowledge
 from pruneviz.scenes.questions import Question
+from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import sample_scene
 from pruneviz.training.answering import answer_loss
 from pruneviz.training.evaluate import held_out, load
+from pruneviz.training.familiar import FIRST_SEED, save_statistics
 from pruneviz.training.joint import train_align, train_joint
 from pruneviz.training.packing import NUM_PATCHES, pack
+from pruneviz.training.pictures import to_pixels
+from pruneviz.training.record import start_record
 from pruneviz.training.settings import ModelSettings, Settings, StageSettings
 from pruneviz.training.symbolic import choose_patches, symbolic_labels, train_symbolic
 from pruneviz.training.tower import train_tower
@@ -123,3 +128,18 @@ def test_shown_patches_always_hold_the_centres():
     kept = choose_patches(labels, 12, np.random.default_rng(0))
     assert (kept.diff(dim=1) > 0).all()
     assert torch.equal(labels["centre"].gather(1, kept).sum(1), labels["centre"].sum(1))
+
+
+@torch.inference_mode()
+def test_strangeness_tells_noise_from_scenes(trained, micro, tmp_path):
+    save_statistics(trained, micro, tmp_path, scenes=60, checked=20)
+    start_record(tmp_path)
+    known = load_knowledge(tmp_path)
+    scene = sample_scene(FIRST_SEED + 65, micro.rules)
+    drawn = trained.see(to_pixels(render(scene)[0])[None])[2][0]
+    noise = trained.see(8 * torch.randn(1, 3, 224, 224))[2][0]
+    assert known.strangeness(drawn) <= known.limit < known.strangeness(noise)
+    assert known.hints("Where is the cat?", drawn) == ()
+    assert known.hints("Where is the cat?", noise)
+    # Nothing was measured yet, so nothing is claimed.
+    assert known.claims == ()

@@ -85,7 +85,8 @@ def test_nonsense_from_the_gallery_is_ignored(examples, data) -> None:
 
 
 def test_gallery_choice(examples) -> None:
-    path, question = gallery.picked(examples, {"image": 0, "question": 1})
+    path, question, tip = gallery.picked(examples, {"image": 0, "question": 1})
+    assert tip is examples[0].tip(1)
     assert path.endswith("first.png")
     assert question == examples[0].questions[1]
     assert gallery.gallery_value(examples)[1]["thumb"].startswith("data:image/jpeg")
@@ -95,7 +96,7 @@ def test_examples_are_optional(tmp_path) -> None:
     assert load_examples(tmp_path) == []
     (tmp_path / "examples.json").write_text("{broken", encoding="utf-8")
     assert load_examples(tmp_path) == []
-    rows = [{"image": "gone.png", "questions": ["?"], "answers": ["!"]}]
+    rows = [{"image": "gone.png", "questions": [{"text": "?", "answer": "!"}]}]
     (tmp_path / "examples.json").write_text(json.dumps(rows), encoding="utf-8")
     assert load_examples(tmp_path) == []
 

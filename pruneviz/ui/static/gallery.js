@@ -41,6 +41,8 @@ function draw() {
   (examples[chosen]?.questions || []).forEach((text, index) => {
     const button = made("button", "pv-question", text);
     button.type = "button";
+    const note = examples[chosen].notes?.[index];
+    if (note) button.append(made("small", "", note));
     button.addEventListener("click", () => send(index));
     questions.append(button);
   });

@@ -1,0 +1,111 @@
+"""What a small model knows, read from its folder, and honest hints where a question leaves it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+FILE, STATISTICS = "knowledge.json", "familiar.safetensors"
+CLAIMED = 0.95
+"""Kinds of questions are claimed where more than this share was answered rightly."""
+WORD = re.compile(r"[a-z]+(?:-[a-z]+)*|\d+")
+
+
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """What a model was taught and how well it learned it.
+
+    Attributes
+    ----------
+    words : frozenset of str
+        Lower-case words that its training used.
+    accuracy : mapping of str to float
+        Share of right answers on held-out questions, by kind of question.
+    mean : torch.Tensor
+        Mean embedding of every visual token over training pictures, float32 [tokens, hidden].
+    whiten : torch.Tensor
+        Turns a deviation from it into units of its usual spread, float32 [hidden, hidden].
+    limit : float
+        A picture is strange if its :meth:`strangeness` is above this.
+    """
+
+    words: frozenset[str]
+    accuracy: Mapping[str, float]
+    mean: torch.Tensor
+    whiten: torch.Tensor
+    limit: float
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Kinds of questions that the model answers reliably."""
+        return tuple(kind for kind, share in self.accuracy.items() if share > CLAIMED)
+
+    def unknown_words(self, question: str) -> list[str]:
+        """Words of a question that the model never met, in order, each once."""
+        found = (word for word in WORD.findall(question.lower()) if word not in self.words)
+        return list(dict.fromkeys(found))
+
+    def strangeness(self, visual: torch.Tensor) -> float:
+        """How far a picture lies from those of the training.
+
+        Parameters
+        ----------
+        visual : torch.Tensor
+            Its visual tokens' embeddings, [tokens, hidden].
+
+        Returns
+        -------
+        float
+            Mahalanobis distance from the mean at the same place that a quarter of the tokens
+            stay below. Of a drawn scene most tokens are quiet background; of a photograph,
+            hardly any.
+        """
+        off = (visual.float().cpu() - self.mean) @ self.whiten
+        return float(off.norm(dim=-1).quantile(0.25))
+
+    def hints(self, question: str, visual: torch.Tensor) -> tuple[str, ...]:
+        """Sentences on why an answer may be worthless; none if all is familiar."""
+        found = []
+        if words := self.unknown_words(question):
+            listed = ", ".join(f"“{word}”" for word in words[:5])
+            found.append(
+                f"The built-in model was never taught the word{'s'[: len(words) > 1]} {listed}."
+            )
+        if visual.shape == self.mean.shape and self.strangeness(visual) > self.limit:
+            found.append(
+                "This picture is unlike the drawn scenes that the built-in model knows; "
+                "photographs it cannot read."
+            )
+        return tuple(found)
+
+
+def load_knowledge(folder: Path) -> Knowledge | None:
+    """Read what lies beside a model's weights; None where there is nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's folder.
+
+    Returns
+    -------
+    Knowledge or None
+    """
+    if not (folder / FILE).is_file() or not (folder / STATISTICS).is_file():
+        return None
+    record = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    seen = record.get("accuracy", {}).get("seen", {})
+    statistics = load_file(folder / STATISTICS)
+    return Knowledge(
+        words=frozenset(record["words"]),
+        accuracy={kind: right / total for kind, (right, total) in seen.items() if kind != "all"},
+        mean=statistics["mean"].float(),
+        whiten=statistics["whiten"].float(),
+        limit=float(statistics["limit"]),
+    )

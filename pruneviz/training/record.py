@@ -1,0 +1,103 @@
+"""Keep what was measured beside the weights, and write it into the model card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pruneviz.models.knowledge import CLAIMED, FILE
+from pruneviz.training.evaluate import Score
+from pruneviz.training.tokenizer import taught_words
+
+TITLES = {
+    "what": "what is this",
+    "place": "what is at a place",
+    "category": "which animal, food, …",
+    "where": "where is X",
+    "exists": "is there X",
+    "count": "how many X",
+    "total": "how many objects",
+    "read": "digit or word on a card",
+    "colour": "colour of a card",
+    "relation": "what is next to X, left of X, …",
+    "all": "all kinds together",
+}
+
+
+def start_record(folder: Path) -> None:
+    """Write the record of new weights: the words taught, nothing measured yet."""
+    _write(folder, {"words": sorted(taught_words())})
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the record of a model folder."""
+    return dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
+
+
+def add_measurement(folder: Path, name: str, value: dict[str, Any]) -> None:
+    """Put one measurement into the record and its table into the model card.
+
+    Parameters
+    ----------
+    folder : Path
+        The model's folder, with ``knowledge.json`` and ``README.md``.
+    name : str
+        ``accuracy`` or ``pruning``.
+    value : dict
+        What was measured, as :func:`accuracy_table` or :func:`pruning_table` reads it.
+    """
+    _write(folder, {**read_record(folder), name: value})
+    card = folder / "README.md"
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, _, rest = card.read_text(encoding="utf-8").partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{card} lacks the marks {begin.strip()} and {end}.")
+    card.write_text(before + begin + TABLES[name](value) + end + after, encoding="utf-8")
+
+
+def _percent(right: int, total: int) -> str:
+    if not total:
+        return "none asked"
+    score = Score(right, total)
+    low, high = score.interval
+    return f"{100 * right / total:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def accuracy_table(value: dict[str, Any]) -> str:
+    """Return the table of accuracies by kind, claimed kinds in bold."""
+    seen, unseen = value["seen"], value["unseen"]
+    lines = ["| kind | styles seen | style never seen of the class |", "| --- | --- | --- |"]
+    for kind in sorted(seen, key=lambda k: (k == "all", -seen[k][0] / seen[k][1])):
+        title = f"{TITLES[kind]} (`{kind}`)"
+        claimed = kind != "all" and seen[kind][0] / seen[kind][1] > CLAIMED
+        first = f"**{title}**" if claimed else title
+        lines.append(
+            f"| {first} | {_percent(*seen[kind])} | {_percent(*unseen.get(kind, (0, 0)))} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def pruning_table(value: dict[str, Any]) -> str:
+    """Return the table of accuracy by method and keep ratio."""
+    ratios = sorted({row["keep_ratio"] for row in value["rows"]}, reverse=True)
+    heads = [f"{100 * r:g} %" for r in ratios]
+    lines = [f"| method | {' | '.join(heads)} |", f"| --- |{' --- |' * len(ratios)}"]
+    for method in dict.fromkeys(row["method"] for row in value["rows"]):
+        rows = {r["keep_ratio"]: r for r in value["rows"] if r["method"] == method}
+        cells = [_percent(rows[r]["right"], rows[r]["total"]) for r in ratios]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "accuracy": accuracy_table,
+    "pruning": pruning_table,
+}
+
+
+def _write(folder: Path, record: dict[str, Any]) -> None:
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    (folder / FILE).write_text(text, encoding="utf-8")

@@ -1,0 +1,88 @@
+"""Measurements beside the weights, the model card's tables, the choice of examples."""
+
+import json
+
+import pytest
+
+from pruneviz.models.knowledge import FILE
+from pruneviz.scenes.questions import Question
+from pruneviz.training.evaluate import Asked
+from pruneviz.training.examples import QUESTIONS, Tried, choose
+from pruneviz.training.record import add_measurement, read_record, start_record
+
+CARD = "# A card\n\n<!-- accuracy -->\nold\n<!-- end of accuracy -->\n\ntail\n"
+ACCURACY = {
+    "seed": 0,
+    "seen": {"what": (98, 100), "count": (70, 100), "all": (168, 200)},
+    "unseen": {"what": (91, 100), "all": (91, 100)},
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    start_record(tmp_path)
+    (tmp_path / "README.md").write_text(CARD, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_measurement_reaches_record_and_card(folder) -> None:
+    add_measurement(folder, "accuracy", ACCURACY)
+    assert "cat" in read_record(folder)["words"]
+    assert json.loads((folder / FILE).read_text(encoding="utf-8"))["accuracy"]["seed"] == 0
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("# A card\n\n<!-- accuracy -->\n| kind")
+    assert card.endswith("tail\n")
+    assert "old" not in card
+    assert "| **what is this (`what`)** | 98.0 % [93.0, 99.4] | 91.0 % [83.8, 95.2] |" in card
+    # Not claimed, and not asked of the unseen styles.
+    assert "| how many X (`count`) | 70.0 % [60.4, 78.1] | none asked |" in card
+
+
+def test_measuring_again_replaces_the_table(folder) -> None:
+    add_measurement(folder, "accuracy", ACCURACY)
+    first = (folder / "README.md").read_text(encoding="utf-8")
+    add_measurement(folder, "accuracy", ACCURACY)
+    assert (folder / "README.md").read_text(encoding="utf-8") == first
+
+
+def test_pruning_table_has_a_row_a_method(folder) -> None:
+    marks = "<!-- pruning -->\n<!-- end of pruning -->\n"
+    (folder / "README.md").write_text(marks, encoding="utf-8")
+    rows = [
+        {"method": method, "keep_ratio": ratio, "right": 9, "total": 10}
+        for method in ("transprune", "random")
+        for ratio in (0.125, 1.0)
+    ]
+    add_measurement(folder, "pruning", {"seed": 1, "rows": rows})
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "| method | 100 % | 12.5 % |" in card
+    assert card.count("| random |") == 1
+
+
+def test_a_card_without_marks_is_an_error(folder) -> None:
+    (folder / "README.md").write_text("no marks\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="lacks the marks"):
+        add_measurement(folder, "accuracy", ACCURACY)
+
+
+def _tried(kind: str, *keeps: str) -> Tried:
+    return Tried(Asked(None, Question(kind, f"{kind}?", "a")), frozenset(keeps))
+
+
+def test_examples_show_the_best_the_worst_and_other_kinds() -> None:
+    dull = [_tried("what"), _tried("what"), _tried("count"), _tried("read")]
+    best, worst = _tried("where", "fastv"), _tried("exists", "transprune", "random")
+    chosen = choose([*dull, worst, best])
+    assert chosen[:2] == [best, worst]
+    assert len(chosen) == QUESTIONS
+    kinds = [one.asked.question.kind for one in chosen]
+    assert len(set(kinds)) == QUESTIONS
+    note = chosen[0].row()
+    assert note["method"] == "fastv"
+    assert note["note"] == "At 10 % FastV keeps the answer, Random loses it."
+    assert chosen[1].row()["note"] == "At 10 % ResPrune loses the answer, Random keeps it."
+    assert "note" not in chosen[2].row()
+
+
+def test_few_questions_are_all_shown() -> None:
+    assert len(choose([_tried("what"), _tried("where")])) == 2
