@@ -9,7 +9,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,12 @@ class StageTrace:
     @property
     def cut(self) -> float:
         """Lowest score among the kept tokens; NaN where none was kept."""
-        kept = self.scores[np.isin(self.alive, self.kept)]
+        return self.cut_without(())
+
+    def cut_without(self, tokens: Sequence[int]) -> float:
+        """Lowest score among the kept tokens other than `tokens`; NaN where there is none."""
+        counted = np.setdiff1d(self.kept, np.asarray(tokens, dtype=np.int64))
+        kept = self.scores[np.isin(self.alive, counted)]
         return float(kept.min()) if kept.size else float("nan")
 
     def ranked(self, tokens: np.ndarray) -> np.ndarray:

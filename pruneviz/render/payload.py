@@ -70,7 +70,7 @@ def view_payload(
         "cells": _pack(grid.token_cell, "<i4"),
         "tokens": pruned.num_visual,
         "method": pruned.method,
-        "stages": [_stage(stage, pruned.num_visual) for stage in pruned.stages],
+        "stages": [_stage(stage, pruned) for stage in pruned.stages],
         "order": _pack(pruned.keep_order, "<i4"),
         "exact": bool(exact_prefix and len(pruned.stages) == 1),
         "perLayer": [list(baseline.tokens_per_layer), list(pruned.tokens_per_layer)],
@@ -101,13 +101,15 @@ def _limit(length: int, most: float, start: float, end: float) -> tuple[int, int
     return int(begin), min(length, max(int(begin) + 1, round(begin + size)))
 
 
-def _stage(stage: StageTrace, num_visual: int) -> dict[str, Any]:
+def _stage(stage: StageTrace, trace: Trace) -> dict[str, Any]:
+    num_visual = trace.num_visual
     state = np.full(num_visual, FELL, dtype=np.uint8)
     state[stage.alive] = DROPPED
     state[stage.kept] = KEPT
     ranks = np.full(num_visual, -1, dtype=np.int32)
     ranks[stage.ranked(stage.alive)] = np.arange(1, len(stage.alive) + 1)
-    cut = stage.cut
+    # What was kept by hand did not have to reach the cut.
+    cut = stage.cut_without(trace.pins("keep"))
     return {
         "layer": stage.layer,
         "title": stage_title(stage.layer),
