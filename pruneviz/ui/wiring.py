@@ -50,7 +50,7 @@ def wire(session: Session, inputs: Inputs, results: Results, examples: list[Exam
     if inputs.gallery is not None:
         inputs.gallery.pick(
             _picker(examples),
-            None,
+            inputs.image,
             [inputs.image, inputs.question],
             queue=False,
             show_progress="hidden",
@@ -189,9 +189,13 @@ def _wire_method(inputs: Inputs) -> None:
     )
 
 
-def _picker(examples: list[Example]) -> Callable[[gr.EventData], list[Any]]:
-    def pick(event: gr.EventData) -> list[Any]:
+def _picker(examples: list[Example]) -> Callable[[str | None, gr.EventData], list[Any]]:
+    def pick(current: str | None, event: gr.EventData) -> list[Any]:
         found = gallery.picked(examples, event._data)
-        return list(found) if found else [gr.skip(), gr.skip()]
+        if found is None:
+            return [gr.skip(), gr.skip()]
+        path, question = found
+        # Set anew, even the same picture would count as another one and take its pins away.
+        return [gr.skip() if gallery.same_file(current, path) else path, question]
 
     return pick

@@ -148,3 +148,13 @@ def test_the_remembered_picture_is_bounded(session, tmp_path) -> None:
     asked = Question(str(tmp_path / "large.png"), QUESTION, "random", 50, 2)
     done = merge(list(ask(session, asked))).shown
     assert done.image.size == done.grid.image_size == (SIDE, SIDE // 2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4000, 30), (30, 900)])
+def test_odd_pictures_are_exported(session, tmp_path, cache, size) -> None:
+    draw((320, 240)).resize(size).save(tmp_path / "odd.png")
+    asked = Question(str(tmp_path / "odd.png"), QUESTION, "uniform", 10, 2)
+    held = Held(merge(list(ask(session, asked))).shown)
+    for name in ("figure.pdf", "layers.png"):
+        path, note = exporting.make_writer(name, cache)(held)
+        assert path, note

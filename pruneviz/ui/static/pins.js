@@ -1,7 +1,8 @@
 // Patches kept or dropped by hand: clicks, brush and keys, markers, what the server is told.
 const MODES = ["Look", "Keep", "Drop", "Erase"];
 const PIN_KEYS = { k: "Keep", d: "Drop", e: "Erase", Delete: "Erase" };
-const pins = { keep: new Set(), drop: new Set(), extra: 0, picture: "", mode: "Look", brushing: false };
+const pins = { keep: new Set(), drop: new Set(), extra: 0, picture: "", mode: "Look",
+  brushing: false, stroke: null };
 
 const pinned = () => pins.keep.size + pins.drop.size > 0;
 const sorted = (set) => [...set].sort((a, b) => a - b);
@@ -23,14 +24,17 @@ function adoptPins(data) {
   view.ranBudget = view.budget = data.budget;
 }
 
-function setPin(token, mode) {
-  if (token < 0) return;
-  pins.keep.delete(token);
-  pins.drop.delete(token);
-  if (mode === "Keep") pins.keep.add(token);
-  if (mode === "Drop") pins.drop.add(token);
+function setPins(tokens, mode) {
+  const before = pinText();
+  for (const token of tokens) {
+    if (token < 0) continue;
+    pins.keep.delete(token);
+    pins.drop.delete(token);
+    if (mode === "Keep") pins.keep.add(token);
+    if (mode === "Drop") pins.drop.add(token);
+  }
   pins.extra = Math.min(pins.extra, pins.keep.size);
-  settle();
+  if (pinText() !== before) settle();
 }
 
 function clearPins() {
@@ -123,9 +127,18 @@ function pinBar() {
   $(".pv-canvas").classList.toggle("pv-brush", pins.mode !== "Look");
 }
 
+// From where the pointer was last: a fast stroke must not leave gaps.
 function brush(event) {
-  const token = tokenAt(cellUnder(event));
-  setPin(token, pins.mode);
+  const canvas = event.currentTarget, tokens = [];
+  const [x, y] = pins.stroke || [event.clientX, event.clientY];
+  const across = event.clientX - x, down = event.clientY - y;
+  const steps = Math.max(1, Math.ceil(Math.hypot(across, down) / 4));
+  for (let step = 1; step <= steps; step++) {
+    tokens.push(tokenAt(cellUnder({ currentTarget: canvas,
+      clientX: x + across * step / steps, clientY: y + down * step / steps })));
+  }
+  pins.stroke = [event.clientX, event.clientY];
+  setPins(tokens, pins.mode);
 }
 
 function wirePins() {
@@ -138,6 +151,7 @@ function wirePins() {
   canvas.addEventListener("pointerdown", (event) => {
     if (!view.ready || pins.mode === "Look" || event.button) return;
     pins.brushing = true;
+    pins.stroke = null;
     canvas.setPointerCapture(event.pointerId);
     brush(event);
   });
@@ -151,7 +165,7 @@ function wirePins() {
     const mode = PIN_KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key] || own;
     if (!mode) return;
     event.preventDefault();
-    setPin(tokenAt(view.cursor), mode);
+    setPins([tokenAt(view.cursor)], mode);
   });
   $(".pv-again").addEventListener("click", () => trigger("again", {}));
   $(".pv-clear").addEventListener("click", clearPins);
