@@ -4,6 +4,7 @@ from pruneviz.methods import (
     Chain,
     FastV,
     FoPru,
+    Pinned,
     PyramidDrop,
     Random,
     ResPrune,
@@ -13,7 +14,7 @@ from pruneviz.methods import (
     list_methods,
 )
 from pruneviz.models import LoadedModel, load_model
-from pruneviz.pruning import Run, observe, prune
+from pruneviz.pruning import Run, best_dropped, give_back, observe, prune
 from pruneviz.trace import StageTrace, Trace
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = [
     "FastV",
     "FoPru",
     "LoadedModel",
+    "Pinned",
     "PyramidDrop",
     "Random",
     "ResPrune",
@@ -31,7 +33,9 @@ __all__ = [
     "Trace",
     "TransPrune",
     "Uniform",
+    "best_dropped",
     "get_method",
+    "give_back",
     "list_methods",
     "load_model",
     "observe",

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pruneviz import render
 from pruneviz.engine import Comparison, Prepared, Session, Settings, read_image
 from pruneviz.engine.benchmark import benchmark
 from pruneviz.errors import PruneVizError
-from pruneviz.methods import Method, get_method, list_methods
+from pruneviz.export import model_title, write_results
+from pruneviz.methods import Method, Pinned, get_method, list_methods
+from pruneviz.methods.ranges import read_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.models import load_model
 from pruneviz.models.loading import DTYPES, EMBEDDED
@@ -72,6 +73,16 @@ def add_question_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="another setting of the method, such as alpha=0.3; may be given several times",
     )
+    for name, what in (("keep", "kept"), ("drop", "dropped")):
+        parser.add_argument(
+            f"--pin-{name}",
+            default="",
+            metavar="TOKENS",
+            help=f"visual tokens {what} by hand, such as 3,7-9 (counted from 0, row by row)",
+        )
+    parser.add_argument(
+        "--pin-extra", type=int, default=0, help="tokens kept beyond the method's own number"
+    )
     add_model_arguments(parser)
 
 
@@ -100,7 +111,8 @@ def run_ask(args: argparse.Namespace) -> int:
     comparison = session.compare(prepared, method, how)
     sys.stdout.write(summary(comparison))
     if args.out is not None:
-        files = write_results(args.out, prepared, comparison)
+        model = model_title(session.loaded.name)
+        files = write_results(args.out, prepared.image, comparison, model)
         sys.stdout.write("Written: " + ", ".join(str(file) for file in files) + "\n")
     return 0
 
@@ -128,10 +140,13 @@ def start(args: argparse.Namespace) -> tuple[Session, Method, Prepared]:
     for name in ("keep_ratio", "keep_tokens"):
         if getattr(args, name) is not None:
             settings[name] = getattr(args, name)
-    get_method(args.method, num_layers=CHECK_DEPTH, **settings)
+    pins = read_ranges(args.pin_keep), read_ranges(args.pin_drop), args.pin_extra
+    Pinned(get_method(args.method, num_layers=CHECK_DEPTH, **settings), *pins)
     image = read_image(args.image)
     session = Session(load_model(args.model, args.device, args.dtype, args.quantisation))
     method = get_method(args.method, num_layers=session.num_layers, **settings)
+    if any(pins):
+        method = Pinned(method, *pins)
     return session, method, session.prepare(image, args.question)
 
 
@@ -166,30 +181,3 @@ def summary(comparison: Comparison) -> str:
         )
     lines += [f"Do not trust this answer: {hint}" for hint in comparison.hints]
     return "\n".join(lines) + "\n"
-
-
-def write_results(folder: Path, prepared: Prepared, comparison: Comparison) -> list[Path]:
-    """Write answers, traces, masks, layer sheets and a figure; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    base, pruned, grid = comparison.baseline, comparison.pruned, comparison.grid
-    files = [folder / name for name in ("answers.json", "trace.json", "baseline_trace.json")]
-    text = json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False)
-    files[0].write_text(text + "\n", encoding="utf-8")
-    pruned.trace.to_json(files[1])
-    base.trace.to_json(files[2])
-    for number in range(len(pruned.trace.stages)):
-        files.append(folder / f"mask_stage{number + 1}.png")
-        render.mask_overlay(prepared.image, grid, pruned.trace, number).save(files[-1])
-    for name, trace in (("baseline", base.trace), ("pruned", pruned.trace)):
-        for signal in trace.signals:
-            files.append(folder / f"{name}_{signal}.png")
-            render.layer_sheet(trace, grid, signal).save(files[-1])
-    files.append(folder / "figure.pdf")
-    titles = [
-        f"Q: {comparison.question}",
-        f"Baseline: {base.text}",
-        f"{pruned.label}: {pruned.text}",
-    ]
-    figure = render.comparison_figure(prepared.image, grid, base.trace, pruned.trace, titles)
-    figure.savefig(files[-1])
-    return files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,6 +52,14 @@ class PatchGrid:
         placed = self.token_cell >= 0
         flat[self.token_cell[placed]] = np.asarray(values, dtype=np.float32)[placed]
         return flat.reshape(self.rows, self.columns)
+
+    def resized(self, size: tuple[int, int]) -> PatchGrid:
+        """The same grid on the image scaled to another width and height."""
+        across, down = size[0] / self.image_size[0], size[1] / self.image_size[1]
+        boxes = self.boxes * np.array([across, down, across, down], dtype=np.float32)
+        left, top, right, bottom = self.seen
+        seen = (left * across, top * down, right * across, bottom * down)
+        return replace(self, image_size=size, boxes=boxes, seen=seen)
 
     @classmethod
     def regular(

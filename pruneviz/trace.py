@@ -9,7 +9,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,18 @@ class StageTrace:
     @property
     def cut(self) -> float:
         """Lowest score among the kept tokens; NaN where none was kept."""
-        kept = self.scores[np.isin(self.alive, self.kept)]
+        return self.cut_without(())
+
+    def cut_without(self, tokens: Sequence[int]) -> float:
+        """Lowest score among the kept tokens other than `tokens`; NaN where there is none."""
+        counted = np.setdiff1d(self.kept, np.asarray(tokens, dtype=np.int64))
+        kept = self.scores[np.isin(self.alive, counted)]
         return float(kept.min()) if kept.size else float("nan")
+
+    def ranked(self, tokens: np.ndarray) -> np.ndarray:
+        """`tokens`, all of them alive here, by falling score."""
+        scores = self.scores[np.searchsorted(self.alive, tokens)]
+        return tokens[np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +129,26 @@ class Trace:
         for number, stage in enumerate(self.stages):
             stage_of[stage.dropped] = number
         return stage_of
+
+    @property
+    def keep_order(self) -> np.ndarray:
+        """All tokens, the one that would be kept longest first: int64 ``[num_visual]``.
+
+        Those kept to the end by their last score, then stage by stage those that fell late before
+        those that fell early. Of a pinned run, everything that reached the last stage is ranked
+        by its score there, so that a pin alone gives no rank.
+        """
+        if not self.stages:
+            return np.arange(self.num_visual)
+        last = self.stages[-1]
+        first = [last.alive] if self.method == "pinned" else [last.kept, last.dropped]
+        parts = [last.ranked(tokens) for tokens in first]
+        parts.extend(stage.ranked(stage.dropped) for stage in self.stages[-2::-1])
+        return np.concatenate(parts).astype(np.int64)
+
+    def pins(self, kind: str) -> tuple[int, ...]:
+        """Tokens pinned by hand, `kind` ``"keep"`` or ``"drop"``; none in an unpinned run."""
+        return tuple(self.parameters[kind]) if self.method == "pinned" else ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, ready for JSON (NaN becomes None)."""

@@ -5,6 +5,7 @@ from pruneviz.methods.chain import Chain
 from pruneviz.methods.controls import Random, Uniform
 from pruneviz.methods.fastv import FastV
 from pruneviz.methods.fopru import FoPru
+from pruneviz.methods.pinned import Pinned
 from pruneviz.methods.pyramiddrop import PyramidDrop
 from pruneviz.methods.registry import get_method, list_methods
 from pruneviz.methods.resprune import ResPrune
@@ -15,6 +16,7 @@ __all__ = [
     "FastV",
     "FoPru",
     "Method",
+    "Pinned",
     "PyramidDrop",
     "Random",
     "ResPrune",

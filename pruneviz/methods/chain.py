@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from pruneviz.methods.base import Method, Positions, Scores, Stage, StageContext, TransitionSpec
+from pruneviz.methods.pinned import Pinned
 
 
 @dataclass(frozen=True, init=False)
@@ -37,6 +38,8 @@ class Chain(Method):
             object.__setattr__(self, unused, None)
         if not self.methods:
             raise ValueError("Chain needs at least one method.")
+        if any(isinstance(method, Pinned) for method in self.methods):
+            raise ValueError("Put the pins around the chain: Pinned(Chain([...]), keep=...).")
         for earlier, later in pairwise(self.methods):
             if earlier.stages()[-1].layer >= later.stages()[0].layer:
                 raise ValueError(

@@ -3,13 +3,18 @@
 from pruneviz.render.figures import comparison_figure
 from pruneviz.render.heatmaps import layer_sheet
 from pruneviz.render.labels import stage_title
+from pruneviz.render.layers import layer_figure
 from pruneviz.render.overlay import mask_overlay
+from pruneviz.render.paper import fitted, save_figure
 from pruneviz.render.payload import view_payload
 
 __all__ = [
     "comparison_figure",
+    "fitted",
+    "layer_figure",
     "layer_sheet",
     "mask_overlay",
+    "save_figure",
     "stage_title",
     "view_payload",
 ]

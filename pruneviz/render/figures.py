@@ -1,4 +1,4 @@
-"""Figures for papers: masks per stage and the staircase of visual tokens."""
+"""Figures for papers: masks per stage, the staircase of visual tokens, a caption."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from PIL import Image
 from pruneviz.geometry import PatchGrid
 from pruneviz.render.labels import stage_title
 from pruneviz.render.overlay import mask_overlay
+from pruneviz.render.paper import DPI, LEADING, SHOT, SIZE, WIDTH, fitted, paper_style, wrapped
 from pruneviz.trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BASELINE, PRUNED = "#6b7280", "#b4431f"
-PANEL = 2.7
-"""Side of one picture in inches."""
+BASELINE, PRUNED, INK, MUTED = "#6b7280", "#b4431f", "#111827", "#4b5563"
+MARGIN, GAP, NAME = 0.1, 0.12, 0.2
+"""Inches: around everything, between panels, and for the name above each."""
+STAIRS, AXIS = 1.5, 0.42
+"""Inches: height of the staircase, and of the numbers below it."""
+ACROSS = 4
+SMALL = 7.0
 
 
 def comparison_figure(
@@ -26,6 +31,8 @@ def comparison_figure(
     baseline: Trace,
     pruned: Trace,
     title: Sequence[str] = (),
+    caption: str = "",
+    label: str = "",
 ) -> Figure:
     """Draw the image, what is left after every stage, and visual tokens per layer.
 
@@ -38,52 +45,117 @@ def comparison_figure(
     baseline, pruned : Trace
         Both runs.
     title : sequence of str
-        Lines above the figure, such as the question and both answers.
+        Above the figure, such as the question and both answers; each is wrapped to at most
+        three lines and then cut off.
+    caption : str
+        Below the figure, at most eight lines.
+    label : str
+        Name of the pruned run; default: the method's.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Save it with ``savefig`` as PDF (text stays text), SVG or PNG.
+        As wide as the text of a two-column page. Write it with :func:`save_figure`.
     """
-    import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    shots = [("Original", image.convert("RGB"))]
-    for number, stage in enumerate(pruned.stages):
-        name = f"{stage_title(stage.layer)}: {len(stage.kept)} of {pruned.num_visual}"
-        shots.append((name, mask_overlay(image, grid, pruned, number)))
-    aspect = min(max(image.height / image.width, 0.4), 1.6)
-    head = 0.24 * len(title) + 0.15
-    with matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "font.size": 9}):
-        size = (max(PANEL * len(shots), 6.0), PANEL * aspect + 2.6 + head)
-        engine = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - head / size[1]))
-        figure = Figure(figsize=size, layout=engine)
-        for number, line in enumerate(title):
-            y = 1 - (0.12 + 0.24 * number) / size[1]
-            figure.text(0.01, y, line, va="top", ha="left", wrap=True, parse_math=False)
-        grids = figure.add_gridspec(2, len(shots), height_ratios=(PANEL * aspect, 2.3))
+    shots = _shots(image, grid, pruned)
+    head = [line for text in title for line in wrapped(text, WIDTH - 2 * MARGIN)]
+    foot = wrapped(caption, WIDTH - 2 * MARGIN, SMALL, most=8) if caption else []
+    # One picture beside the staircase looks better than below it.
+    beside = len(shots) <= 2
+    across = 3 if beside else min(ACROSS, len(shots))
+    rows = -(-len(shots) // across)
+    wide = (WIDTH - 2 * MARGIN - (across - 1) * GAP) / across
+    high = wide * min(max(image.height / image.width, 0.4), 1.6)
+    above = MARGIN + _block(head, SIZE)
+    middle = rows * (high + NAME) + (0.0 if beside else STAIRS + 0.12) + AXIS
+    total = above + middle + _block(foot, SMALL) + MARGIN
+    with paper_style():
+        figure = Figure(figsize=(WIDTH, total), dpi=DPI)
+        write_lines(figure, head, MARGIN, SIZE, INK)
         for number, (name, shot) in enumerate(shots):
-            axes = figure.add_subplot(grids[0, number])
-            axes.imshow(shot, interpolation="nearest")
-            axes.set_title(name, fontsize=9)
+            row, column = divmod(number, across)
+            x, y = MARGIN + column * (wide + GAP), above + row * (high + NAME)
+            axes = place(figure, x, y + NAME, wide, high)
+            axes.imshow(shot, interpolation="antialiased")
             axes.set_axis_off()
-        _staircase(figure.add_subplot(grids[1, :]), baseline, pruned)
+            name_panel(figure, x, y, name)
+        _place_stairs(figure, baseline, pruned, label, above, rows, wide, high, beside)
+        write_lines(figure, foot, above + middle, SMALL, MUTED)
     return figure
 
 
-def _staircase(axes: Any, baseline: Trace, pruned: Trace) -> None:
-    for trace, name, colour in (
-        (baseline, "baseline", BASELINE),
-        (pruned, pruned.method, PRUNED),
+def place(figure: Figure, x: float, y: float, wide: float, high: float) -> Any:
+    """Axes at a place counted in inches from the upper left corner."""
+    width, height = figure.get_size_inches()
+    return figure.add_axes((x / width, 1 - (y + high) / height, wide / width, high / height))
+
+
+def name_panel(figure: Figure, x: float, y: float, name: str, **style: Any) -> None:
+    """The name of a panel, its upper left corner given in inches."""
+    width, height = figure.get_size_inches()
+    style = dict[str, Any](fontsize=SMALL + 0.5, color=INK) | style
+    figure.text(x / width, 1 - (y + 0.02) / height, name, va="top", parse_math=False, **style)
+
+
+def write_lines(figure: Figure, lines: list[str], y: float, size: float, colour: str) -> None:
+    """Lines of text from `y` inches below the upper edge on."""
+    for number, line in enumerate(lines):
+        below = y + number * size * LEADING / 72
+        name_panel(figure, MARGIN, below - 0.02, line, fontsize=size, color=colour)
+
+
+def _block(lines: list[str], size: float) -> float:
+    """Height of some lines and the gap after them, in inches."""
+    return len(lines) * size * LEADING / 72 + 0.08 if lines else 0.0
+
+
+def _shots(image: Image.Image, grid: PatchGrid, pruned: Trace) -> list[tuple[str, Image.Image]]:
+    small, cells = fitted(image, grid, SHOT)
+    shots = [("Original", small)]
+    for number, stage in enumerate(pruned.stages):
+        name = f"{stage_title(stage.layer)}: {len(stage.kept)} of {pruned.num_visual}"
+        shots.append((name, mask_overlay(small, cells, pruned, number)))
+    return shots
+
+
+def _place_stairs(
+    figure: Figure,
+    baseline: Trace,
+    pruned: Trace,
+    label: str,
+    above: float,
+    rows: int,
+    wide: float,
+    high: float,
+    beside: bool,
+) -> None:
+    axis = 0.5
+    if beside:
+        x = MARGIN + 2 * (wide + GAP)
+        axes = place(figure, x + axis, above + NAME, wide - axis, high)
+    else:
+        y = above + rows * (high + NAME) + 0.12
+        axes = place(figure, MARGIN + axis, y, WIDTH - 2 * MARGIN - axis, STAIRS)
+    _staircase(axes, baseline, pruned, label or pruned.method)
+
+
+def _staircase(axes: Any, baseline: Trace, pruned: Trace, label: str) -> None:
+    for trace, name, colour, line in (
+        (baseline, "Baseline", BASELINE, "--"),
+        (pruned, label, PRUNED, "-"),
     ):
         counts = trace.tokens_per_layer
         edges = [layer + 0.5 for layer in range(len(counts) + 1)]
-        label = f"{name}: {trace.layer_average:.0f} on average"
-        axes.stairs(counts, edges, label=label, color=colour, linewidth=2, baseline=None)
-    axes.set_xlabel("Decoder layer")
-    axes.set_ylabel("Visual tokens")
+        text = f"{name}: {trace.layer_average:.0f} on average"
+        axes.stairs(
+            counts, edges, label=text, color=colour, linewidth=1.6, baseline=None, linestyle=line
+        )
+    axes.set_xlabel("Decoder layer", fontsize=SMALL + 0.5, labelpad=2)
+    axes.set_ylabel("Visual tokens", fontsize=SMALL + 0.5, labelpad=3)
+    axes.tick_params(labelsize=SMALL, length=2.5)
     axes.set_ylim(0, max(baseline.num_visual, 1) * 1.08)
     axes.set_xlim(0.5, len(baseline.tokens_per_layer) + 0.5)
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(frameon=False, loc="lower left", fontsize=SMALL, handlelength=1.6)
     axes.spines[["top", "right"]].set_visible(False)

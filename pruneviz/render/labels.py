@@ -38,6 +38,8 @@ COMPONENT_NOTES = {
 
 def formula(method: str, parameters: Mapping[str, Any]) -> str:
     """How a method makes its score from its terms, in one line; empty where there is no more."""
+    if method == "pinned":
+        return formula(parameters["method"]["name"], parameters["method"])
     alpha = parameters.get("alpha", 0.5)
     if method == "transprune":
         signal = parameters.get("signal", "both")

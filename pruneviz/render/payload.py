@@ -54,9 +54,8 @@ def view_payload(
     Returns
     -------
     dict
-        JSON-serialisable; see the keys below. ``order`` ranks all tokens: those kept to the end
-        by their last score, then stage by stage those that fell late before those that fell
-        early. Its first k tokens are what the page previews for another budget.
+        JSON-serialisable; see the keys below. ``order`` is the run's `keep_order`: its first k
+        tokens are what the page previews for another budget.
     """
     window = view_window(grid)
     return {
@@ -71,8 +70,8 @@ def view_payload(
         "cells": _pack(grid.token_cell, "<i4"),
         "tokens": pruned.num_visual,
         "method": pruned.method,
-        "stages": [_stage(stage, pruned.num_visual) for stage in pruned.stages],
-        "order": _pack(keep_order(pruned), "<i4"),
+        "stages": [_stage(stage, pruned) for stage in pruned.stages],
+        "order": _pack(pruned.keep_order, "<i4"),
         "exact": bool(exact_prefix and len(pruned.stages) == 1),
         "perLayer": [list(baseline.tokens_per_layer), list(pruned.tokens_per_layer)],
         "signals": _signals(baseline, pruned),
@@ -94,22 +93,6 @@ def view_window(grid: PatchGrid) -> tuple[int, int, int, int]:
     return x0, y0, x1, y1
 
 
-def keep_order(trace: Trace) -> np.ndarray:
-    """All tokens, the one that would be kept longest first: int64 ``[num_visual]``."""
-    parts: list[np.ndarray] = []
-    if not trace.stages:
-        return np.arange(trace.num_visual)
-    last = trace.stages[-1]
-    parts.append(_by_score(last, last.kept))
-    parts.extend(_by_score(stage, stage.dropped) for stage in reversed(trace.stages))
-    return np.concatenate(parts).astype(np.int64)
-
-
-def _by_score(stage: StageTrace, tokens: np.ndarray) -> np.ndarray:
-    scores = stage.scores[np.searchsorted(stage.alive, tokens)]
-    return tokens[np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")]
-
-
 def _limit(length: int, most: float, start: float, end: float) -> tuple[int, int]:
     if length <= most:
         return 0, length
@@ -118,13 +101,15 @@ def _limit(length: int, most: float, start: float, end: float) -> tuple[int, int
     return int(begin), min(length, max(int(begin) + 1, round(begin + size)))
 
 
-def _stage(stage: StageTrace, num_visual: int) -> dict[str, Any]:
+def _stage(stage: StageTrace, trace: Trace) -> dict[str, Any]:
+    num_visual = trace.num_visual
     state = np.full(num_visual, FELL, dtype=np.uint8)
     state[stage.alive] = DROPPED
     state[stage.kept] = KEPT
     ranks = np.full(num_visual, -1, dtype=np.int32)
-    ranks[_by_score(stage, stage.alive)] = np.arange(1, len(stage.alive) + 1)
-    cut = stage.cut
+    ranks[stage.ranked(stage.alive)] = np.arange(1, len(stage.alive) + 1)
+    # What was kept by hand did not have to reach the cut.
+    cut = stage.cut_without(trace.pins("keep"))
     return {
         "layer": stage.layer,
         "title": stage_title(stage.layer),

@@ -17,6 +17,8 @@ from pruneviz.ui import methods, texts
 from pruneviz.ui.answers import answer_card, waiting_card
 from pruneviz.ui.costs import cost_html
 from pruneviz.ui.fidelity import fidelity_html
+from pruneviz.ui.pins import Pins, for_canvas, pins_of
+from pruneviz.ui.shown import Shown
 from pruneviz.ui.status import status_html
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ class Question:
         Longest answer.
     options : dict
         Values of the methods' options.
+    pins : Pins
+        Patches kept or dropped by hand.
     """
 
     image: str | None
@@ -50,6 +54,7 @@ class Question:
     keep_percent: float = 25.0
     max_new_tokens: int = 48
     options: dict[str, Any] = field(default_factory=dict)
+    pins: Pins = field(default_factory=Pins)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Screen:
     fidelity: str | None = None
     view: dict[str, Any] | None = None
     cost: str | None = None
+    shown: Shown | None = None
 
 
 def ask(session: Session, question: Question) -> Iterator[Screen]:
@@ -94,7 +100,8 @@ def prepare(session: Session, question: Question) -> tuple[Prepared, Method]:
     method = methods.make(
         question.method, question.keep_percent / 100, session.num_layers, question.options
     )
-    return session.prepare(question.image, question.text), method
+    prepared = session.prepare(question.image, question.text)
+    return prepared, question.pins.on(method, prepared.image)
 
 
 def explain(error: Exception) -> str:
@@ -119,7 +126,7 @@ def _ask(session: Session, question: Question) -> Iterator[Screen]:
     with closing(session.ask(prepared, method, settings)) as events:
         for event in events:
             if event.comparison is not None:
-                yield finished(session, prepared, method, event.comparison)
+                yield finished(session, question, prepared, method, event.comparison)
             elif event.kind == "status":
                 yield Screen(status=status_html(event.text, "busy"))
             elif event.answer is not None or time.monotonic() - shown > REFRESH:
@@ -128,7 +135,9 @@ def _ask(session: Session, question: Question) -> Iterator[Screen]:
                 yield Screen(**{event.kind: card})
 
 
-def finished(session: Session, prepared: Prepared, method: Method, done: Comparison) -> Screen:
+def finished(
+    session: Session, question: Question, prepared: Prepared, method: Method, done: Comparison
+) -> Screen:
     """The whole result."""
     total, left = done.grid.num_tokens, len(done.pruned.trace.kept)
     percent = f"{100 * left / total:.3g} %" if total else "none"
@@ -156,8 +165,10 @@ def finished(session: Session, prepared: Prepared, method: Method, done: Compari
             done.baseline.trace,
             done.pruned.trace,
             methods.nested(method),
-        ),
+        )
+        | for_canvas(method, prepared.image, total),
         cost=cost_html(done, small=is_small(session)),
+        shown=Shown.of(question, pins_of(method), prepared, done, session.loaded.name),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import filecmp
 import io
 from typing import Any
 
@@ -46,6 +47,14 @@ def picked(examples: list[Example], data: Any) -> tuple[str, str, Tip | None] | 
         return str(example.image), example.questions[index], example.tip(index)
     except (KeyError, IndexError, TypeError, ValueError):
         return None
+
+
+def same_file(current: str | None, path: str) -> bool:
+    """Whether the picture that is set, a copy made by Gradio, is this one."""
+    try:
+        return current is not None and filecmp.cmp(current, path, shallow=False)
+    except OSError:
+        return False
 
 
 def _index(value: Any) -> int:

@@ -29,6 +29,12 @@ class Inputs:
     options: dict[str, Any]
     length: gr.Slider
     auto: gr.Checkbox
+    pins: gr.Textbox
+
+    def settings(self) -> list[Any]:
+        """Everything that a link restores, in the order of a :class:`Question`'s fields."""
+        fields = [self.image, self.question, self.method, self.keep, self.length]
+        return [*fields, *self.options.values()]
 
 
 def create(examples: list[Example], rerun: bool) -> Inputs:
@@ -91,8 +97,10 @@ def create(examples: list[Example], rerun: bool) -> Inputs:
     with gr.Accordion("More settings", open=False):
         options = _options(shown)
         length = gr.Slider(1, 256, 48, step=1, label="Longest answer (tokens)")
+    # The canvas keeps the pins; a script puts them in whenever something is asked.
+    pins = gr.Textbox(visible=False)
     return Inputs(
-        image, examples_row, question, method, about, keep, ask, stop, options, length, auto
+        image, examples_row, question, method, about, keep, ask, stop, options, length, auto, pins
     )
 
 

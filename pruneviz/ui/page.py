@@ -8,7 +8,7 @@ import gradio as gr
 
 from pruneviz.engine import Session
 from pruneviz.models.loading import EMBEDDED
-from pruneviz.ui import api, inputs, results, texts, wiring
+from pruneviz.ui import api, inputs, loading, results, texts, wiring
 from pruneviz.ui.asking import Question, is_small
 from pruneviz.ui.examples import Example, load_examples
 from pruneviz.ui.knows import about_model
@@ -49,8 +49,7 @@ def build(session: Session, examples: list[Example] | None = None) -> gr.Blocks:
             with gr.Column(scale=1, min_width=340, elem_classes="pv-right"):
                 shown = results.create(opening is not None)
         wiring.wire(session, asked, shown, examples)
-        if opening is not None:
-            wiring.wire_opening(page, opening, shown)
+        loading.wire(page, session, opening, asked, shown, examples)
         api.register(session)
     page.queue(max_size=QUEUE, default_concurrency_limit=4)
     return page

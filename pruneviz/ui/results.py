@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
-from pruneviz.ui import texts, view
+from pruneviz.ui import exporting, texts, view
 from pruneviz.ui.answers import empty_card
 from pruneviz.ui.status import status_html
 
@@ -21,10 +22,12 @@ class Results:
     fidelity: gr.HTML
     view: gr.HTML
     cost: gr.HTML
+    export: exporting.Panel
 
-    def outputs(self) -> list[gr.HTML]:
-        """All of them, in order."""
-        return [self.status, self.baseline, self.pruned, self.fidelity, self.view, self.cost]
+    def outputs(self) -> list[Any]:
+        """All of them, in order; last the result that can be exported."""
+        shown = [self.status, self.baseline, self.pruned, self.fidelity, self.view, self.cost]
+        return [*shown, self.export.held]
 
 
 def create(opening: bool = False) -> Results:
@@ -45,6 +48,7 @@ def create(opening: bool = False) -> Results:
                 apply_default_css=False,
             )
     fidelity = gr.HTML("", elem_id="pv-fidelity", apply_default_css=False)
+    panel = exporting.create()
     canvas = view.create()
     cost = gr.HTML("", elem_id="pv-cost", apply_default_css=False)
-    return Results(status, baseline, pruned, fidelity, canvas, cost)
+    return Results(status, baseline, pruned, fidelity, canvas, cost, panel)

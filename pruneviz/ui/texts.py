@@ -31,6 +31,16 @@ READY = "Ready. Choose a picture, ask a question."
 STOPPED = "Stopped. The answers show what had arrived; what is below is the run before."
 READING = "Reading the picture …"
 
+NOTHING_TO_EXPORT = "There is no result to export yet, or it is over an hour old. Ask first."
+LINK_COPIED = "Link copied: it brings back the example, question, method, settings and pins."
+LINK_WITHOUT_PICTURE = (
+    "Link copied, without your picture: it stays on this machine. Whoever opens the link finds "
+    "question, method and settings, and has to add the picture; pins are left out with it."
+)
+COMMAND_COPIED = "Command copied: it repeats this result and writes all files to a folder."
+COMMAND_OWN_PICTURE = "Command copied. Run it where your picture lies, or put its path in."
+LINK_NEEDS_PICTURE = "This link came without its picture. Add one, then press Ask."
+
 COST_NOTE = (
     "Everything but the times is computed from the lengths that really ran, so it holds on any "
     "machine."

@@ -8,12 +8,14 @@ from typing import Any
 import gradio as gr
 
 from pruneviz.engine import Session
-from pruneviz.ui import gallery, methods, texts
+from pruneviz.errors import InputError
+from pruneviz.ui import exporting, gallery, methods, texts
 from pruneviz.ui.asking import Question, Screen, ask
 from pruneviz.ui.examples import Example
 from pruneviz.ui.inputs import Inputs
-from pruneviz.ui.opening import Opening
+from pruneviz.ui.pins import read_pins
 from pruneviz.ui.results import Results
+from pruneviz.ui.shown import Held
 from pruneviz.ui.status import status_html
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": 1}
@@ -22,6 +24,7 @@ SCROLL_SCRIPT = (
     "() => { if (window.innerWidth <= 1000) document.getElementById('pv-status')"
     ".scrollIntoView({ block: 'start' }); }"
 )
+PICTURE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:picture')); }"
 KEEP_SCRIPT = (
     "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
 )
@@ -42,10 +45,12 @@ def wire(session: Session, inputs: Inputs, results: Results, examples: list[Exam
         api_visibility="private",
         show_progress="hidden",
     )
+    inputs.image.change(None, None, None, js=PICTURE_SCRIPT, api_visibility="private")
+    exporting.wire(results.export, examples)
     if inputs.gallery is not None:
         inputs.gallery.pick(
             _picker(examples),
-            None,
+            inputs.image,
             [inputs.image, inputs.question, inputs.method, inputs.keep],
             queue=False,
             show_progress="hidden",
@@ -63,23 +68,11 @@ def updates(screen: Screen) -> list[Any]:
         screen.view,
         screen.cost,
     )
-    return [gr.skip() if value is None else value for value in values]
-
-
-def wire_opening(page: gr.Blocks, opening: Opening, results: Results) -> None:
-    """Show a finished result as soon as the page is there."""
-    page.load(
-        lambda: updates(opening()),
-        None,
-        results.outputs(),
-        show_progress="hidden",
-        api_visibility="private",
-        **MODEL,
-    )
+    held = None if screen.shown is None else Held(screen.shown)
+    return [gr.skip() if value is None else value for value in (*values, held)]
 
 
 def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
-    fields = [inputs.image, inputs.question, inputs.method, inputs.keep, inputs.length]
     buttons = [inputs.ask, inputs.stop]
     # On a phone the answers are far below the button.
     inputs.ask.click(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
@@ -90,13 +83,18 @@ def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
         "api_visibility": "private",
         **MODEL,
     }
-    values = [*fields, *inputs.options.values()]
+    values = [inputs.pins, *inputs.settings()]
     asked = gr.on(
         [inputs.ask.click, inputs.question.submit],
         ask_again,
         values,
         trigger_mode="once",
+        js=pin_script(0, len(values)),
         **shared,
+    )
+
+    again = results.view.again(
+        ask_again, values, trigger_mode="once", js=pin_script(0, len(values)), **shared
     )
 
     def rested(auto: bool, *now: Any) -> Iterator[list[Any]]:
@@ -106,10 +104,16 @@ def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
             # Gradio takes an empty generator for one that cleared everything.
             yield [*updates(Screen()), gr.skip(), gr.skip()]
 
-    moved = results.view.rest(rested, [inputs.auto, *values], trigger_mode="always_last", **shared)
+    moved = results.view.rest(
+        rested,
+        [inputs.auto, *values],
+        trigger_mode="always_last",
+        js=pin_script(1, len(values) + 1),
+        **shared,
+    )
     # Through the queue and after the cancelling, so that it comes behind what the run still sent.
     inputs.stop.click(
-        None, None, None, cancels=[asked, moved], queue=False, api_visibility="private"
+        None, None, None, cancels=[asked, again, moved], queue=False, api_visibility="private"
     ).then(
         _stopped,
         None,
@@ -119,13 +123,30 @@ def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
     )
 
 
+def pin_script(place: int, count: int) -> str:
+    """Script that puts the canvas's pins at one place among an event's inputs."""
+    return (
+        "(...values) => { const root = document.querySelector('#pv-view .pv-view');"
+        f" values[{place}] = (root && root.dataset.pins) || ''; return values.slice(0, {count}); }}"
+    )
+
+
 def _asker(session: Session, names: list[str]) -> Callable[..., Iterator[list[Any]]]:
     def run(
-        image: str | None, text: str, method: str, keep: float, length: float, *options: Any
+        pins: str,
+        image: str | None,
+        text: str,
+        method: str,
+        keep: float,
+        length: float,
+        *options: Any,
     ) -> Iterator[list[Any]]:
-        question = Question(
-            image, text, method, keep, int(length), dict(zip(names, options, strict=True))
-        )
+        chosen = dict(zip(names, options, strict=True))
+        try:
+            question = Question(image, text, method, keep, int(length), chosen, read_pins(pins))
+        except InputError as error:
+            yield [*updates(Screen(status=status_html(str(error), "error"))), *_idle()]
+            return
         yield [*updates(Screen()), *_busy()]
         screens = ask(session, question)
         try:
@@ -168,13 +189,14 @@ def _wire_method(inputs: Inputs) -> None:
     )
 
 
-def _picker(examples: list[Example]) -> Callable[[gr.EventData], list[Any]]:
-    def pick(event: gr.EventData) -> list[Any]:
+def _picker(examples: list[Example]) -> Callable[[str | None, gr.EventData], list[Any]]:
+    def pick(current: str | None, event: gr.EventData) -> list[Any]:
         found = gallery.picked(examples, event._data)
         if found is None:
             return [gr.skip()] * 4
-        image, question, tip = found
+        path, question, tip = found
         settings = [tip.method, tip.keep_percent] if tip else [gr.skip(), gr.skip()]
-        return [image, question, *settings]
+        # Set anew, even the same picture would count as another one and take its pins away.
+        return [gr.skip() if gallery.same_file(current, path) else path, question, *settings]
 
     return pick

@@ -1,5 +1,6 @@
 """The command line as a user meets it: in a process of its own for the main path."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -39,7 +40,12 @@ def test_ask_writes_everything(picture, tmp_path):
     names = {path.name for path in out.iterdir()}
     assert {f"mask_stage{n + 1}.png" for n in range(len(trace.stages))} <= names
     assert {f"{run}_{s}.png" for run in ("baseline", "pruned") for s in trace.signals} <= names
-    assert (out / "figure.pdf").read_bytes().startswith(b"%PDF")
+    for name in ("figure", "layers"):
+        assert (out / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    rows = list(csv.DictReader((out / "table.csv").open(encoding="utf-8")))
+    left = next(row for row in rows if row["quantity"] == "after the last stage")
+    assert left["pruned"] == str(len(trace.kept))
     with Image.open(out / "mask_stage1.png") as mask:
         assert mask.size[0] / mask.size[1] == pytest.approx(200 / 120, rel=0.1)
 
@@ -48,6 +54,16 @@ def test_settings_reach_the_method(picture, tmp_path):
     arguments = ["ask", str(picture), "Where?", "--method", "fopru", "--set", "strategy=row"]
     assert main([*arguments, "--keep-ratio", "0.5", "--out", str(tmp_path)]) == 0
     assert json.loads((tmp_path / "answers.json").read_text())["parameters"]["strategy"] == "row"
+
+
+def test_pins_reach_the_method(picture, tmp_path):
+    arguments = ["ask", str(picture), "Where?", "--method", "fopru", "--keep-ratio", "0.1"]
+    pins = ["--pin-keep", "0,250-252", "--pin-drop", "9", "--pin-extra", "2"]
+    assert main([*arguments, *pins, "--out", str(tmp_path)]) == 0
+    trace = Trace.from_json(tmp_path / "trace.json")
+    assert {0, 250, 251, 252} <= set(trace.kept.tolist())
+    assert 9 not in trace.kept
+    assert len(trace.kept) == int(trace.num_visual * 0.1) + 2
 
 
 def test_methods(capsys):
@@ -75,6 +91,10 @@ def test_bench(picture, capsys):
         (["--set", "beta=1"], "Its parameters"),
         (["--set", "beta"], "NAME=VALUE"),
         (["--set", "prune_layers=[7, 9, 1000]"], "TransPrune.at"),
+        (["--pin-keep", "a"], "written as 3,7-9"),
+        (["--pin-keep", "3", "--pin-drop", "1-4"], "as kept and as dropped: 3"),
+        (["--pin-drop", "99999"], "do not exist"),
+        (["--pin-extra", "-1"], "extra must be"),
         (["--max-new-tokens", "0"], "at least 1"),
         (["--model", "no/such/model"], "No model found"),
         (["--device", "abacus"], "Unknown device"),

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render import view_payload
-from pruneviz.render.payload import encode_signal, keep_order, view_window
+from pruneviz.render.payload import encode_signal, view_window
 
 
 def unpack(text: str, dtype: str) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_payload_is_strict_json_and_complete(image, grid, baseline, pruned) -> N
 
 
 def test_first_tokens_of_the_order_are_the_kept_ones(pruned) -> None:
-    order = keep_order(pruned)
+    order = pruned.keep_order
     assert sorted(order) == list(range(24))
     for stage in pruned.stages:
         assert set(order[: len(stage.kept)]) == set(stage.kept)

@@ -84,6 +84,16 @@ def test_nonsense_from_the_gallery_is_ignored(examples, data) -> None:
     assert gallery.picked(examples, data) is None
 
 
+def test_a_copy_of_the_same_picture_is_known(examples, tmp_path) -> None:
+    first, second = (str(example.image) for example in examples)
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(examples[0].image.read_bytes())
+    assert gallery.same_file(str(copy), first)
+    assert not gallery.same_file(str(copy), second)
+    assert not gallery.same_file(None, first)
+    assert not gallery.same_file(str(tmp_path / "gone.png"), first)
+
+
 def test_gallery_choice(examples) -> None:
     path, question, tip = gallery.picked(examples, {"image": 0, "question": 1})
     assert tip is examples[0].tip(1)

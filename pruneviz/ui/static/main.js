@@ -35,12 +35,13 @@ function adopt(data, picture) {
   view.cellToken = new Int32Array(view.rows * view.columns).fill(-1);
   view.cells.forEach((cell, token) => { if (cell >= 0) view.cellToken[cell] = token; });
   view.stage = view.stages.length;
+  adoptPins(data);
   const layers = data.perLayer[1].length;
   const firstCut = view.stages.length ? view.stages[0].layer : 1;
   view.layer = Math.min(layers, Math.max(1, firstCut)) - 1;
   root.dataset.state = "ready";
   controls();
-  refresh();
+  settle();
   sheet();
 }
 
@@ -92,9 +93,10 @@ function layerControls() {
 function refresh() {
   press($(".pv-stages"), view.preview === null ? view.stage : -1);
   $(".pv-show").disabled = view.stage === 0 || view.preview !== null;
+  paint();
   badge();
   legend();
-  paint();
+  pinBar();
   readout();
   $(".pv-text p").textContent = asText();
 }
@@ -143,11 +145,11 @@ function keys(event) {
 
 function wire(canvas, find) {
   canvas.addEventListener("pointermove", (event) => {
-    if (view.ready && !view.pinned) point(find(event));
+    if (view.ready && !view.pinned && !pins.brushing) point(find(event));
   });
   canvas.addEventListener("pointerleave", () => { if (!view.pinned) point(null); });
   canvas.addEventListener("click", (event) => {
-    if (!view.ready) return;
+    if (!view.ready || (canvas === $(".pv-canvas") && pins.mode !== "Look")) return;
     const cell = find(event);
     view.pinned = cell !== null && !(view.pinned && cell === view.cursor);
     view.cursor = null;
@@ -156,6 +158,7 @@ function wire(canvas, find) {
   canvas.addEventListener("keydown", keys);
 }
 
+wirePins();
 wire($(".pv-canvas"), cellUnder);
 wire($(".pv-bigmap"), bigCellUnder);
 $(".pv-show").addEventListener("change", (event) => {
@@ -175,9 +178,8 @@ window.addEventListener("pruneviz:keep", (event) => {
   const ratio = Number(event.detail) / 100;
   if (!view.ready || !(ratio > 0) || !view.stages.length) return;
   const count = Math.max(1, Math.floor(view.tokens * Math.min(1, ratio) + 1e-9));
-  view.preview = count === view.stages[view.stages.length - 1].kept ? null : count;
-  if (view.preview === null) view.stage = view.stages.length;
-  refresh();
+  view.budget = count;
+  settle();
   clearTimeout(resting);
   if (view.preview !== null) resting = setTimeout(() => trigger("rest", {}), REST);
 });

@@ -1,12 +1,8 @@
 // The picture: kept patches in full colour, dropped ones faded, unseen parts hatched.
 function stageStates() {
-  const states = new Uint8Array(view.tokens);
-  if (view.preview !== null) {
-    states.fill(DROPPED);
-    for (let i = 0; i < view.preview; i++) states[view.order[i]] = KEPT;
-    return states;
-  }
-  return view.stage === 0 ? states.fill(KEPT) : view.stages[view.stage - 1].state;
+  if (view.preview !== null) return previewStates();
+  if (view.stage === 0) return new Uint8Array(view.tokens).fill(KEPT);
+  return view.stages[view.stage - 1].state;
 }
 
 const cellBox = (cell) => view.boxes.subarray(4 * cell, 4 * cell + 4);
@@ -145,6 +141,7 @@ function paint() {
   }
   hatch(ctx, width, height, scale);
   contour(ctx, scale, cellKept);
+  drawPins(ctx, scale);
   drawCursor(ctx, scale);
   view.count = count;
   describe(canvas, count);
@@ -164,7 +161,7 @@ function drawCursor(ctx, scale) {
 }
 
 function stageName() {
-  if (view.preview !== null) return "at the slider's keep ratio";
+  if (view.preview !== null) return pinned() ? "with these pins" : "at the slider's keep ratio";
   return view.stage === 0 ? "before any pruning" : view.stages[view.stage - 1].title.toLowerCase()
     .replace("llm", "LLM");
 }
@@ -172,7 +169,7 @@ function stageName() {
 function describe(canvas, count) {
   canvas.setAttribute("aria-label",
     `${count} of ${view.tokens} patches kept ${stageName()}, on a grid of ${view.rows} rows and ` +
-    `${view.columns} columns. Arrow keys move from patch to patch.`);
+    `${view.columns} columns. Arrow keys move from patch to patch; K keeps, D drops, E erases a pin.`);
 }
 
 // Rows and column spans of kept patches, for those who cannot see the picture.

@@ -26,6 +26,7 @@ function readout() {
     node("p", "pv-where", `Row ${row}, column ${column}`),
     node("p", "pv-pixels", `Patch ${token + 1} of ${view.tokens}, pixels ${left}–${right} × ${top}–${bottom}`),
     verdict);
+  if (pinOf(token)) box.append(node("p", "pv-byhand", `${pinOf(token)}.`));
   if (!view.stages.length) return;
   box.append(stageTable(token));
   const shown = fell !== null && (view.stage === 0 || fell < view.stage - 1) ? fell
@@ -124,6 +125,8 @@ function legend() {
     items.push(swatch("on", "kept"), swatch("off", "dropped here"));
     if (view.stage > 1 && view.preview === null) items.push(swatch("before", "dropped earlier"));
   }
+  if (pins.keep.size) items.push(swatch("handkept", "kept by hand"));
+  if (pins.drop.size) items.push(swatch("handdropped", "dropped by hand"));
   const [x0, y0, x1, y1] = view.window, [left, top, right, bottom] = view.seen;
   if (left > x0 + 0.5 || top > y0 + 0.5 || right < x1 - 0.5 || bottom < y1 - 0.5) {
     items.push(swatch("unseen", "never seen by the model (cropped)"));
@@ -136,11 +139,11 @@ function badge() {
   const share = (count) => `${count} of ${view.tokens} patches (${Math.round(1000 * count / view.tokens) / 10} %)`;
   text.classList.toggle("pv-preview", view.preview !== null);
   if (view.preview !== null) {
-    const exact = view.exact && view.preview <= view.stages[0].kept;
-    text.textContent = `${exact ? "Exact" : "Preview"}: ${share(view.preview)} would be kept. ` +
+    const exact = view.exact && !pinned() && view.preview <= view.stages[0].kept;
+    text.textContent = `${exact ? "Exact" : "Preview"}: ${share(view.count)} would be kept. ` +
       (exact ? "This method keeps the best of one ranking, so this is its choice. "
         : "Drawn from the last run's ranking; scores may change with the budget. ") +
-      "Press Ask to run it.";
+      (pinned() ? "Ask again to run it with the pins." : "Press Ask to run it.");
   } else if (view.stage === 0) {
     text.textContent = `All ${view.tokens} patches enter the model, as in the baseline.`;
   } else {

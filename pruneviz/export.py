@@ -1,0 +1,185 @@
+"""A finished comparison as files: figures, layer maps, a table, traces."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from pruneviz import render
+from pruneviz.engine import Comparison
+from pruneviz.geometry import PatchGrid
+from pruneviz.methods.ranges import write_ranges
+from pruneviz.models.loading import EMBEDDED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS = ("group", "quantity", "unit", "baseline", "pruned", "pruned_over_baseline")
+
+
+def figure(
+    image: Image.Image, done: Comparison, model: str, grid: PatchGrid | None = None
+) -> Figure:
+    """Masks, staircase, question, both answers and a caption that says how it was made.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The original, or a smaller copy with the `grid` that lies on it.
+    done : Comparison
+        Both runs.
+    model : str
+        Its name, for the caption.
+    """
+    titles = [f"Question: {done.question}", f"Baseline: {done.baseline.text}"]
+    return render.comparison_figure(
+        image,
+        grid or done.grid,
+        done.baseline.trace,
+        done.pruned.trace,
+        [*titles, f"{done.pruned.label}: {done.pruned.text}"],
+        caption(done, model),
+        done.pruned.label,
+    )
+
+
+def layers(done: Comparison, model: str) -> Figure:
+    """Every signal of every layer; raises ValueError where none was recorded."""
+    title = f"{done.pruned.label} on {model}: {done.question}"
+    traces = done.baseline.trace, done.pruned.trace
+    return render.layer_figure(*traces, done.grid, title, done.pruned.label)
+
+
+def caption(done: Comparison, model: str) -> str:
+    """What a reader needs to repeat the figure, as one paragraph."""
+    trace = done.pruned.trace
+    return (
+        f"Visual-token pruning with {done.pruned.label} on {model}: {len(trace.kept)} of "
+        f"{trace.num_visual} visual tokens (keep ratio {trace.final_keep_ratio:.3g}) are left "
+        f"after the last stage, {trace.layer_average:.1f} per decoder layer on average. Dropped "
+        "patches are grey and faded, hatched parts were never seen by the model. "
+        f"Settings: {describe(trace.method, trace.parameters)}; positions {trace.positions}."
+    )
+
+
+def describe(name: str, parameters: Mapping[str, Any]) -> str:
+    """A method's settings in one line, such as ``prune_layers 2/3/4, alpha 0.5``."""
+    if name == "chain":
+        parts = [f"{m['name']} ({describe(m['name'], m)})" for m in parameters["methods"]]
+        return ", then ".join(parts)
+    if name == "pinned":
+        inner = parameters["method"]
+        pins = [f"{kind} {write_ranges(parameters[kind])}" for kind in ("keep", "drop")]
+        extra = [f"extra {parameters['extra']}"] if parameters["extra"] else []
+        shown = [text for text in pins if not text.endswith(" ")]
+        return f"{describe(inner['name'], inner)}; pins: {', '.join([*shown, *extra])}"
+    hidden = {"name", "num_layers"}
+    values = {key: value for key, value in parameters.items() if key not in hidden}
+    return ", ".join(f"{key} {_short(value)}" for key, value in values.items()) or "none"
+
+
+def model_title(name: str) -> str:
+    """How a model is called in a caption."""
+    return "PruneViz's built-in model" if name == EMBEDDED else name
+
+
+def table(done: Comparison, model: str) -> str:
+    """Settings, answers, fidelity, cost and times as CSV with a header line."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([*_settings(done, model), *_fidelity(done), *_cost(done), *_times(done)])
+    return text.getvalue()
+
+
+def write_results(folder: Path, image: Image.Image, done: Comparison, model: str) -> list[Path]:
+    """Write answers, traces, table, masks, layer sheets and figures; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    base, pruned = done.baseline.trace, done.pruned.trace
+    files = [folder / name for name in ("answers.json", "trace.json", "baseline_trace.json")]
+    text = json.dumps(done.to_dict(), indent=2, ensure_ascii=False)
+    files[0].write_text(text + "\n", encoding="utf-8")
+    pruned.to_json(files[1])
+    base.to_json(files[2])
+    files.append(folder / "table.csv")
+    files[-1].write_text(table(done, model), encoding="utf-8")
+    for number in range(len(pruned.stages)):
+        files.append(folder / f"mask_stage{number + 1}.png")
+        render.mask_overlay(image, done.grid, pruned, number).save(files[-1])
+    for name, trace in (("baseline", base), ("pruned", pruned)):
+        for signal in trace.signals:
+            files.append(folder / f"{name}_{signal}.png")
+            render.layer_sheet(trace, done.grid, signal).save(files[-1])
+    figures = {"figure": figure(image, done, model)}
+    if pruned.signals:
+        figures["layers"] = layers(done, model)
+    for name, drawn in figures.items():
+        for suffix in ("pdf", "png"):
+            files.append(folder / f"{name}.{suffix}")
+            render.save_figure(drawn, files[-1])
+    return files
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "/".join(_short(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _settings(done: Comparison, model: str) -> list[tuple[Any, ...]]:
+    trace = done.pruned.trace
+    parameters = json.dumps(trace.parameters, ensure_ascii=False)
+    return [
+        ("settings", "model", "", model, model, ""),
+        ("settings", "question", "", done.question, done.question, ""),
+        ("settings", "method", "", "baseline", done.pruned.label, ""),
+        ("settings", "parameters", "", "", parameters, ""),
+        ("answer", "text", "", done.baseline.text, done.pruned.text, ""),
+    ]
+
+
+def _fidelity(done: Comparison) -> list[tuple[Any, ...]]:
+    found = done.fidelity
+    if found is None:
+        return []
+    apart = "" if found.first_divergence is None else found.first_divergence + 1
+    kl, own, other = found.first_token_kl, found.baseline_logprob, found.answer_logprob
+    return [
+        ("fidelity", "same answer", "", "", str(found.exact_match).lower(), ""),
+        ("fidelity", "first differing token", "counted from 1", "", apart, ""),
+        ("fidelity", "KL divergence of the first token", "nats", "", kl, ""),
+        ("fidelity", "mean log-probability of the baseline's answer", "nats", own, other, ""),
+    ]
+
+
+def _cost(done: Comparison) -> list[tuple[Any, ...]]:
+    a, b = done.baseline.cost, done.pruned.cost
+    tera = (a.paper_tflops * 1e12, b.paper_tflops * 1e12)
+    return [
+        _row("visual tokens", "after the last stage", "tokens", a.final_tokens, b.final_tokens),
+        _row("visual tokens", "layer average", "tokens", a.layer_average, b.layer_average),
+        _row("cost", "FLOPs as the papers count", "FLOPs", *tera),
+        _row("cost", "true FLOPs, language model", "FLOPs", a.llm_flops, b.llm_flops),
+        _row("cost", "true FLOPs, vision encoder", "FLOPs", a.vision_flops, b.vision_flops),
+        _row("cost", "KV cache after the prompt", "bytes", a.kv_bytes, b.kv_bytes),
+    ]
+
+
+def _times(done: Comparison) -> list[tuple[Any, ...]]:
+    x, y = done.baseline.times, done.pruned.times
+    return [
+        _row("time", "vision encoding", "s", x.vision, y.vision),
+        _row("time", "scoring (part of the prefill)", "s", x.scoring, y.scoring),
+        _row("time", "prefill", "s", x.prefill, y.prefill),
+        _row("time", "per further token", "s", x.per_token, y.per_token),
+    ]
+
+
+def _row(group: str, name: str, unit: str, a: float, b: float) -> tuple[Any, ...]:
+    return group, name, unit, a, b, f"{b / a:.6g}" if a else ""

@@ -1,0 +1,194 @@
+"""Pinned: any method, with some visual tokens kept or dropped by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any, ClassVar
+
+import torch
+
+from pruneviz.methods.base import Method, Positions, Scores, Stage, StageContext, TransitionSpec
+
+
+@dataclass(frozen=True, init=False)
+class Pinned(Method):
+    """A method whose choice is overruled for single visual tokens.
+
+    Pinned-kept tokens survive every stage; pinned-dropped ones fall at the first. The number
+    left after a stage stays the method's own, plus `extra`: pins count towards it, and the
+    method's own picks (the best-scored ones first, then the best of what it would have dropped)
+    fill the rest. It differs only where it must: more pinned-kept tokens than the budget raise
+    it to their number, and pinned-dropped tokens that leave too few others lower it.
+
+    Parameters
+    ----------
+    method : Method
+        What decides about all other tokens; a :class:`~pruneviz.methods.chain.Chain` too. Its
+        scores are untouched in the trace; a stage's `notes` say what the pins changed there.
+    keep, drop : iterable of int
+        Indices from 0 among the original visual tokens of each sample.
+    extra : int
+        Tokens kept beyond the method's own number, at every stage.
+
+    Raises
+    ------
+    ValueError
+        If an index is negative, no whole number or both kept and dropped; if `extra` is negative
+        or `method` is itself pinned. When run: if an index is beyond the image's visual tokens
+        or nothing would be left.
+
+    Notes
+    -----
+    Scores of later stages may differ from an unpinned run's, for the model then sees other
+    tokens in between.
+    """
+
+    name: ClassVar[str] = "pinned"
+    title: ClassVar[str] = "Pinned"
+    summary: ClassVar[str] = "Any method, with some patches kept or dropped by hand."
+    exact_prefix: ClassVar[bool] = False
+
+    method: Method
+    keep: tuple[int, ...]
+    drop: tuple[int, ...]
+    extra: int
+
+    def __init__(
+        self, method: Method, keep: Iterable[int] = (), drop: Iterable[int] = (), extra: int = 0
+    ) -> None:
+        """Check and sort the pins."""
+        if not isinstance(method, Method) or isinstance(method, Pinned):
+            raise ValueError(
+                "Pinned takes a method that is not itself pinned; put all pins in one."
+            )
+        if isinstance(extra, bool) or not isinstance(extra, Integral) or extra < 0:
+            raise ValueError(f"extra must be a whole number of at least 0, not {extra!r}.")
+        kept, dropped = _indices(keep, "keep"), _indices(drop, "drop")
+        both = sorted(set(kept) & set(dropped))
+        if both:
+            raise ValueError(f"Visual tokens pinned as kept and as dropped: {_listed(both)}.")
+        values: dict[str, Any] = {"keep_ratio": None, "keep_tokens": None, "num_layers": None}
+        values |= {"method": method, "keep": kept, "drop": dropped, "extra": int(extra)}
+        touched = bool(kept or dropped or extra)
+        values["title"] = f"{method.title} + pins" if touched else method.title
+        for flag in ("needs_vision", "reads_own_attention"):
+            values[flag] = getattr(method, flag)
+        for field_name, value in values.items():
+            object.__setattr__(self, field_name, value)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The method's own."""
+        return self.method.stages()
+
+    def transition_spec(self) -> TransitionSpec | None:
+        """The method's own."""
+        return self.method.transition_spec()
+
+    def positions_at(self, stage: Stage) -> Positions:
+        """The method's own."""
+        return self.method.positions_at(stage)
+
+    def name_at(self, stage: Stage) -> str:
+        """The method's own."""
+        return self.method.name_at(stage)
+
+    def plan(self, num_layers: int) -> tuple[Stage, ...]:
+        """The method's own plan, checked."""
+        return self.method.plan(num_layers)
+
+    def count(self, stage: Stage, num_visual: int) -> int:
+        """Visual tokens left after this stage, from the original number.
+
+        Raises
+        ------
+        ValueError
+            If a pin lies beyond the image or nothing would be left.
+        """
+        self._check(num_visual)
+        return self._target(self.method.count(stage, num_visual), num_visual)
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        """The method's own scores."""
+        return self.method.score(context, stage, keep)
+
+    def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
+        """The method's choice, pins put in and out."""
+        self._check(context.num_visual)
+        alive = context.alive
+        budget = min(self.method.count(stage, context.num_visual), len(alive))
+        own, scores = self.method.select(context, stage, budget)
+        kept = torch.isin(alive, alive.new_tensor(self.keep))
+        dropped = torch.isin(alive, alive.new_tensor(self.drop))
+        chosen = torch.zeros_like(kept).index_fill(0, own, True)
+        # By score, then stably by standing: forced in, the method's picks, others, forced out.
+        best = torch.sort(scores.total, descending=True, stable=True).indices
+        standing = 4 * kept.int() + 2 * chosen.int() - 8 * dropped.int()
+        order = best[torch.sort(standing[best], descending=True, stable=True).indices]
+        # A method may pick another number than it was asked for, such as whole rows.
+        target = min(self._target(len(own), context.num_visual), len(alive) - int(dropped.sum()))
+        places = order[:target].sort().values
+        notes = self._notes(chosen, kept, dropped, places, len(own))
+        return places, replace(scores, notes=(*scores.notes, *notes))
+
+    def parameters(self) -> dict[str, Any]:
+        """The method's name and settings, and the pins."""
+        return {
+            "method": {"name": self.method.name, **self.method.parameters()},
+            "keep": list(self.keep),
+            "drop": list(self.drop),
+            "extra": self.extra,
+        }
+
+    def _target(self, own: int, num_visual: int) -> int:
+        return min(max(own + self.extra, len(self.keep)), num_visual - len(self.drop))
+
+    def _check(self, num_visual: int) -> None:
+        beyond = [token for token in (*self.keep, *self.drop) if token >= num_visual]
+        if beyond:
+            raise ValueError(
+                f"Pinned visual tokens {_listed(beyond)} do not exist: the image has {num_visual}, "
+                "counted from 0."
+            )
+        if len(self.drop) >= num_visual:
+            raise ValueError("All visual tokens are pinned as dropped; leave at least one.")
+
+    def _notes(
+        self,
+        chosen: torch.Tensor,
+        kept: torch.Tensor,
+        dropped: torch.Tensor,
+        places: torch.Tensor,
+        own: int,
+    ) -> tuple[str, ...]:
+        """What the pins changed at one stage; nothing where they changed nothing."""
+        after = torch.zeros_like(kept).index_fill(0, places, True)
+        counts = [
+            (kept & ~chosen, "kept by hand against the method"),
+            (dropped & chosen, "dropped by hand against the method"),
+            (after & ~chosen & ~kept, "kept in their place or beyond the budget"),
+            (chosen & ~after & ~dropped, "dropped to stay in the budget"),
+        ]
+        parts = [f"{int(mask.sum())} {what}" for mask, what in counts if bool(mask.any())]
+        if len(places) != own:
+            parts.append(f"{len(places)} in all instead of {own}")
+        return (f"Pins: {', '.join(parts)}.",) if parts else ()
+
+
+def _indices(values: Iterable[int], what: str) -> tuple[int, ...]:
+    try:
+        found = list(values)
+    except TypeError:
+        raise ValueError(f"{what} must be a sequence of token indices, not {values!r}.") from None
+    for value in found:
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+            raise ValueError(
+                f"{what} takes indices of visual tokens, whole numbers from 0, not {value!r}."
+            )
+    return tuple(sorted({int(value) for value in found}))
+
+
+def _listed(tokens: list[int], most: int = 8) -> str:
+    shown = ", ".join(map(str, tokens[:most]))
+    return shown if len(tokens) <= most else f"{shown} and {len(tokens) - most} more"

@@ -1,0 +1,148 @@
+"""A result as a link that restores it, and as a command line that repeats it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from pruneviz.engine import Settings, read_image
+from pruneviz.methods.fopru import STRATEGIES
+from pruneviz.methods.ranges import read_ranges, write_ranges
+from pruneviz.methods.registry import METHODS
+from pruneviz.methods.transprune import SIGNALS
+from pruneviz.models.loading import EMBEDDED
+from pruneviz.ui import methods
+from pruneviz.ui.asking import Question
+from pruneviz.ui.examples import Example
+from pruneviz.ui.pins import Pins, picture_key
+from pruneviz.ui.shown import Shown
+
+CHOICES = {"signal": SIGNALS, "strategy": STRATEGIES}
+NUMBERS = {"alpha": (float, 0.0, 4.0), "seed": (int, 0, 2**31)}
+LONGEST = 2_000
+"""Characters of a question that a link may carry."""
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What a link asks for; `question.image` is None where the picture was a visitor's own."""
+
+    question: Question
+    example: Example | None
+
+
+def query_of(shown: Shown, examples: Sequence[Example]) -> str:
+    """The link's query string."""
+    asked, example = shown.question, example_of(shown, examples)
+    values: dict[str, Any] = {} if example is None else {"example": example.image.stem}
+    values |= {"q": shown.done.question, "method": asked.method}
+    values |= {"keep": f"{asked.keep_percent:g}", "length": asked.max_new_tokens}
+    values |= _options(asked)
+    if example is not None:
+        for name, value in _pin_texts(shown.pins):
+            values[f"pin_{name}"] = value
+    return urlencode(values)
+
+
+def read_query(values: Mapping[str, str], examples: Sequence[Example]) -> Linked | None:
+    """What a link's query asks for; None where it is not a link of ours.
+
+    Values that make no sense are left at the page's defaults.
+    """
+    if not {"q", "method", "example"} & set(values):
+        return None
+    example = next((e for e in examples if e.image.stem == values.get("example")), None)
+    text = values.get("q", "")[:LONGEST]
+    if not text and example is not None:
+        text = example.questions[0] if example.questions else ""
+    options = {key: _option(key, values[key]) for key in _OPTIONS if key in values}
+    question = Question(
+        image=str(example.image) if example else None,
+        text=text,
+        method=values["method"] if values.get("method") in METHODS else methods.DEFAULT,
+        keep_percent=_number(values.get("keep"), float, 1, 100, 25.0),
+        max_new_tokens=_number(values.get("length"), int, 1, 256, Settings.max_new_tokens),
+        options={key: value for key, value in options.items() if value is not None},
+        pins=_read_pins(values) if example else Pins(),
+    )
+    return Linked(question, example)
+
+
+def command_of(shown: Shown, examples: Sequence[Example]) -> str:
+    """The command line that repeats the result, quoted for a shell."""
+    asked, example = shown.question, example_of(shown, examples)
+    image = _reachable(example.image) if example else Path(asked.image or "picture.png").name
+    parts = ["python", "-m", "pruneviz", "ask", image, shown.done.question]
+    parts += ["--method", asked.method, "--keep-ratio", f"{asked.keep_percent / 100:g}"]
+    for name, value in _options(asked).items():
+        parts += ["--set", f"{name}={value}"]
+    if asked.max_new_tokens != Settings.max_new_tokens:
+        parts += ["--max-new-tokens", str(asked.max_new_tokens)]
+    for name, value in _pin_texts(shown.pins):
+        parts += [f"--pin-{name}", value]
+    if shown.model != EMBEDDED:
+        parts += ["--model", shown.model]
+    return shlex.join([*parts, "--out", "results"])
+
+
+def example_of(shown: Shown, examples: Sequence[Example]) -> Example | None:
+    """The example whose pixels were asked about."""
+    return next((e for e in examples if _key(e.image) == shown.picture), None)
+
+
+@lru_cache(maxsize=64)
+def _key(path: Path) -> str:
+    return picture_key(read_image(path))
+
+
+def _reachable(path: Path) -> str:
+    """The path from where the app was started, if it lies below."""
+    here = Path(os.getcwd())
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _options(asked: Question) -> dict[str, Any]:
+    return {
+        key: asked.options[key]
+        for key in methods.OPTIONS.get(asked.method, ())
+        if asked.options.get(key) is not None
+    }
+
+
+def _pin_texts(pins: Pins) -> list[tuple[str, str]]:
+    texts = [("keep", write_ranges(pins.keep)), ("drop", write_ranges(pins.drop))]
+    texts.append(("extra", str(pins.extra) if pins.extra else ""))
+    return [(name, text) for name, text in texts if text]
+
+
+def _read_pins(values: Mapping[str, str]) -> Pins:
+    extra = _number(values.get("pin_extra"), int, 0, 10_000, 0)
+    try:
+        keep, drop = (read_ranges(values.get(f"pin_{name}", "")) for name in ("keep", "drop"))
+    except ValueError:
+        return Pins()
+    return Pins(keep, drop, extra)
+
+
+def _option(key: str, text: str) -> Any:
+    if key in CHOICES:
+        return text if text in CHOICES[key] else None
+    kind, low, high = NUMBERS[key]
+    return _number(text, kind, low, high, None)
+
+
+def _number(text: str | None, kind: Any, low: float, high: float, default: Any) -> Any:
+    try:
+        value = kind(text)
+    except (TypeError, ValueError):
+        return default
+    return value if low <= value <= high else default
+
+
+_OPTIONS = (*CHOICES, *NUMBERS)

@@ -1,0 +1,86 @@
+"""Pins as the browser keeps them: which patches of which picture a person kept or dropped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from pruneviz.errors import InputError
+from pruneviz.methods import Method, Pinned
+
+
+@dataclass(frozen=True)
+class Pins:
+    """Visual tokens kept and dropped by hand.
+
+    Attributes
+    ----------
+    keep, drop : tuple of int
+        Indices from 0.
+    extra : int
+        Tokens kept beyond the method's budget: those given back.
+    picture : str
+        Key of the picture they belong to; empty = whichever is asked about.
+    """
+
+    keep: tuple[int, ...] = ()
+    drop: tuple[int, ...] = ()
+    extra: int = 0
+    picture: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.keep or self.drop or self.extra)
+
+    def on(self, method: Method, image: Image.Image) -> Method:
+        """The method with the pins, unless they belong to another picture."""
+        if not self or self.picture not in ("", picture_key(image)):
+            return method
+        return Pinned(method, self.keep, self.drop, self.extra)
+
+
+def read_pins(text: Any) -> Pins:
+    """Pins from the browser's JSON; nothing is trusted.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    if not text:
+        return Pins()
+    try:
+        data = json.loads(text)
+        pins = Pins(tuple(data["keep"]), tuple(data["drop"]), data["extra"], str(data["picture"]))
+        hash(pins)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError("The pins cannot be read. Clear them and set them again.") from error
+    return pins
+
+
+def picture_key(image: Image.Image) -> str:
+    """A short name for the picture's pixels."""
+    digest = hashlib.sha256(f"{image.size}\n".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def pins_of(method: Method) -> Pins:
+    """The pins that a method runs with."""
+    if not isinstance(method, Pinned):
+        return Pins()
+    return Pins(method.keep, method.drop, method.extra)
+
+
+def for_canvas(method: Method, image: Image.Image, num_visual: int) -> dict[str, Any]:
+    """What the canvas needs to go on from here: the picture's key, the pins, the own budget."""
+    pins = pins_of(method)
+    own = method.method if isinstance(method, Pinned) else method
+    return {
+        "picture": picture_key(image),
+        "pins": {"keep": list(pins.keep), "drop": list(pins.drop), "extra": pins.extra},
+        "budget": own.count(own.stages()[-1], num_visual) if num_visual else 0,
+    }
