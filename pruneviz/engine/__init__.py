@@ -1,16 +1,29 @@
 """Ask a model with and without pruning, and say honestly what it changed and what it cost."""
 
+from pruneviz.engine.budget import Budget
+from pruneviz.engine.compare import CompareEvent, Outcome, SideBySide, compare_many
 from pruneviz.engine.images import read_image
 from pruneviz.engine.results import Answer, Comparison, Event, Settings, Times
 from pruneviz.engine.session import Prepared, Session
+from pruneviz.engine.sweeps import RATIOS, Curve, Sweep, SweepEvent, sweep
 
 __all__ = [
+    "RATIOS",
     "Answer",
+    "Budget",
+    "CompareEvent",
     "Comparison",
+    "Curve",
     "Event",
+    "Outcome",
     "Prepared",
     "Session",
     "Settings",
+    "SideBySide",
+    "Sweep",
+    "SweepEvent",
     "Times",
+    "compare_many",
     "read_image",
+    "sweep",
 ]
