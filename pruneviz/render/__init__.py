@@ -4,12 +4,15 @@ from pruneviz.render.figures import comparison_figure
 from pruneviz.render.heatmaps import layer_sheet
 from pruneviz.render.labels import stage_title
 from pruneviz.render.overlay import mask_overlay
+from pruneviz.render.panels import panel, panels_payload
 from pruneviz.render.payload import view_payload
 
 __all__ = [
     "comparison_figure",
     "layer_sheet",
     "mask_overlay",
+    "panel",
+    "panels_payload",
     "stage_title",
     "view_payload",
 ]
