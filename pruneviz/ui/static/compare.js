@@ -1,6 +1,7 @@
 // State and events of the Compare tab. `element`, `props`, `trigger`, `watch` come from gr.HTML.
 const view = { ready: false, preview: null, cursor: null, room: 0 };
 const root = $(".pv-side-by-side");
+const BUDGETS = { final: "left at the end", compute: "averaged over layers" };
 const GLOSSARY = [
   ["Kept at the end", "Patches still in the model at its last layer, and their share."],
   ["Layer average", "Patches averaged over all layers: what the work is roughly proportional to."],
@@ -59,7 +60,11 @@ function paintAll() {
   paintMasks();
   paintAgreement();
   agreementRead();
-  const old = view.preview !== null;
+  const old = view.preview !== null, line = $(".pv-previewline");
+  line.hidden = !old;
+  line.textContent = old
+    ? `Masks at ${view.preview.percent} % (${BUDGETS[view.preview.kind]}). Answers and numbers are of the last run, at ${number(view.percent)} % (${BUDGETS[view.kind]}); press Compare to run it.`
+    : "";
   $(".pv-agreement").classList.toggle("pv-stale", old);
   $(".pv-lastrun").textContent = old ? "Of the last run, not of the budget previewed above." : "";
 }
