@@ -42,7 +42,7 @@ def values_html(result: Sweep) -> str:
         )
         for p in curve.points:
             ratio = f"{100 * p.keep_ratio:.3g} %" + (" *" if p.searched else "")
-            answer = "=" if p.exact_match else f"≠ {p.text or '(empty)'}"
+            answer = "= same" if p.exact_match else f"≠ {p.text or '(empty)'}"
             logprob = signed(f"{p.answer_logprob:.3f}")
             cells = (
                 str(p.kept),

@@ -48,7 +48,7 @@ BREAK_NOTE = (
 VALUES_NOTE = (
     "Log-prob.: how likely the pruned model finds the baseline's answer (nats per token, 0 = "
     "certain). KL: how far the first answer token's probabilities moved (0 = not at all). FLOPs: "
-    "computed work as the papers count it, against the baseline. = the baseline's answer. * run in "
+    "computed work as the papers count it, against the baseline. * run in "
     "search of the break point."
 )
 READING = "Reading the picture …"

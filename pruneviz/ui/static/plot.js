@@ -40,6 +40,10 @@ function linearTicks(low, high, wanted = 5) {
   return ticks;
 }
 
+function shortNumber(value) {
+  return value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(0) : String(+value.toPrecision(3));
+}
+
 function logTicks(low, high) {
   const ticks = [];
   for (let power = -2; power <= 2; power++) {

@@ -71,7 +71,7 @@ function scales(width, height) {
   if (bottom < 0) bottom -= room;
   if (top > 0) top += room;
   const y = (v) => PAD.top + inside * (top - v) / (top - bottom);
-  const rows = linearTicks(bottom, top).map((at) => ({ at, text: signed(+at.toPrecision(3)) }));
+  const rows = linearTicks(bottom, top).map((at) => ({ at, text: signed(shortNumber(at)) }));
   return { x, y, rows, low, high };
 }
 
@@ -143,7 +143,7 @@ function point(spot) {
   const box = plot.getBoundingClientRect(), wide = tip.offsetWidth;
   tip.style.left = `${Math.max(0, Math.min(spot.x + 16, box.width - wide))}px`;
   tip.style.top = `${spot.x + 16 + wide > box.width ? spot.y + 18 : Math.max(0, spot.y - 20)}px`;
-  $(".pv-plotread").textContent = `${name}: ${lines.join("; ")}; ${verdict}.`;
+  $(".pv-plotread").textContent = `${name}: ${lines.join("; ")}; ${verdict}`;
 }
 
 function nearest(event) {
