@@ -1,11 +1,13 @@
 """Ask a model with and without pruning, and say honestly what it changed and what it cost."""
 
 from pruneviz.engine.budget import Budget
-from pruneviz.engine.compare import CompareEvent, Outcome, SideBySide, compare_many
+from pruneviz.engine.compare import compare_many
+from pruneviz.engine.curves import Curve, Sweep, SweepEvent
 from pruneviz.engine.images import read_image
 from pruneviz.engine.results import Answer, Comparison, Event, Settings, Times
 from pruneviz.engine.session import Prepared, Session
-from pruneviz.engine.sweeps import RATIOS, Curve, Sweep, SweepEvent, sweep
+from pruneviz.engine.sidebyside import CompareEvent, Outcome, SideBySide
+from pruneviz.engine.sweeps import RATIOS, sweep
 
 __all__ = [
     "RATIOS",

@@ -8,7 +8,8 @@ import pytest
 
 from pruneviz.engine import Settings, sweep
 from pruneviz.engine.breakpoint import BreakPoint, break_point, next_count
-from pruneviz.engine.sweeps import MAX_RATIOS, RATIOS, Curve, Point, check_ratios
+from pruneviz.engine.curves import Curve, Point
+from pruneviz.engine.sweeps import MAX_RATIOS, RATIOS, check_ratios
 from pruneviz.errors import InputError
 
 SHORT = Settings(max_new_tokens=4, signals=False)

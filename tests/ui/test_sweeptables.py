@@ -4,7 +4,7 @@ import pytest
 
 from pruneviz.engine import Curve, Sweep
 from pruneviz.engine.breakpoint import BreakPoint
-from pruneviz.engine.sweeps import Point
+from pruneviz.engine.curves import Point
 from pruneviz.ui.sweeptables import how, tables_html
 
 
