@@ -1,16 +1,31 @@
 """Ask a model with and without pruning, and say honestly what it changed and what it cost."""
 
+from pruneviz.engine.budget import Budget
+from pruneviz.engine.compare import compare_many
+from pruneviz.engine.curves import Curve, Sweep, SweepEvent
 from pruneviz.engine.images import read_image
 from pruneviz.engine.results import Answer, Comparison, Event, Settings, Times
 from pruneviz.engine.session import Prepared, Session
+from pruneviz.engine.sidebyside import CompareEvent, Outcome, SideBySide
+from pruneviz.engine.sweeps import RATIOS, sweep
 
 __all__ = [
+    "RATIOS",
     "Answer",
+    "Budget",
+    "CompareEvent",
     "Comparison",
+    "Curve",
     "Event",
+    "Outcome",
     "Prepared",
     "Session",
     "Settings",
+    "SideBySide",
+    "Sweep",
+    "SweepEvent",
     "Times",
+    "compare_many",
     "read_image",
+    "sweep",
 ]

@@ -6,8 +6,8 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -128,7 +128,7 @@ class Session:
 
     def ask(
         self, prepared: Prepared, method: Method, settings: Settings | None = None
-    ) -> Iterator[Event]:
+    ) -> Generator[Event]:
         """Answer with and without pruning, streamed.
 
         Yields events (see :class:`Event`); the last one is ``"done"``. Closing the generator
@@ -188,7 +188,12 @@ class Session:
         on_text: Callable[[str], None],
         stop: threading.Event,
     ) -> tuple[Answer, Generated]:
-        key = (_key(prepared.image, prepared.question), settings)
+        asked = _key(prepared.image, prepared.question)
+        key = (asked, settings)
+        # One with signals serves those who want none as well.
+        richer = (asked, replace(settings, signals=True))
+        if richer in self._baselines:
+            key = richer
         if key not in self._baselines:
             made = generate(self.loaded, prepared, None, settings, on_text, stop)
             if made.answer.stopped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import torch
@@ -63,7 +63,7 @@ class StopWhen(StoppingCriteria):
 
 def stream(
     work: Callable[[Callable[[T], None], threading.Event], None], poll: float = 0.1
-) -> Iterator[T]:
+) -> Generator[T]:
     """Run `work(emit, stop)` in a thread and yield what it emits, in order.
 
     An exception in the thread is raised here. Closing the generator sets `stop` and waits for

@@ -5,6 +5,7 @@ from pruneviz.render.heatmaps import layer_sheet
 from pruneviz.render.labels import stage_title
 from pruneviz.render.layers import layer_figure
 from pruneviz.render.overlay import mask_overlay
+from pruneviz.render.panels import panel, panels_payload
 from pruneviz.render.paper import fitted, save_figure
 from pruneviz.render.payload import view_payload
 
@@ -14,6 +15,8 @@ __all__ = [
     "layer_figure",
     "layer_sheet",
     "mask_overlay",
+    "panel",
+    "panels_payload",
     "save_figure",
     "stage_title",
     "view_payload",

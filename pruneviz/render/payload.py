@@ -57,27 +57,34 @@ def view_payload(
         JSON-serialisable; see the keys below. ``order`` is the run's `keep_order`: its first k
         tokens are what the page previews for another budget.
     """
-    window = view_window(grid)
     return {
         "format": 1,
+        **picture_payload(image, grid),
+        "method": pruned.method,
+        "stages": [_stage(stage, pruned) for stage in pruned.stages],
+        "order": pack(pruned.keep_order, "<i4"),
+        "exact": bool(exact_prefix and len(pruned.stages) == 1),
+        "perLayer": [list(baseline.tokens_per_layer), list(pruned.tokens_per_layer)],
+        "signals": _signals(baseline, pruned),
+        "notes": COMPONENT_NOTES,
+        "formula": formula(pruned.method, pruned.parameters),
+    }
+
+
+def picture_payload(image: Image.Image, grid: PatchGrid) -> dict[str, Any]:
+    """Pack the picture, where each patch lies on it, and the colour map."""
+    window = view_window(grid)
+    return {
         "image": _data_uri(image, window),
         "window": list(window),
         "size": list(grid.image_size),
         "seen": [float(v) for v in grid.seen],
         "rows": grid.rows,
         "columns": grid.columns,
-        "boxes": _pack(grid.boxes, "<f4"),
-        "cells": _pack(grid.token_cell, "<i4"),
-        "tokens": pruned.num_visual,
-        "method": pruned.method,
-        "stages": [_stage(stage, pruned) for stage in pruned.stages],
-        "order": _pack(pruned.keep_order, "<i4"),
-        "exact": bool(exact_prefix and len(pruned.stages) == 1),
-        "perLayer": [list(baseline.tokens_per_layer), list(pruned.tokens_per_layer)],
-        "signals": _signals(baseline, pruned),
-        "colours": _pack(cividis(), "u1"),
-        "notes": COMPONENT_NOTES,
-        "formula": formula(pruned.method, pruned.parameters),
+        "boxes": pack(grid.boxes, "<f4"),
+        "cells": pack(grid.token_cell, "<i4"),
+        "tokens": grid.num_tokens,
+        "colours": pack(cividis(), "u1"),
     }
 
 
@@ -118,11 +125,11 @@ def _stage(stage: StageTrace, trace: Trace) -> dict[str, Any]:
         "kept": len(stage.kept),
         "cut": cut if np.isfinite(cut) else None,
         "notes": list(stage.notes),
-        "state": _pack(state, "u1"),
-        "ranks": _pack(ranks, "<i4"),
-        "scores": _pack(_spread(stage.scores, stage.alive, num_visual), "<f4"),
+        "state": pack(state, "u1"),
+        "ranks": pack(ranks, "<i4"),
+        "scores": pack(_spread(stage.scores, stage.alive, num_visual), "<f4"),
         "parts": {
-            name: _pack(_spread(values, stage.alive, num_visual), "<f4")
+            name: pack(_spread(values, stage.alive, num_visual), "<f4")
             for name, values in stage.components.items()
         },
     }
@@ -169,11 +176,12 @@ def encode_signal(values: np.ndarray) -> dict[str, Any]:
         "low": low,
         "high": high,
         "offset": offset,
-        "codes": _pack(codes, "<u2"),
+        "codes": pack(codes, "<u2"),
     }
 
 
-def _pack(values: np.ndarray, dtype: str) -> str:
+def pack(values: np.ndarray, dtype: str) -> str:
+    """Base64 of an array's bytes."""
     return base64.b64encode(np.ascontiguousarray(values).astype(dtype).tobytes()).decode("ascii")
 
 

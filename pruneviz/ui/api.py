@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
 
-from pruneviz.engine import Comparison, Session
-from pruneviz.errors import InputError, PruneVizError
+from pruneviz.engine import Budget, Comparison, Session, compare_many, sweep
+from pruneviz.engine.compare import chosen_methods
+from pruneviz.engine.sweeps import check_ratios
+from pruneviz.errors import InputError
 from pruneviz.ui import methods
-from pruneviz.ui.asking import explain, logger
-from pruneviz.ui.wiring import MODEL
+from pruneviz.ui.failures import BROKEN, MEANT, explain
+from pruneviz.ui.running import MODEL
+
+logger = logging.getLogger(__name__)
 
 
 def register(session: Session) -> None:
-    """Add ``/ask`` and ``/methods``; to be called inside a ``gr.Blocks``."""
+    """Add the public endpoints; to be called inside a ``gr.Blocks``."""
     gr.api(make_ask(session), api_name="ask", **MODEL)
+    gr.api(make_compare(session), api_name="compare", **MODEL)
+    gr.api(make_sweep(session), api_name="sweep", **MODEL)
     gr.api(list_methods, api_name="methods", queue=False)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn the library's errors into messages for the caller."""
+    try:
+        yield
+    except MEANT as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    except BROKEN as error:
+        logger.exception("The run failed")
+        raise gr.Error(explain(error), print_exception=False) from error
 
 
 def list_methods() -> list[dict]:
@@ -51,17 +71,91 @@ def make_ask(session: Session) -> Callable[..., dict]:
             Question, method, parameters, both answers with cost and times, fidelity, and the
             pruning stages with the indices of the kept tokens.
         """
-        try:
+        with refusals():
             chosen = methods.make(method, keep_ratio, session.num_layers)
             prepared = session.prepare(uploaded_path(image), question)
             return result(session.compare(prepared, chosen))
-        except (PruneVizError, ValueError) as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        except (RuntimeError, OSError) as error:
-            logger.exception("The run failed")
-            raise gr.Error(explain(error), print_exception=False) from error
 
     return ask
+
+
+def make_compare(session: Session) -> Callable[..., dict]:
+    """The function behind ``/compare``."""
+
+    def compare(
+        image: FileData,
+        question: str,
+        methods: list[str],
+        budget: float = 0.25,
+        budget_kind: str = "final",
+    ) -> dict:
+        """Run several pruning methods on one question under one budget.
+
+        Parameters
+        ----------
+        image : FileData
+            The picture; with gradio_client, ``handle_file("picture.png")``.
+        question : str
+            What to ask.
+        methods : list of str
+            Names from ``/methods``; each runs with its published settings.
+        budget : float
+            Share of the visual tokens, above 0 and up to 1.
+        budget_kind : str
+            What the budget counts: ``"final"``, the visual tokens left after the last stage, or
+            ``"compute"``, the visual tokens averaged over all decoder layers.
+
+        Returns
+        -------
+        dict
+            The baseline; per method either a ``problem`` (the budget is out of its reach) or
+            settings, answer, fidelity, cost and the indices of the kept tokens; how many methods
+            keep each token; and the overlaps of the kept sets (intersection over union).
+        """
+        with refusals():
+            shared = Budget(budget, budget_kind)
+            names = chosen_methods(methods)
+            prepared = session.prepare(uploaded_path(image), question)
+            *_, last = compare_many(session, prepared, names, shared)
+            return last.result.to_dict()
+
+    return compare
+
+
+def make_sweep(session: Session) -> Callable[..., dict]:
+    """The function behind ``/sweep``."""
+
+    def sweep_ratios(
+        image: FileData, question: str, methods: list[str], keep_ratios: list[float]
+    ) -> dict:
+        """Run pruning methods over keep ratios and search their break points.
+
+        Parameters
+        ----------
+        image : FileData
+            The picture; with gradio_client, ``handle_file("picture.png")``.
+        question : str
+            What to ask.
+        methods : list of str
+            Names from ``/methods``; each runs with its published settings.
+        keep_ratios : list of float
+            Shares of the visual tokens left after the last stage, above 0 and up to 1.
+
+        Returns
+        -------
+        dict
+            The baseline; per method its points (kept count, layer average, share of the FLOPs,
+            fidelity, answer), its break point (the smallest kept count from which on every run
+            gave the baseline's answer, and the largest count that failed), and the ratios that
+            leave no token.
+        """
+        with refusals():
+            names, ratios = chosen_methods(methods), check_ratios(keep_ratios)
+            prepared = session.prepare(uploaded_path(image), question)
+            *_, last = sweep(session, prepared, names, ratios)
+            return last.result.to_dict()
+
+    return sweep_ratios
 
 
 def result(done: Comparison) -> dict[str, Any]:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from pruneviz.engine import Comparison, Prepared, Session, Settings
-from pruneviz.errors import InputError, PruneVizError
+from pruneviz.errors import InputError
 from pruneviz.methods.base import Method
 from pruneviz.render import view_payload
 from pruneviz.ui import methods, texts
 from pruneviz.ui.answers import answer_card, waiting_card
 from pruneviz.ui.costs import cost_html
+from pruneviz.ui.failures import guarded
 from pruneviz.ui.fidelity import fidelity_html
 from pruneviz.ui.pins import Pins, for_canvas, pins_of
 from pruneviz.ui.shown import Shown
 from pruneviz.ui.status import status_html
 
-logger = logging.getLogger(__name__)
 REFRESH = 0.05
 """Least seconds between two updates of a growing answer: the eye needs no more."""
 
@@ -70,19 +69,12 @@ class Screen:
     shown: Shown | None = None
 
 
-def ask(session: Session, question: Question) -> Iterator[Screen]:
+def ask(session: Session, question: Question) -> Generator[Screen]:
     """Answer a question with and without pruning, as a stream of screens.
 
     Closing the generator stops the run. Errors meant for the person become a screen.
     """
-    try:
-        yield from _ask(session, question)
-    except (PruneVizError, ValueError) as error:
-        yield Screen(status=status_html(str(error), "error"))
-    except (RuntimeError, OSError) as error:
-        # Out of memory, a broken kernel, a deleted upload: say so and stay up.
-        logger.exception("The run failed")
-        yield Screen(status=status_html(explain(error), "error"))
+    yield from guarded(_ask(session, question), lambda line: Screen(status=line))
 
 
 def prepare(session: Session, question: Question) -> tuple[Prepared, Method]:
@@ -93,25 +85,20 @@ def prepare(session: Session, question: Question) -> tuple[Prepared, Method]:
     InputError, ValueError
         With a message for the person.
     """
-    if not question.image:
-        raise InputError("Choose a picture first: upload or paste one, or pick an example.")
     if not isinstance(question.keep_percent, int | float):
         raise InputError("Set the keep ratio: a number above 0 and up to 100.")
     method = methods.make(
         question.method, question.keep_percent / 100, session.num_layers, question.options
     )
-    prepared = session.prepare(question.image, question.text)
+    prepared = encode(session, question.image, question.text)
     return prepared, question.pins.on(method, prepared.image)
 
 
-def explain(error: Exception) -> str:
-    """A message for a failure inside the model."""
-    if "out of memory" in str(error).lower():
-        return (
-            "The model ran out of memory. Use a smaller picture or a shorter answer, or restart "
-            "with --quantisation 4bit or --device cpu."
-        )
-    return f"The run failed: {error}"
+def encode(session: Session, image: str | None, text: str) -> Prepared:
+    """Encode picture and question; raises InputError with a message for the person."""
+    if not image:
+        raise InputError("Choose a picture first: upload or paste one, or pick an example.")
+    return session.prepare(image, text)
 
 
 def _ask(session: Session, question: Question) -> Iterator[Screen]:

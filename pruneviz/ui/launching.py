@@ -18,7 +18,9 @@ def launch_settings(host: str = "127.0.0.1", port: int | None = None) -> dict[st
         "server_name": host,
         "server_port": port,
         "theme": make_theme(),
-        "css_paths": [STATIC / "page.css", STATIC / "view.css"],
+        "css_paths": [
+            STATIC / name for name in ("page.css", "view.css", "compare.css", "sweep.css")
+        ],
         "favicon_path": STATIC / "icon.svg",
         "max_file_size": MAX_FILE_SIZE,
         "allowed_paths": [str(folder)] if folder else [],

@@ -10,13 +10,15 @@ import gradio as gr
 from pruneviz.engine import Session
 from pruneviz.ui import texts
 from pruneviz.ui.asking import Question, Screen, ask
+from pruneviz.ui.controls import Controls
 from pruneviz.ui.examples import Example
 from pruneviz.ui.inputs import Inputs
 from pruneviz.ui.links import read_query
 from pruneviz.ui.opening import Opening
 from pruneviz.ui.results import Results
+from pruneviz.ui.running import MODEL
 from pruneviz.ui.status import status_html
-from pruneviz.ui.wiring import MODEL, updates
+from pruneviz.ui.wiring import settings, updates
 
 
 def wire(
@@ -24,14 +26,15 @@ def wire(
     session: Session,
     opening: Opening | None,
     inputs: Inputs,
+    controls: Controls,
     results: Results,
     examples: Sequence[Example],
 ) -> None:
     """Fill the page when it is opened."""
     page.load(
-        make_loader(session, opening, list(inputs.options), examples),
+        make_loader(session, opening, list(controls.options), examples),
         None,
-        [*inputs.settings(), *results.outputs()],
+        [*settings(inputs, controls), *results.outputs()],
         show_progress="hidden",
         api_visibility="private",
         **MODEL,

@@ -19,6 +19,9 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 """Fields that the page offers beside the keep ratio."""
 DEFAULT = "transprune"
+CONTROLS = ("random", "uniform")
+COMPARED = ("transprune", "resprune", "fopru", "fastv", *CONTROLS)
+"""Ticked where several methods are run."""
 
 
 def choices() -> list[tuple[str, str]]:

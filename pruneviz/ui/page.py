@@ -8,8 +8,8 @@ import gradio as gr
 
 from pruneviz.engine import Session
 from pruneviz.models.loading import EMBEDDED
-from pruneviz.ui import api, inputs, loading, results, texts, wiring
-from pruneviz.ui.asking import Question, is_small
+from pruneviz.ui import api, inputs, loading, tabs, texts, wiring
+from pruneviz.ui.asking import Question
 from pruneviz.ui.examples import Example, load_examples
 from pruneviz.ui.knows import about_model
 from pruneviz.ui.opening import Opening
@@ -45,11 +45,11 @@ def build(session: Session, examples: list[Example] | None = None) -> gr.Blocks:
         gr.HTML(header_html(session), apply_default_css=False, elem_id="pv-header")
         with gr.Row(elem_classes="pv-main"):
             with gr.Column(scale=0, min_width=340, elem_classes="pv-left"):
-                asked = inputs.create(examples, rerun=is_small(session))
+                asked = inputs.create(examples)
             with gr.Column(scale=1, min_width=340, elem_classes="pv-right"):
-                shown = results.create(opening is not None)
-        wiring.wire(session, asked, shown, examples)
-        loading.wire(page, session, opening, asked, shown, examples)
+                controls, shown = tabs.create(session, asked, examples, opening is not None)
+        wiring.wire_inputs(asked, controls, examples)
+        loading.wire(page, session, opening, asked, controls, shown, examples)
         api.register(session)
     page.queue(max_size=QUEUE, default_concurrency_limit=4)
     return page

@@ -25,10 +25,35 @@ OTHER_KNOWS = (
 METHOD_INFO = "Random and Uniform are controls: a method should beat them."
 KEEP_LABEL = "Keep ratio (%)"
 KEEP_INFO = "Share of the patches left after the last pruning step."
+RERUN = "Run again when the slider rests"
 
 OPENING = "Answering the first example …"
 READY = "Ready. Choose a picture, ask a question."
 STOPPED = "Stopped. The answers show what had arrived; what is below is the run before."
+METHODS_INFO = "Each runs with its published settings. Random and Uniform are controls to beat."
+BUDGET_KINDS = [("Patches left at the end", "final"), ("Compute", "compute")]
+BUDGET_INFO = (
+    "Compute: patches averaged over all layers, which the work is roughly proportional to. Methods "
+    "that drop patches late must then keep fewer."
+)
+BUDGET_HINT = "Share of all patches that each method may use."
+COMPARE_READY = "Ready. Tick methods, choose a budget and press Compare."
+COMPARE_STOPPED = "Stopped. The cards show the methods that had finished."
+SWEEP_READY = "Ready. Tick methods and press Sweep: each is run at every keep ratio."
+SWEEP_STOPPED = "Stopped. The plot shows what had been run."
+RATIOS_INFO = "Share of the patches left at the end, from 100 down."
+BREAK_NOTE = (
+    "The break point is the smallest number of patches from which on, up to all of them, every run "
+    "gave the baseline's answer, token for token. Between the last count that fails and the next "
+    "that holds, the search halves the gap down to one patch; it assumes that the answer changes "
+    "once in there."
+)
+VALUES_NOTE = (
+    "Log-prob.: how likely the pruned model finds the baseline's answer (nats per token, 0 = "
+    "certain). KL: how far the first answer token's probabilities moved (0 = not at all). FLOPs: "
+    "computed work as the papers count it, against the baseline. * run in "
+    "search of the break point."
+)
 READING = "Reading the picture …"
 
 NOTHING_TO_EXPORT = "There is no result to export yet, or it is over an hour old. Ask first."

@@ -12,10 +12,20 @@ STATIC = Path(__file__).parent / "static"
 SCRIPTS = ("base.js", "patches.js", "readout.js", "layers.js", "pins.js", "main.js")
 
 
+def read_static(name: str) -> str:
+    """Text of a file of the static folder."""
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+def join_scripts(*names: str) -> str:
+    """A component's script: files of the static folder, one after the other."""
+    return "\n".join(map(read_static, names))
+
+
 @cache
 def script() -> str:
-    """The component's script: the files of the static folder, one after the other."""
-    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    """The component's script."""
+    return join_scripts(*SCRIPTS)
 
 
 def create(value: dict[str, Any] | None = None) -> gr.HTML:
@@ -25,7 +35,7 @@ def create(value: dict[str, Any] | None = None) -> gr.HTML:
     """
     return gr.HTML(
         value=value,
-        html_template=(STATIC / "view.html").read_text(encoding="utf-8"),
+        html_template=read_static("view.html"),
         js_on_load=script(),
         apply_default_css=False,
         elem_id="pv-view",

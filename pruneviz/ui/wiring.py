@@ -1,4 +1,4 @@
-"""Events: which handler runs when, on which components."""
+"""Events of the Ask tab and the shared column: which handler runs when, on which components."""
 
 from __future__ import annotations
 
@@ -11,51 +11,71 @@ from pruneviz.engine import Session
 from pruneviz.errors import InputError
 from pruneviz.ui import exporting, gallery, methods, texts
 from pruneviz.ui.asking import Question, Screen, ask
+from pruneviz.ui.controls import Controls
 from pruneviz.ui.examples import Example
 from pruneviz.ui.inputs import Inputs
 from pruneviz.ui.pins import read_pins
 from pruneviz.ui.results import Results
+from pruneviz.ui.running import MODEL, scroll_script, steps, wire_stop
 from pruneviz.ui.shown import Held
 from pruneviz.ui.status import status_html
 
-MODEL = {"concurrency_id": "model", "concurrency_limit": 1}
-"""All events that run the model share one place in the queue."""
-SCROLL_SCRIPT = (
-    "() => { if (window.innerWidth <= 1000) document.getElementById('pv-status')"
-    ".scrollIntoView({ block: 'start' }); }"
-)
 PICTURE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:picture')); }"
 KEEP_SCRIPT = (
     "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
 )
 
 
-def wire(session: Session, inputs: Inputs, results: Results, examples: list[Example]) -> None:
-    """Connect the page's parts."""
-    _wire_asking(session, inputs, results)
-    _wire_method(inputs)
+ENTER_SCRIPT = (
+    "() => { const run = [...document.querySelectorAll('button.pv-run, .pv-run button')]"
+    ".find((button) => button.offsetParent); if (run && !run.disabled) run.click(); }"
+)
+"""Enter in the question runs the tab in view."""
+
+
+def settings(inputs: Inputs, controls: Controls) -> list[Any]:
+    """Everything that a link restores, in the order of a :class:`Question`'s fields."""
+    fields = [inputs.image, inputs.question, controls.method, controls.keep, controls.length]
+    return [*fields, *controls.options.values()]
+
+
+def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> None:
+    """Connect the shared column."""
+    inputs.question.submit(None, None, None, js=ENTER_SCRIPT, api_visibility="private")
+    inputs.image.change(None, None, None, js=PICTURE_SCRIPT, api_visibility="private")
+    if inputs.gallery is not None:
+        inputs.gallery.pick(
+            _picker(examples),
+            inputs.image,
+            [inputs.image, inputs.question, controls.method, controls.keep],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+
+def wire_asking(
+    session: Session,
+    inputs: Inputs,
+    controls: Controls,
+    results: Results,
+    examples: list[Example],
+) -> None:
+    """Connect the Ask tab."""
+    _wire_run(session, inputs, controls, results)
+    _wire_method(controls)
+    exporting.wire(results.export, examples)
     # Painting needs no server: the canvas listens for this event. `input` fires while the
     # slider moves, `change` also when its number is typed or reset.
     gr.on(
-        [inputs.keep.input, inputs.keep.change],
+        [controls.keep.input, controls.keep.change],
         None,
-        inputs.keep,
+        controls.keep,
         None,
         js=KEEP_SCRIPT,
         api_visibility="private",
         show_progress="hidden",
     )
-    inputs.image.change(None, None, None, js=PICTURE_SCRIPT, api_visibility="private")
-    exporting.wire(results.export, examples)
-    if inputs.gallery is not None:
-        inputs.gallery.pick(
-            _picker(examples),
-            inputs.image,
-            [inputs.image, inputs.question, inputs.method, inputs.keep],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
 
 
 def updates(screen: Screen) -> list[Any]:
@@ -72,30 +92,20 @@ def updates(screen: Screen) -> list[Any]:
     return [gr.skip() if value is None else value for value in (*values, held)]
 
 
-def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
-    buttons = [inputs.ask, inputs.stop]
-    # On a phone the answers are far below the button.
-    inputs.ask.click(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
-    ask_again = _asker(session, list(inputs.options))
+def _wire_run(session: Session, inputs: Inputs, controls: Controls, results: Results) -> None:
+    buttons = [controls.ask, controls.stop]
+    controls.ask.click(None, None, None, js=scroll_script("pv-status"), api_visibility="private")
+    ask_again = _asker(session, list(controls.options))
     shared: dict[str, Any] = {
         "outputs": [*results.outputs(), *buttons],
         "show_progress": "hidden",
         "api_visibility": "private",
         **MODEL,
     }
-    values = [inputs.pins, *inputs.settings()]
-    asked = gr.on(
-        [inputs.ask.click, inputs.question.submit],
-        ask_again,
-        values,
-        trigger_mode="once",
-        js=pin_script(0, len(values)),
-        **shared,
-    )
-
-    again = results.view.again(
-        ask_again, values, trigger_mode="once", js=pin_script(0, len(values)), **shared
-    )
+    values = [controls.pins, *settings(inputs, controls)]
+    now = {"js": pin_script(0, len(values)), "trigger_mode": "once", **shared}
+    asked = controls.ask.click(ask_again, values, **now)
+    again = results.view.again(ask_again, values, **now)
 
     def rested(auto: bool, *now: Any) -> Iterator[list[Any]]:
         if auto:
@@ -106,21 +116,12 @@ def _wire_asking(session: Session, inputs: Inputs, results: Results) -> None:
 
     moved = results.view.rest(
         rested,
-        [inputs.auto, *values],
+        [controls.auto, *values],
         trigger_mode="always_last",
         js=pin_script(1, len(values) + 1),
         **shared,
     )
-    # Through the queue and after the cancelling, so that it comes behind what the run still sent.
-    inputs.stop.click(
-        None, None, None, cancels=[asked, again, moved], queue=False, api_visibility="private"
-    ).then(
-        _stopped,
-        None,
-        [results.status, *buttons],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    wire_stop(controls.stop, [asked, again, moved], results.status, buttons, texts.STOPPED)
 
 
 def pin_script(place: int, count: int) -> str:
@@ -145,44 +146,25 @@ def _asker(session: Session, names: list[str]) -> Callable[..., Iterator[list[An
         try:
             question = Question(image, text, method, keep, int(length), chosen, read_pins(pins))
         except InputError as error:
-            yield [*updates(Screen(status=status_html(str(error), "error"))), *_idle()]
+            failed = Screen(status=status_html(str(error), "error"))
+            yield [*updates(failed), gr.skip(), gr.skip()]
             return
-        yield [*updates(Screen()), *_busy()]
-        screens = ask(session, question)
-        try:
-            for screen in screens:
-                yield [*updates(screen), gr.skip(), gr.skip()]
-        finally:
-            # Stop and a closed tab end up here: the run must not go on unseen.
-            screens.close()
-        yield [*updates(Screen()), *_idle()]
+        yield from steps(ask(session, question), updates, Screen())
 
     return run
 
 
-def _busy() -> list[Any]:
-    return [gr.update(interactive=False), gr.update(interactive=True)]
-
-
-def _idle() -> list[Any]:
-    return [gr.update(interactive=True), gr.update(interactive=False)]
-
-
-def _stopped() -> list[Any]:
-    return [status_html(texts.STOPPED, "stopped"), *_idle()]
-
-
-def _wire_method(inputs: Inputs) -> None:
-    names = list(inputs.options)
+def _wire_method(controls: Controls) -> None:
+    names = list(controls.options)
 
     def change(name: str) -> list[Any]:
         shown = methods.OPTIONS.get(name, ())
         return [methods.describe(name), *(gr.update(visible=key in shown) for key in names)]
 
-    inputs.method.change(
+    controls.method.change(
         change,
-        inputs.method,
-        [inputs.about, *inputs.options.values()],
+        controls.method,
+        [controls.about, *controls.options.values()],
         queue=False,
         show_progress="hidden",
         api_visibility="private",

@@ -16,8 +16,9 @@ from pruneviz import load_model
 from pruneviz.engine import Event, Session
 from pruneviz.ui import build, launch_settings
 from pruneviz.ui.examples import Example
+from tests.ui.browsing import QUESTION, browser, open_page
 
-QUESTION = "Where is the cat?"
+__all__ = ["QUESTION", "browser", "open_page"]
 
 
 class StoppableSession(Session):

@@ -25,9 +25,9 @@ def raw(url: str, body: str) -> str:
     return httpx.get(f"{url}gradio_api/call/ask/{answer.json()['event_id']}", timeout=30).text
 
 
-def test_two_endpoints_and_no_more(client) -> None:
+def test_four_endpoints_and_no_more(client) -> None:
     info = client.view_api(return_format="dict", print_info=False)
-    assert set(info["named_endpoints"]) == {"/ask", "/methods"}
+    assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods"}
     assert not info["unnamed_endpoints"]
 
 
@@ -45,6 +45,77 @@ def test_ask(client, picture) -> None:
     assert result["pruned"]["cost"]["final_tokens"] == result["num_visual"] // 2
     assert result["baseline"]["text"]
     assert set(result["fidelity"]) >= {"exact_match", "first_token_kl"}
+
+
+def test_compare(client, picture) -> None:
+    result = client.predict(
+        image=handle_file(picture),
+        question=QUESTION,
+        methods=["fopru", "fastv", "fopru"],
+        budget=0.5,
+        budget_kind="compute",
+        api_name="/compare",
+    )
+    assert [entry["method"] for entry in result["methods"]] == ["fopru", "fastv"]
+    for entry in result["methods"]:
+        assert abs(entry["layer_average"] / result["num_visual"] - 0.5) < 0.01
+        assert len(entry["kept"]) == entry["final_tokens"]
+    assert result["baseline"]["text"]
+    assert len(result["agreement"]) == result["num_visual"]
+    assert sum(result["agreement"]) == sum(len(entry["kept"]) for entry in result["methods"])
+    assert result["overlaps"][0][0] == 1
+    assert result["overlaps"][0][1] == result["overlaps"][1][0]
+
+
+def test_compare_says_what_is_out_of_reach(client, picture) -> None:
+    result = client.predict(
+        image=handle_file(picture),
+        question=QUESTION,
+        methods=["transprune"],
+        budget=0.05,
+        budget_kind="compute",
+        api_name="/compare",
+    )
+    assert "cannot come down" in result["methods"][0]["problem"]
+    assert result["baseline"] is None
+
+
+def test_sweep(client, picture) -> None:
+    result = client.predict(
+        image=handle_file(picture),
+        question=QUESTION,
+        methods=["uniform"],
+        keep_ratios=[0.5, 1.0],
+        api_name="/sweep",
+    )
+    (curve,) = result["methods"]
+    asked = [point for point in curve["points"] if not point["searched"]]
+    assert [point["kept"] for point in asked] == [256, 128]
+    assert asked[0]["exact_match"]
+    assert curve["break_point"]["kept"] == curve["break_point"]["fails_at"] + 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "changes", "words"),
+    [
+        ("/compare", {"methods": []}, "at least one method"),
+        ("/compare", {"methods": ["nothing"]}, "Unknown method"),
+        ("/compare", {"budget": 0}, "above 0"),
+        ("/compare", {"budget_kind": "flops"}, "final, compute"),
+        ("/compare", {"image": "/etc/hostname"}, "uploaded file"),
+        ("/sweep", {"keep_ratios": []}, "at least one keep ratio"),
+        ("/sweep", {"keep_ratios": [2]}, "up to 1"),
+        ("/sweep", {"methods": "random"}, "at least one method"),
+        ("/sweep", {"question": " "}, "Type a question"),
+        ("/sweep", {"image": "/etc/hostname"}, "uploaded file"),
+    ],
+)
+def test_bad_calls_of_several_methods(client, picture, endpoint, changes, words) -> None:
+    call = {"image": handle_file(picture), "question": QUESTION, "methods": ["random"]}
+    if endpoint == "/sweep":
+        call["keep_ratios"] = [0.5]
+    with pytest.raises(AppError, match=words):
+        client.predict(**(call | changes), api_name=endpoint)
 
 
 def test_methods(client) -> None:

@@ -102,3 +102,23 @@ function range(values) {
   }
   return low <= high ? [low, high] : [0, 1];
 }
+
+function swatch(kind, text) {
+  const item = node("span", "pv-key");
+  item.append(node("span", `pv-swatch pv-${kind}`), node("span", "", text));
+  return item;
+}
+
+// Whether part of the shown picture was never seen by the model.
+function isCropped() {
+  const [x0, y0, x1, y1] = view.window, [left, top, right, bottom] = view.seen;
+  return left > x0 + 0.5 || top > y0 + 0.5 || right < x1 - 0.5 || bottom < y1 - 0.5;
+}
+
+// Where each patch lies, and which token a cell shows (-1 = none).
+function geometry(data) {
+  const cells = unpack.i4(data.cells);
+  const cellToken = new Int32Array(data.rows * data.columns).fill(-1);
+  cells.forEach((cell, token) => { if (cell >= 0) cellToken[cell] = token; });
+  return { boxes: unpack.f4(data.boxes), cells, cellToken, colours: unpack.u1(data.colours) };
+}

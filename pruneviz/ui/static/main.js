@@ -18,10 +18,8 @@ function adopt(data, picture) {
   if (data !== props.value && props.value && props.value.image !== data.image) return;
   Object.assign(view, {
     ...data, picture, ready: true, preview: null, cursor: null, pinned: false,
-    boxes: unpack.f4(data.boxes),
-    cells: unpack.i4(data.cells),
+    ...geometry(data),
     order: unpack.i4(data.order),
-    colours: unpack.u1(data.colours),
     stages: data.stages.map((stage) => ({
       ...stage,
       state: unpack.u1(stage.state),
@@ -32,8 +30,6 @@ function adopt(data, picture) {
     signals: data.signals.map((s) => ({ ...s, runs: s.runs.map(decodeSignal) }))
       .filter((s) => s.runs.every(Boolean)),
   });
-  view.cellToken = new Int32Array(view.rows * view.columns).fill(-1);
-  view.cells.forEach((cell, token) => { if (cell >= 0) view.cellToken[cell] = token; });
   view.stage = view.stages.length;
   adoptPins(data);
   const layers = data.perLayer[1].length;
@@ -107,17 +103,6 @@ function point(cell) {
   paint();
   readout();
   enlarge();
-}
-
-function cellUnder(event) {
-  const box = event.currentTarget.getBoundingClientRect();
-  const x = (event.clientX - box.left) / view.scale + view.window[0];
-  const y = (event.clientY - box.top) / view.scale + view.window[1];
-  for (let cell = 0; cell < view.cellToken.length; cell++) {
-    const [left, top, right, bottom] = cellBox(cell);
-    if (x >= left && x < right && y >= top && y < bottom) return cell;
-  }
-  return null;
 }
 
 function bigCellUnder(event) {

@@ -7,6 +7,18 @@ function stageStates() {
 
 const cellBox = (cell) => view.boxes.subarray(4 * cell, 4 * cell + 4);
 
+// Cell under the pointer of a canvas painted at view.scale; null beside the grid.
+function cellUnder(event) {
+  const box = event.currentTarget.getBoundingClientRect();
+  const x = (event.clientX - box.left) / view.scale + view.window[0];
+  const y = (event.clientY - box.top) / view.scale + view.window[1];
+  for (let cell = 0; cell < view.cellToken.length; cell++) {
+    const [left, top, right, bottom] = cellBox(cell);
+    if (x >= left && x < right && y >= top && y < bottom) return cell;
+  }
+  return null;
+}
+
 function place(cell, scale) {
   const [left, top, right, bottom] = cellBox(cell);
   const [x, y] = view.window;
@@ -102,6 +114,32 @@ function shownValues() {
 
 const isHeat = () => view.show !== "mask" && view.stage > 0 && view.preview === null;
 
+// Which cells are kept, their outline, and the number of tokens, those without a place included.
+function keptCells(states, scale) {
+  const cells = new Uint8Array(view.rows * view.columns), path = new Path2D();
+  let count = 0;
+  for (let token = 0; token < view.tokens; token++) {
+    if (states[token] !== KEPT) continue;
+    count += 1;
+    const cell = view.cells[token];
+    if (cell < 0) continue;
+    cells[cell] = 1;
+    path.rect(...place(cell, scale));
+  }
+  return { cells, path, count };
+}
+
+// On a picture without colour: a veil over all of it, and the kept patches as they are.
+function showKept(ctx, states, path, width, height, scale) {
+  ctx.fillStyle = veil(0.55);
+  ctx.fillRect(0, 0, width, height);
+  fillCells(ctx, states, FELL, scale, veil(0.5));
+  ctx.save();
+  ctx.clip(path);
+  ctx.drawImage(view.picture, 0, 0, width, height);
+  ctx.restore();
+}
+
 function paint() {
   if (!view.ready) return;
   const started = performance.now();
@@ -115,37 +153,17 @@ function paint() {
   const ctx = context(canvas, width, height);
   ctx.imageSmoothingEnabled = scale < 12;
   ctx.drawImage(view.picture, 0, 0, width, height);
-  const states = stageStates();
-  const cellKept = new Uint8Array(view.rows * view.columns);
-  const kept = new Path2D();
-  let count = 0;
-  for (let token = 0; token < view.tokens; token++) {
-    if (states[token] !== KEPT) continue;
-    count += 1;
-    const cell = view.cells[token];
-    if (cell < 0) continue;
-    cellKept[cell] = 1;
-    kept.rect(...place(cell, scale));
-  }
+  const states = stageStates(), kept = keptCells(states, scale);
   fade(ctx, width, height);
-  if (isHeat()) {
-    heat(ctx, scale);
-  } else {
-    ctx.fillStyle = veil(0.55);
-    ctx.fillRect(0, 0, width, height);
-    fillCells(ctx, states, FELL, scale, veil(0.5));
-    ctx.save();
-    ctx.clip(kept);
-    ctx.drawImage(view.picture, 0, 0, width, height);
-    ctx.restore();
-  }
+  if (isHeat()) heat(ctx, scale);
+  else showKept(ctx, states, kept.path, width, height, scale);
   hatch(ctx, width, height, scale);
-  contour(ctx, scale, cellKept);
+  contour(ctx, scale, kept.cells);
   drawPins(ctx, scale);
   drawCursor(ctx, scale);
-  view.count = count;
-  describe(canvas, count);
-  root.dataset.painted = `${view.stage}:${count}:${view.show}`;
+  view.count = kept.count;
+  describe(canvas, kept.count);
+  root.dataset.painted = `${view.stage}:${kept.count}:${view.show}`;
   root.dataset.milliseconds = (performance.now() - started).toFixed(2);
 }
 

@@ -107,12 +107,6 @@ function terms(stage, token) {
 const partTitle = (name) => ({ ttv: "TTV", iga: "IGA" }[name]
   || name.charAt(0).toUpperCase() + name.slice(1));
 
-function swatch(kind, text) {
-  const item = node("span", "pv-key");
-  item.append(node("span", `pv-swatch pv-${kind}`), node("span", "", text));
-  return item;
-}
-
 function legend() {
   const items = [];
   if (isHeat()) {
@@ -127,10 +121,7 @@ function legend() {
   }
   if (pins.keep.size) items.push(swatch("handkept", "kept by hand"));
   if (pins.drop.size) items.push(swatch("handdropped", "dropped by hand"));
-  const [x0, y0, x1, y1] = view.window, [left, top, right, bottom] = view.seen;
-  if (left > x0 + 0.5 || top > y0 + 0.5 || right < x1 - 0.5 || bottom < y1 - 0.5) {
-    items.push(swatch("unseen", "never seen by the model (cropped)"));
-  }
+  if (isCropped()) items.push(swatch("unseen", "never seen by the model (cropped)"));
   fill($(".pv-legend"), ...items);
 }
 

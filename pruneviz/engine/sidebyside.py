@@ -1,0 +1,121 @@
+"""What a comparison of several methods hands to whoever asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from pruneviz.engine.budget import Budget
+from pruneviz.engine.results import Answer, Comparison
+from pruneviz.methods.base import Method
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one method.
+
+    Attributes
+    ----------
+    name, title : str
+        Registry name and the name people read.
+    method : Method or None
+        As it was run; None where it cannot meet the budget.
+    comparison : Comparison or None
+        None where it was not run, or not yet.
+    problem : str
+        Why it was not run; empty where nothing is wrong.
+    """
+
+    name: str
+    title: str
+    method: Method | None = None
+    comparison: Comparison | None = None
+    problem: str = ""
+
+    @property
+    def kept(self) -> np.ndarray | None:
+        """Int64, the original indices of the visual tokens kept to the end."""
+        return None if self.comparison is None else self.comparison.pruned.trace.kept
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: settings, both answers, what was kept, and the problem if any."""
+        found: dict[str, Any] = {"method": self.name, "title": self.title, "problem": self.problem}
+        if self.comparison is not None:
+            trace = self.comparison.pruned.trace
+            found |= self.comparison.to_dict()
+            found |= {
+                "kept": trace.kept.tolist(),
+                "final_keep_ratio": trace.final_keep_ratio,
+                "final_tokens": len(trace.kept),
+                "layer_average": trace.layer_average,
+            }
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class SideBySide:
+    """Several methods on one question.
+
+    Attributes
+    ----------
+    question : str
+        As asked.
+    budget : Budget
+        Shared by all.
+    num_visual : int
+        Visual tokens of the image.
+    baseline : Answer or None
+        None where no method could be run.
+    outcomes : tuple of Outcome
+        In the order asked for.
+    agreement : np.ndarray
+        Int64 ``[num_visual]``: how many of the methods that ran keep each visual token.
+    overlap_names : tuple of str
+        Registry names of the methods that ran: rows and columns of `overlaps`.
+    overlaps : np.ndarray
+        Float64 ``[ran, ran]``: intersection over union of the sets kept to the end.
+    """
+
+    question: str
+    budget: Budget
+    num_visual: int
+    baseline: Answer | None
+    outcomes: tuple[Outcome, ...]
+    agreement: np.ndarray
+    overlap_names: tuple[str, ...]
+    overlaps: np.ndarray
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {
+            "question": self.question,
+            "budget": self.budget.share,
+            "budget_kind": self.budget.kind,
+            "num_visual": self.num_visual,
+            "baseline": None if self.baseline is None else self.baseline.to_dict(),
+            "methods": [outcome.to_dict() for outcome in self.outcomes],
+            "agreement": self.agreement.tolist(),
+            "overlap_names": list(self.overlap_names),
+            "overlaps": self.overlaps.tolist(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class CompareEvent:
+    """One step of a running comparison.
+
+    Attributes
+    ----------
+    kind : {"status", "result", "done"}
+        A line on what is being done; one more method finished; the end.
+    text : str
+        The line.
+    result : SideBySide or None
+        All that is known so far; with "result" and "done".
+    """
+
+    kind: Literal["status", "result", "done"]
+    text: str = ""
+    result: SideBySide | None = None

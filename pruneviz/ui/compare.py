@@ -1,0 +1,129 @@
+"""The Compare tab: several methods under one budget, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from pruneviz.engine import Session
+from pruneviz.ui import methods, texts
+from pruneviz.ui.comparing import CompareScreen, Wanted, compare
+from pruneviz.ui.controls import run_buttons
+from pruneviz.ui.inputs import Inputs
+from pruneviz.ui.running import MODEL, scroll_script, steps, wire_stop
+from pruneviz.ui.status import status_html
+from pruneviz.ui.view import join_scripts, read_static
+
+BUDGET_SCRIPT = (
+    "(kind, percent) => { window.dispatchEvent(new CustomEvent('pruneviz:budget', "
+    "{ detail: { kind, percent } })); }"
+)
+
+
+@dataclass(frozen=True)
+class CompareTab:
+    """Handles of the tab."""
+
+    methods: gr.CheckboxGroup
+    kind: gr.Radio
+    budget: gr.Slider
+    auto: gr.Checkbox
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    view: gr.HTML
+
+
+@cache
+def script() -> str:
+    """The canvas component's script."""
+    return join_scripts("base.js", "patches.js", "panels.js", "agreement.js", "compare.js")
+
+
+def create() -> CompareTab:
+    """Create the tab's components."""
+    with gr.Row(elem_classes="pv-controls"):
+        with gr.Column(scale=6, min_width=300):
+            chosen = gr.CheckboxGroup(
+                methods.choices(),
+                value=list(methods.COMPARED),
+                label="Methods",
+                info=texts.METHODS_INFO,
+                elem_id="pv-compare-methods",
+                elem_classes="pv-chips",
+            )
+            kind = gr.Radio(
+                texts.BUDGET_KINDS,
+                value="final",
+                label="Equal for all",
+                info=texts.BUDGET_INFO,
+                elem_id="pv-budget-kind",
+                elem_classes="pv-chips",
+            )
+        with gr.Column(scale=4, min_width=300):
+            budget = gr.Slider(
+                1, 100, 25, step=1, label="Budget (%)", info=texts.BUDGET_HINT, elem_id="pv-budget"
+            )
+            auto = gr.Checkbox(
+                False,
+                label=texts.RERUN,
+                show_label=False,
+                elem_id="pv-compare-auto",
+                elem_classes="pv-tick",
+            )
+            run, stop = run_buttons("Compare", "compare", "compare-stop")
+    status = gr.HTML(
+        status_html(texts.COMPARE_READY), elem_id="pv-compare-status", apply_default_css=False
+    )
+    view = gr.HTML(
+        value=None,
+        html_template=read_static("compare.html"),
+        js_on_load=script(),
+        apply_default_css=False,
+        elem_id="pv-panels",
+    )
+    return CompareTab(chosen, kind, budget, auto, run, stop, status, view)
+
+
+def wire(session: Session, inputs: Inputs, tab: CompareTab) -> None:
+    """Connect the tab."""
+    gr.on(
+        [tab.budget.input, tab.budget.change, tab.kind.change],
+        None,
+        [tab.kind, tab.budget],
+        None,
+        js=BUDGET_SCRIPT,
+        api_visibility="private",
+        show_progress="hidden",
+    )
+    tab.run.click(None, None, None, js=scroll_script("pv-compare-status"), api_visibility="private")
+    values = [inputs.image, inputs.question, tab.methods, tab.budget, tab.kind]
+    shared: dict[str, Any] = {
+        "outputs": [tab.status, tab.view, tab.run, tab.stop],
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        **MODEL,
+    }
+
+    def run(*now: Any) -> Iterator[list[Any]]:
+        yield from steps(compare(session, Wanted(*now)), updates, CompareScreen())
+
+    def rested(auto: bool, *now: Any) -> Iterator[list[Any]]:
+        if auto:
+            yield from run(*now)
+        else:
+            # Gradio takes an empty generator for one that cleared everything.
+            yield [gr.skip()] * 4
+
+    asked = tab.run.click(run, values, trigger_mode="once", **shared)
+    moved = tab.view.rest(rested, [tab.auto, *values], trigger_mode="always_last", **shared)
+    wire_stop(tab.stop, [asked, moved], tab.status, [tab.run, tab.stop], texts.COMPARE_STOPPED)
+
+
+def updates(screen: CompareScreen) -> list[Any]:
+    """Values for the status line and the canvas."""
+    return [gr.skip() if value is None else value for value in (screen.status, screen.view)]

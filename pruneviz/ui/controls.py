@@ -1,0 +1,130 @@
+"""What the Ask tab sets: method, keep ratio, buttons, further settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from pruneviz.methods.fopru import STRATEGIES
+from pruneviz.methods.transprune import SIGNALS
+from pruneviz.ui import methods, texts
+from pruneviz.ui.examples import Tip
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Handles of the tab's settings."""
+
+    method: gr.Radio
+    about: gr.HTML
+    keep: gr.Slider
+    ask: gr.Button
+    stop: gr.Button
+    options: dict[str, Any]
+    length: gr.Slider
+    auto: gr.Checkbox
+    pins: gr.Textbox
+
+
+def create(rerun: bool, tip: Tip | None = None) -> Controls:
+    """Create the components.
+
+    `rerun` says whether moving the slider asks again by itself: for small models. `tip` is what
+    the first example suggests.
+    """
+    shown = tip.method if tip else methods.DEFAULT
+    with gr.Row(elem_classes="pv-controls"):
+        with gr.Column(scale=6, min_width=300):
+            method = gr.Radio(
+                methods.choices(),
+                value=shown,
+                label="Pruning method",
+                info=texts.METHOD_INFO,
+                elem_id="pv-method",
+                elem_classes="pv-chips",
+            )
+            about = gr.HTML(methods.describe(shown), elem_id="pv-about")
+        with gr.Column(scale=4, min_width=300):
+            keep = gr.Slider(
+                1,
+                100,
+                tip.keep_percent if tip else 25,
+                step=1,
+                label=texts.KEEP_LABEL,
+                info=texts.KEEP_INFO,
+                elem_id="pv-keep",
+            )
+            auto = gr.Checkbox(
+                rerun,
+                label=texts.RERUN,
+                show_label=False,
+                elem_id="pv-auto",
+                elem_classes="pv-tick",
+            )
+            ask, stop = run_buttons("Ask", "ask", "stop")
+    with gr.Accordion("More settings", open=False):
+        options = _options(shown)
+        length = gr.Slider(1, 256, 48, step=1, label="Longest answer (tokens)")
+    # The canvas keeps the pins; a script puts them in whenever something is asked.
+    pins = gr.Textbox(visible=False)
+    return Controls(method, about, keep, ask, stop, options, length, auto, pins)
+
+
+def run_buttons(label: str, run_id: str, stop_id: str) -> tuple[gr.Button, gr.Button]:
+    """A tab's two buttons; Enter in the question presses the first one of the tab in view."""
+    with gr.Row(elem_classes="pv-actions"):
+        run = gr.Button(
+            label,
+            variant="primary",
+            elem_id=f"pv-{run_id}",
+            elem_classes="pv-run",
+            scale=3,
+            min_width=120,
+        )
+        stop = gr.Button(
+            "Stop",
+            variant="stop",
+            elem_id=f"pv-{stop_id}",
+            scale=1,
+            min_width=80,
+            interactive=False,
+        )
+    return run, stop
+
+
+def _options(method: str) -> dict[str, Any]:
+    shown = methods.OPTIONS.get(method, ())
+    return {
+        "signal": gr.Radio(
+            list(SIGNALS),
+            value="both",
+            label="TransPrune: signal",
+            info="TTV = how much the layers change a patch; IGA = how much the text attends to it.",
+            visible="signal" in shown,
+        ),
+        "alpha": gr.Slider(
+            0,
+            4,
+            0.5,
+            step=0.1,
+            label="ResPrune: alpha",
+            info="Strength of the question; 0 looks at the picture alone.",
+            visible="alpha" in shown,
+        ),
+        "strategy": gr.Radio(
+            list(STRATEGIES),
+            value="rank",
+            label="FoPru: strategy",
+            info="The best patches anywhere, or the best whole rows.",
+            visible="strategy" in shown,
+        ),
+        "seed": gr.Number(
+            0,
+            precision=0,
+            label="Random: seed",
+            info="The same seed draws the same patches.",
+            visible="seed" in shown,
+        ),
+    }

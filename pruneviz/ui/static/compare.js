@@ -1,0 +1,104 @@
+// State and events of the Compare tab. `element`, `props`, `trigger`, `watch` come from gr.HTML.
+const view = { ready: false, preview: null, cursor: null, room: 0 };
+const root = $(".pv-side-by-side");
+const BUDGETS = { final: "left at the end", compute: "averaged over layers" };
+const GLOSSARY = [
+  ["Kept at the end", "Patches still in the model at its last layer, and their share."],
+  ["Layer average", "Patches averaged over all layers: what the work is roughly proportional to."],
+  ["FLOPs", "Computed work as the papers count it (visual tokens in the language model only), against the baseline."],
+  ["KV cache", "Memory that the prompt's keys and values take while answering, against the baseline."],
+  ["First-token KL", "How far the first answer token's probabilities moved (nats; 0 = not at all)."],
+  ["Log-probability", "How likely the pruned model finds the baseline's answer (nats per token; 0 = certain); in brackets, the change against the baseline."],
+];
+
+function load() {
+  const data = props.value;
+  if (!data || !data.image) return;
+  if (view.ready && view.image === data.image) {
+    adopt(data, view.picture);
+    return;
+  }
+  const picture = new Image();
+  picture.onload = () => { if (props.value && props.value.image === data.image) adopt(props.value, picture); };
+  picture.src = data.image;
+}
+
+function adopt(data, picture) {
+  Object.assign(view, {
+    ...data, ...geometry(data), picture, ready: true, preview: null, cursor: null,
+    agreement: unpack.i4(data.agreement),
+    panels: data.panels.map((panel) => (panel.ready
+      ? { ...panel, state: unpack.u1(panel.state), order: unpack.i4(panel.order) } : { ...panel })),
+  });
+  root.dataset.state = "ready";
+  $(".pv-said b").textContent = data.baseline === null ? "…" : data.baseline || "(empty answer)";
+  fill($(".pv-panels"), ...view.panels.map(makeCard));
+  const items = [swatch("on", "kept"), swatch("off", "dropped")];
+  if (isCropped()) items.push(swatch("unseen", "never seen by the model (cropped)"));
+  fill($(".pv-masklegend"), ...items);
+  $(".pv-agreement").hidden = view.overlapTitles.length < 2;
+  if (view.overlapTitles.length >= 2) {
+    agreementLegend();
+    matrix();
+  }
+  paintAll();
+}
+
+function paintMasks() {
+  const shown = view.panels.filter((panel) => panel.ready);
+  if (!view.ready || !shown.length) return;
+  const started = performance.now();
+  view.room = shown[0].canvas.parentElement.clientWidth; // one width for all: one layout
+  if (!view.room) return;
+  shown.forEach(paintPanel);
+  root.dataset.milliseconds = (performance.now() - started).toFixed(2);
+  root.dataset.painted = shown.map((panel) => previewCount(panel) ?? panel.kept).join(":");
+}
+
+function paintAll() {
+  if (!view.ready) return;
+  paintMasks();
+  paintAgreement();
+  agreementRead();
+  const old = view.preview !== null, line = $(".pv-previewline");
+  line.hidden = !old;
+  line.textContent = old
+    ? `Masks at ${view.preview.percent} % (${BUDGETS[view.preview.kind]}). Answers and numbers are of the last run, at ${number(view.percent)} % (${BUDGETS[view.kind]}); press Compare to run it.`
+    : "";
+  $(".pv-agreement").classList.toggle("pv-stale", old);
+  $(".pv-lastrun").textContent = old ? "Of the last run, not of the budget previewed above." : "";
+}
+
+fill($(".pv-glossary dl"), ...GLOSSARY.flatMap(([name, text]) => [node("dt", "", name), node("dd", "", text)]));
+$(".pv-agreemap").addEventListener("pointermove", (event) => {
+  const cell = view.ready ? cellUnder(event) : null;
+  if (cell === view.cursor) return;
+  view.cursor = cell;
+  paintAgreement();
+  agreementRead();
+});
+$(".pv-agreemap").addEventListener("pointerleave", () => {
+  view.cursor = null;
+  paintAgreement();
+  agreementRead();
+});
+let resting = 0;
+const REST = 450; // milliseconds without a move
+// The settings' own script sends this when they move; no server takes part.
+window.addEventListener("pruneviz:budget", (event) => {
+  const { kind, percent } = event.detail, whole = Math.round(Number(percent));
+  if (!view.ready || !(whole >= 1 && whole <= 100)) return;
+  const asRun = kind === view.kind && Math.abs(percent - view.percent) < 1e-6;
+  view.preview = asRun ? null : { kind, percent: whole };
+  paintAll();
+  clearTimeout(resting);
+  if (!asRun) resting = setTimeout(() => trigger("rest", {}), REST);
+});
+let queued = 0;
+new ResizeObserver(() => {
+  cancelAnimationFrame(queued);
+  queued = requestAnimationFrame(paintAll);
+}).observe(root);
+new MutationObserver(paintAll).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+watch("value", load);
+load();

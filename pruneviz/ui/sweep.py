@@ -1,0 +1,99 @@
+"""The Sweep tab: fidelity against keep ratio, and the break points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from pruneviz.engine import Session
+from pruneviz.ui import methods, texts
+from pruneviz.ui.controls import run_buttons
+from pruneviz.ui.inputs import Inputs
+from pruneviz.ui.running import MODEL, scroll_script, steps, wire_stop
+from pruneviz.ui.status import status_html
+from pruneviz.ui.sweeping import DEFAULT_RATIOS, SweepScreen, SweepWanted, run_sweep
+from pruneviz.ui.view import join_scripts, read_static
+
+
+@dataclass(frozen=True)
+class SweepTab:
+    """Handles of the tab."""
+
+    methods: gr.CheckboxGroup
+    ratios: gr.Textbox
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    plot: gr.HTML
+    tables: gr.HTML
+
+
+@cache
+def script() -> str:
+    """The plot component's script."""
+    return join_scripts("base.js", "plot.js", "sweep.js")
+
+
+def create() -> SweepTab:
+    """Create the tab's components."""
+    with gr.Row(elem_classes="pv-controls"):
+        with gr.Column(scale=6, min_width=300):
+            chosen = gr.CheckboxGroup(
+                methods.choices(),
+                value=list(methods.COMPARED),
+                label="Methods",
+                info=texts.METHODS_INFO,
+                elem_id="pv-sweep-methods",
+                elem_classes="pv-chips",
+            )
+        with gr.Column(scale=4, min_width=300):
+            ratios = gr.Textbox(
+                DEFAULT_RATIOS,
+                label="Keep ratios (%)",
+                info=texts.RATIOS_INFO,
+                lines=1,
+                elem_id="pv-sweep-ratios",
+            )
+            run, stop = run_buttons("Sweep", "sweep", "sweep-stop")
+    status = gr.HTML(
+        status_html(texts.SWEEP_READY), elem_id="pv-sweep-status", apply_default_css=False
+    )
+    plot = gr.HTML(
+        value=None,
+        html_template=read_static("sweep.html"),
+        js_on_load=script(),
+        apply_default_css=False,
+        elem_id="pv-plot",
+    )
+    tables = gr.HTML("", elem_id="pv-sweep-tables", apply_default_css=False)
+    return SweepTab(chosen, ratios, run, stop, status, plot, tables)
+
+
+def wire(session: Session, inputs: Inputs, tab: SweepTab) -> None:
+    """Connect the tab."""
+    tab.run.click(None, None, None, js=scroll_script("pv-sweep-status"), api_visibility="private")
+
+    def run(*now: Any) -> Iterator[list[Any]]:
+        yield from steps(run_sweep(session, SweepWanted(*now)), updates, SweepScreen())
+
+    asked = gr.on(
+        [tab.run.click, tab.ratios.submit],
+        run,
+        [inputs.image, inputs.question, tab.methods, tab.ratios],
+        [tab.status, tab.plot, tab.tables, tab.run, tab.stop],
+        trigger_mode="once",
+        show_progress="hidden",
+        api_visibility="private",
+        **MODEL,
+    )
+    wire_stop(tab.stop, [asked], tab.status, [tab.run, tab.stop], texts.SWEEP_STOPPED)
+
+
+def updates(screen: SweepScreen) -> list[Any]:
+    """Values for the status line, the plot and the tables."""
+    values = (screen.status, screen.plot, screen.tables)
+    return [gr.skip() if value is None else value for value in values]

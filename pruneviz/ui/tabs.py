@@ -1,0 +1,35 @@
+"""The three tabs beside the shared picture and question."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from pruneviz.engine import Session
+from pruneviz.ui import compare, controls, results, sweep, wiring
+from pruneviz.ui.asking import is_small
+from pruneviz.ui.controls import Controls
+from pruneviz.ui.examples import Example
+from pruneviz.ui.inputs import Inputs
+from pruneviz.ui.results import Results
+
+
+def create(
+    session: Session, inputs: Inputs, examples: list[Example], opening: bool
+) -> tuple[Controls, Results]:
+    """Create and connect the tabs; returns the Ask tab's settings and results.
+
+    `opening` says that a first result of the Ask tab is on its way.
+    """
+    with gr.Tabs(elem_id="pv-tabs"):
+        with gr.Tab("Ask", id="ask", elem_id="pv-tab-ask"):
+            tip = examples[0].tip(0) if examples else None
+            set_up = controls.create(is_small(session), tip)
+            shown = results.create(opening)
+        with gr.Tab("Compare", id="compare", elem_id="pv-tab-compare"):
+            side_by_side = compare.create()
+        with gr.Tab("Sweep", id="sweep", elem_id="pv-tab-sweep"):
+            curves = sweep.create()
+    wiring.wire_asking(session, inputs, set_up, shown, examples)
+    compare.wire(session, inputs, side_by_side)
+    sweep.wire(session, inputs, curves)
+    return set_up, shown

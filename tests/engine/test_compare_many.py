@@ -1,0 +1,103 @@
+"""Several methods side by side: one encoding, one baseline, agreement and overlaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pruneviz.engine import Budget, Session, Settings, compare_many
+from pruneviz.engine import session as session_module
+from pruneviz.engine.agreement import agreement, overlap_matrix
+from pruneviz.engine.compare import candidates
+from pruneviz.errors import InputError
+
+SHORT = Settings(max_new_tokens=4, signals=False)
+NAMES = ["transprune", "resprune", "fopru", "fastv", "random", "uniform"]
+
+
+def test_agreement_counts_methods_per_token() -> None:
+    sets = [np.array([0, 1]), np.array([1, 3]), np.array([], dtype=np.int64)]
+    assert agreement(sets, 5).tolist() == [1, 2, 0, 1, 0]
+    assert agreement([], 3).tolist() == [0, 0, 0]
+
+
+def test_overlaps_are_intersection_over_union() -> None:
+    none = np.array([], dtype=np.int64)
+    matrix = overlap_matrix([np.array([0, 1, 2]), np.array([2, 3]), none, none])
+    assert matrix[0, 1] == matrix[1, 0] == 0.25
+    assert matrix[0, 2] == 0.0
+    assert matrix[2, 3] == 1.0
+    assert (np.diag(matrix) == 1.0).all()
+
+
+def test_encoder_and_baseline_run_once(session, monkeypatch) -> None:
+    fresh, calls = Session(session.loaded), []
+    real, encode = session_module.generate, Session._encode
+
+    def counted(loaded, prepared, method, *rest):
+        calls.append("baseline" if method is None else method.name)
+        return real(loaded, prepared, method, *rest)
+
+    monkeypatch.setattr(session_module, "generate", counted)
+    monkeypatch.setattr(Session, "_encode", lambda *a: calls.append("encode") or encode(*a))
+    prepared = fresh.prepare(Image.new("RGB", (90, 60), "teal"), "What is this?")
+    events = list(compare_many(fresh, prepared, NAMES, Budget(0.5), SHORT))
+    assert calls == ["encode", "baseline", *NAMES]
+    result = events[-1].result
+    assert events[-1].kind == "done"
+    for outcome in result.outcomes:
+        assert outcome.comparison.baseline is result.baseline
+        assert len(outcome.kept) == 128
+        assert outcome.comparison.fidelity is not None
+        assert outcome.to_dict()["final_keep_ratio"] == 0.5
+    assert result.agreement.sum() == 128 * len(NAMES)
+    assert result.agreement.dtype == np.int64
+    assert result.overlaps.shape == (len(NAMES), len(NAMES))
+    assert result.overlap_names == tuple(NAMES)
+
+
+def test_a_baseline_with_signals_serves_runs_without(session, picture) -> None:
+    prepared = session.prepare(picture, "How many dogs are here?")
+    rich = session.baseline(prepared, Settings(max_new_tokens=4, signals=True))
+    assert session.baseline(prepared, SHORT) is rich
+
+
+def test_equal_compute_is_equal(session, picture) -> None:
+    prepared = session.prepare(picture, "Where is the cat?")
+    *_, last = compare_many(session, prepared, NAMES, Budget(0.6, "compute"), SHORT)
+    shares = [o.comparison.pruned.cost.layer_average / 256 for o in last.result.outcomes]
+    assert shares == pytest.approx([0.6] * len(NAMES), abs=0.5 / 256)
+    assert len({len(o.kept) for o in last.result.outcomes}) > 2
+
+
+def test_a_budget_out_of_reach_is_said_and_nothing_else_is_run(session, picture) -> None:
+    prepared = session.prepare(picture, "Where is the cat?")
+    *_, last = compare_many(session, prepared, ["fastv", "uniform"], Budget(0.1, "compute"), SHORT)
+    first, second = last.result.outcomes
+    assert "cannot come down" in first.problem
+    assert first.comparison is None
+    assert second.comparison is not None
+    assert last.result.overlap_names == ("uniform",)
+    assert last.result.to_dict()["methods"][0]["problem"] == first.problem
+
+
+@pytest.mark.parametrize("names", [[], (), "random", ["random", "nothing"]])
+def test_bad_choices(names) -> None:
+    with pytest.raises(InputError, match=r"at least one|Unknown"):
+        candidates(names, Budget(0.5), 256, 10)
+
+
+def test_repeated_names_run_once() -> None:
+    found = candidates(["random", "fopru", "random"], Budget(0.5), 256, 10)
+    assert [o.name for o in found] == ["random", "fopru"]
+
+
+def test_closing_stops_and_leaves_the_session_usable(session) -> None:
+    prepared = session.prepare(Image.new("RGB", (64, 64), "olive"), "Where is the cat?")
+    events = compare_many(session, prepared, NAMES, Budget(0.5), Settings(max_new_tokens=200))
+    kinds = [next(events).kind for _ in range(3)]
+    assert kinds[0] == "result"
+    events.close()
+    *_, last = compare_many(session, prepared, ["random"], Budget(0.5), SHORT)
+    assert last.kind == "done"

@@ -1,0 +1,78 @@
+"""A real browser for the tests: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+QUESTION = "Where is the cat?"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+SLOW = 30_000
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+    if not Path(path).exists():
+        pytest.fail("The browser tests need Chromium: apt-get install chromium.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page, and what it must not do: complain, fail, or call another machine."""
+
+    def __init__(self, browser: Browser, url: str, width: int, theme: str) -> None:
+        self.page: Page = browser.new_page(viewport={"width": width, "height": 900})
+        self.faults: list[str] = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        self.page.on("request", self._request)
+        self.page.goto(f"{url}?__theme={theme}")
+        expect(self.page.locator("#pv-ask")).to_be_enabled(timeout=SLOW)
+        # The opening example is answered first.
+        expect(self.page.locator(".pv-view")).to_have_attribute("data-state", "ready", timeout=SLOW)
+
+    def _console(self, message) -> None:
+        if message.type == "error":
+            self.faults.append(f"console: {message.text}")
+
+    def _request(self, request) -> None:
+        local = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
+        if not request.url.startswith(local):
+            self.faults.append(f"request: {request.url}")
+
+    def ask(self, text: str = QUESTION) -> None:
+        self.page.fill("#pv-question textarea", text)
+        self.page.click("#pv-ask")
+
+    def open_tab(self, name: str) -> None:
+        self.page.click(f"button[role=tab]:has-text('{name}')")
+
+
+@pytest.fixture
+def open_page(browser, url) -> Iterator:
+    opened: list[Watched] = []
+
+    def go(width: int = 1440, theme: str = "light") -> Watched:
+        opened.append(Watched(browser, url, width, theme))
+        return opened[-1]
+
+    yield go
+    for watched in opened:
+        watched.page.close()
+        assert watched.faults == []

@@ -1,0 +1,195 @@
+"""The Compare and Sweep tabs in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.browsing import SLOW
+
+pytestmark = pytest.mark.browser
+LONG = 4 * SLOW
+"""Several methods on a machine that may be busy."""
+
+
+def untick(page: Page, group: str, *keep: str) -> None:
+    for label in page.locator(f"{group} label").all():
+        box = label.locator("input")
+        if box.is_checked() != (label.inner_text().strip() in keep):
+            label.click()
+
+
+def compared(watched, *names: str) -> Page:
+    page = watched.page
+    watched.open_tab("Compare")
+    untick(page, "#pv-compare-methods", *names)
+    page.click("#pv-compare")
+    expect(page.locator("#pv-compare-status [data-kind=done]")).to_be_visible(timeout=LONG)
+    return page
+
+
+def swept(watched, ratios: str, *names: str) -> Page:
+    page = watched.page
+    watched.open_tab("Sweep")
+    untick(page, "#pv-sweep-methods", *names)
+    page.fill("#pv-sweep-ratios input, #pv-sweep-ratios textarea", ratios)
+    page.click("#pv-sweep")
+    expect(page.locator("#pv-sweep-status [data-kind=done]")).to_be_visible(timeout=LONG)
+    return page
+
+
+def test_methods_side_by_side(open_page) -> None:
+    page = compared(open_page(), "Random", "Uniform", "FastV")
+    cards = page.locator(".pv-method-card[data-state=done]")
+    expect(cards).to_have_count(3)
+    for index in range(3):
+        expect(cards.nth(index).locator(".pv-answer")).not_to_be_empty()
+        expect(cards.nth(index)).to_contain_text("Kept at the end64 (25 %)")
+    root = page.locator(".pv-side-by-side")
+    expect(root).to_have_attribute("data-painted", "64:64:64")
+    expect(page.locator(".pv-matrix td[title]")).to_have_count(9)
+    expect(page.locator(".pv-agreelegend")).to_contain_text("3 (all)")
+    page.locator(".pv-agreemap").hover(position={"x": 200, "y": 120})
+    expect(page.locator(".pv-agreeread")).to_contain_text(re.compile(r"kept by \d of 3"))
+
+
+def test_the_budget_slider_repaints_all_masks_without_a_run(open_page) -> None:
+    page = compared(open_page(), "TransPrune", "Random", "Uniform")
+    root = page.locator(".pv-side-by-side")
+    page.locator("#pv-budget input[type=range]").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(root).to_have_attribute("data-painted", "76:76:76")
+    badges = page.locator(".pv-mbadge b")
+    expect(badges).to_have_text(["preview", "preview", "exact"])
+    expect(page.locator(".pv-previewline")).to_contain_text("Masks at 30 %")
+    for _ in range(10):
+        page.keyboard.press("ArrowLeft")
+    expect(root).to_have_attribute("data-painted", "51:51:51")
+    expect(badges).to_have_text(["preview", "exact", "exact"])
+    page.wait_for_timeout(1200)
+    expect(root).to_have_attribute("data-painted", "51:51:51")
+    page.click("#pv-budget-kind label:has-text('Compute')")
+    expect(badges.first).to_have_text("out of reach")
+    page.click("#pv-budget-kind label:has-text('Patches')")
+    for _ in range(5):
+        page.keyboard.press("Tab")
+    page.locator("#pv-budget input[type=range]").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".pv-previewline")).to_be_hidden()
+    expect(badges).to_have_text(["exact", "exact", "exact"])
+
+
+def test_the_slider_runs_again_when_it_is_told_to(open_page) -> None:
+    page = compared(open_page(), "Random")
+    page.check("#pv-compare-auto input")
+    page.locator("#pv-budget input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".pv-method-card")).to_contain_text("66 (25.8 %)", timeout=LONG)
+
+
+def test_a_budget_out_of_reach_is_said_on_its_card(open_page) -> None:
+    watched = open_page()
+    watched.open_tab("Compare")
+    page = watched.page
+    page.click("#pv-budget-kind label:has-text('Compute')")
+    page.fill("#pv-budget input[type=number]", "10")
+    page.keyboard.press("Tab")
+    compared(watched, "FastV", "Random")
+    expect(page.locator(".pv-method-card[data-state=problem]")).to_contain_text("cannot come down")
+    expect(page.locator(".pv-method-card[data-state=done]")).to_have_count(1)
+    expect(page.locator(".pv-agreement")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("tab", "name"), [("Compare", "compare"), ("Sweep", "sweep")])
+def test_stop_leaves_a_tab_usable(open_page, session, tab, name) -> None:
+    watched = open_page()
+    page = watched.page
+    watched.open_tab(tab)
+    session.endless.set()
+    try:
+        page.click(f"#pv-{name}")
+        expect(page.locator(f"#pv-{name}-status")).to_contain_text("TransPrune", timeout=LONG)
+        page.click(f"#pv-{name}-stop")
+        assert session.closed.wait(10.0)
+        expect(page.locator(f"#pv-{name}-status")).to_contain_text("Stopped", timeout=LONG)
+    finally:
+        session.endless.clear()
+    expect(page.locator(f"#pv-{name}")).to_be_enabled()
+
+
+def test_enter_runs_the_tab_in_view(open_page) -> None:
+    watched = open_page()
+    watched.open_tab("Compare")
+    untick(watched.page, "#pv-compare-methods", "Uniform")
+    watched.page.locator("#pv-question textarea").press("Enter")
+    done = watched.page.locator("#pv-compare-status [data-kind=done]")
+    expect(done).to_contain_text("of 1 methods", timeout=LONG)
+
+
+def test_errors_name_the_remedy(open_page) -> None:
+    watched = open_page()
+    page = watched.page
+    watched.open_tab("Compare")
+    untick(page, "#pv-compare-methods")
+    page.click("#pv-compare")
+    alert = page.locator("#pv-compare-status [role=alert]")
+    expect(alert).to_contain_text("Choose at least one method", timeout=LONG)
+
+
+def test_a_sweep_is_drawn_hovered_and_tabled(open_page) -> None:
+    page = swept(open_page(), "100, 50, 25", "Random", "FastV")
+    root = page.locator(".pv-sweep")
+    expect(root).to_have_attribute("data-painted", re.compile(r"answer_logprob:kept:\d+"))
+    runs = page.locator(".pv-values tbody tr:not(.pv-grouprow)").count()
+    expect(root).to_have_attribute("data-painted", f"answer_logprob:kept:{runs}")
+    expect(page.locator(".pv-wide tbody tr")).to_have_count(2)
+    expect(page.locator(".pv-plot .pv-ring")).not_to_have_count(0)
+    page.locator(".pv-plot").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".pv-tip")).to_contain_text("256 of 256")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".pv-plotread")).not_to_contain_text("256 of 256 patches at the end")
+    for measure, key in (("KL", "first_token_kl"), ("Same answer", "exact_match")):
+        page.click(f".pv-measures button:has-text('{measure}')")
+        expect(root).to_have_attribute("data-painted", f"{key}:kept:{runs}")
+    page.select_option(".pv-across", "layer_average")
+    expect(root).to_have_attribute("data-painted", f"exact_match:layer_average:{runs}")
+    page.click(".pv-serie:has-text('Random')")
+    expect(page.locator(".pv-serie[aria-pressed=false]")).to_have_text("Random")
+    assert int(root.get_attribute("data-painted").split(":")[-1]) < runs
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_phone_width_has_no_sideways_scroll(open_page, theme) -> None:
+    watched = open_page(390, theme)
+    page = compared(watched, "Random", "Uniform")
+    wide = "document.documentElement.scrollWidth"
+    inner = (
+        "Math.max(...[...document.querySelectorAll('.pv-side-by-side *, .pv-sweep *')]"
+        ".filter((e) => e.offsetParent && !e.closest('.pv-matrixscroll'))"
+        ".map((e) => Math.ceil(e.getBoundingClientRect().right)))"
+    )
+    assert page.evaluate(wide) <= 390
+    assert page.evaluate(inner) <= 390
+    assert page.locator(".pv-mask").first.bounding_box()["width"] > 250
+    swept(watched, "100, 50", "Uniform")
+    assert page.evaluate(wide) <= 390
+    assert page.evaluate(inner) <= 390
+
+
+@pytest.mark.parametrize("tab", ["Compare", "Sweep"])
+def test_everything_that_can_be_used_has_a_name(open_page, tab) -> None:
+    watched = open_page()
+    watched.open_tab(tab)
+    nameless = watched.page.evaluate(
+        "[...document.querySelectorAll('.pv-main button, .pv-main input, .pv-main select,"
+        ' .pv-main textarea, .pv-main [tabindex="0"]\')].filter((e) => e.offsetParent &&'
+        " !(e.innerText || '').trim() && !e.getAttribute('aria-label') && !e.title &&"
+        " !(e.labels && e.labels.length) && !e.getAttribute('aria-labelledby'))"
+        ".map((e) => e.outerHTML.slice(0, 120))"
+    )
+    assert nameless == []

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pruneviz.engine import RATIOS
+from pruneviz.methods import get_method
+from pruneviz.ui import compare as compare_tab
+from pruneviz.ui import sweep as sweep_tab
+from pruneviz.ui.comparing import Wanted, compare, counts
+from pruneviz.ui.sweeping import DEFAULT_RATIOS, SweepWanted, read_ratios, run_sweep
+from tests.ui.conftest import QUESTION
+
+ERROR = 'data-kind="error"'
+
+
+def wanted(picture, *methods, **changes) -> Wanted:
+    return Wanted(
+        **{
+            "image": str(picture),
+            "text": QUESTION,
+            "methods": list(methods) or ["random"],
+            "percent": 25,
+            "kind": "final",
+            **changes,
+        }
+    )
+
+
+def test_cards_fill_one_by_one(session, picture) -> None:
+    screens = list(compare(session, wanted(picture, "random", "transprune")))
+    views = [screen.view for screen in screens if screen.view]
+    assert [sum(p["ready"] for p in view["panels"]) for view in views] == [0, 1, 2, 2]
+    end = screens[-1]
+    assert 'data-kind="done"' in end.status
+    assert "of 2 methods give the baseline" in end.status
+    json.dumps(end.view, allow_nan=False)
+    first, second = end.view["panels"]
+    assert (first["kept"], second["kept"]) == (64, 64)
+    assert (first["exact"], second["exact"]) == (True, False)
+    assert end.view["overlapTitles"] == ["Random", "TransPrune"]
+    assert ["Kept at the end", "64 (25 %)"] in first["facts"]
+    assert first["same"] == (first["diff"] is None)
+
+
+def test_a_budget_out_of_reach_is_a_card(session, picture) -> None:
+    budget = {"percent": 5, "kind": "compute"}
+    *_, end = compare(session, wanted(picture, "fastv", "uniform", **budget))
+    fastv, uniform = end.view["panels"]
+    assert "cannot come down" in fastv["problem"]
+    assert not fastv["ready"]
+    assert uniform["ready"]
+    assert "1 cannot meet this budget" in end.status
+    *_, end = compare(session, wanted(picture, "fastv", **budget))
+    assert "No method can meet this budget" in end.status
+
+
+def test_previews_are_what_the_methods_would_keep() -> None:
+    table = counts("fastv", 576, 32)
+    assert table["final"][24] == round(0.25 * 576)
+    assert table["compute"][0] == -1
+    assert table["compute"][99] == table["final"][99] == 576
+    reached = [count for count in table["compute"] if count > 0]
+    assert reached == sorted(reached)
+    for percent in (3, 50, 99):
+        method = get_method("transprune", num_layers=32, keep_ratio=percent / 100)
+        expected = method.count(method.stages()[-1], 576)
+        assert counts("transprune", 576, 32)["final"][percent - 1] == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"image": None}, "Choose a picture first"),
+        ({"text": "  "}, "Type a question"),
+        ({"methods": []}, "at least one method"),
+        ({"methods": None}, "at least one method"),
+        ({"methods": ["<b>"]}, "Unknown method &#x27;&lt;b&gt;"),
+        ({"percent": None}, "Set the budget"),
+        ({"percent": 0}, "above 0 and up to 1"),
+        ({"percent": float("nan")}, "above 0 and up to 1"),
+        ({"kind": "flops"}, "kind of budget"),
+    ],
+)
+def test_bad_comparisons_become_a_message(session, picture, changes, words) -> None:
+    *_, end = compare(session, wanted(picture, **changes))
+    assert ERROR in end.status
+    assert words in end.status
+
+
+def test_a_sweep_shows_progress_and_ends_with_tables(session, picture) -> None:
+    screens = list(run_sweep(session, SweepWanted(str(picture), QUESTION, ["random"], "100, 50")))
+    assert any("Run 1 of 2: Random at 100 %" in (screen.status or "") for screen in screens)
+    end = screens[-1]
+    assert 'data-kind="done"' in end.status
+    json.dumps(end.plot, allow_nan=False)
+    (curve,) = end.plot["curves"]
+    assert [p["kept"] for p in curve["points"] if not p["searched"]] == [256, 128]
+    assert curve["control"]
+    assert f"<b>{curve['breakAt']}</b> of 256" in end.tables
+    assert end.tables.count("pv-holds") + end.tables.count("pv-fails") == len(curve["points"])
+
+
+def test_ratios_as_typed() -> None:
+    assert read_ratios(DEFAULT_RATIOS) == pytest.approx(list(RATIOS))
+    assert read_ratios(" 100% 12.5;3 ") == [1.0, 0.125, 0.03]
+
+
+@pytest.mark.parametrize("text", ["", None, "half", "50, x", "0", "-3", "101", "nan", "inf"])
+def test_ratios_that_make_no_sense(session, picture, text) -> None:
+    *_, end = run_sweep(session, SweepWanted(str(picture), QUESTION, ["random"], text))
+    assert ERROR in end.status
+
+
+def test_a_sweep_without_methods(session, picture) -> None:
+    *_, end = run_sweep(session, SweepWanted(str(picture), QUESTION, []))
+    assert "at least one method" in end.status
+
+
+def test_scripts_are_whole() -> None:
+    for script, names in (
+        (compare_tab.script(), ("function showKept", "function paintPanel", "function matrix")),
+        (sweep_tab.script(), ("function axes", "function drawCurve")),
+    ):
+        assert all(script.count(name) == 1 for name in names)
+        assert "http://" not in script.replace("http://www.w3.org/2000/svg", "")

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from pruneviz.engine import Curve, Sweep
+from pruneviz.engine.breakpoint import BreakPoint
+from pruneviz.engine.curves import Point
+from pruneviz.ui.sweeptables import how, tables_html
+
+
+def point(kept: int, same: bool, text: str = "a cat", searched: bool = False) -> Point:
+    return Point("random", kept / 256, kept, kept, kept / 256, same, 0.1, -0.5, text, searched)
+
+
+def test_tables_escape_and_name_what_was_skipped() -> None:
+    points = (point(128, True), point(64, False, "<i>dog"), point(96, True, searched=True))
+    curve = Curve("random", "Random", points, BreakPoint(96, 64), (0.001,))
+    html = tables_html(Sweep("?", 256, None, -0.1, (curve,)))
+    assert "<i>" not in html
+    assert "≠ &lt;i&gt;dog" in html
+    assert "0.1 %" in html
+    assert "37.5 % *" in html
+    assert "<b>96</b> of 256 (37.5 %)" in html
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (BreakPoint(10, 9), "Holds at 10, fails at 9."),
+        (BreakPoint(1, 0), "down to one patch"),
+        (BreakPoint(64, 32), "Nothing was run between 32 and 64."),
+        (BreakPoint(64, 63, (5, 9)), "Gives it again at 5, 9"),
+        (None, ""),
+    ],
+)
+def test_the_search_in_words(found, words) -> None:
+    assert words in how(Curve("random", "Random", (), found))
+
+
+def test_a_curve_without_a_search() -> None:
+    html = tables_html(Sweep("?", 256, None, -0.1, (Curve("random", "Random"),)))
+    assert "not searched" in html
