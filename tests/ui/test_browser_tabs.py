@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.ui.browsing import SLOW
 
 pytestmark = pytest.mark.browser
-LONG = 4 * SLOW
+LONG = 6 * SLOW
 """Several methods on a machine that may be busy."""
 
 

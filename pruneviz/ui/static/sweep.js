@@ -97,7 +97,8 @@ function draw() {
   plot.setAttribute("aria-label", `${measure.name} of ${plural(shown().length, "method")} against the ` +
     "share of patches kept. Arrow keys move from point to point; all values are in the table below.");
   root.dataset.painted = `${measure.key}:${view.across}:${view.dots.length}`;
-  point(null);
+  // A redraw (resize, theme) keeps what is being read.
+  point((view.at && view.dots.find((dot) => dot.p === view.at.p)) || null);
 }
 
 function drawCurve(plot, area, curve, row, key) {
@@ -176,9 +177,15 @@ function step(event) {
   point(next.reduce((a, b) => (Math.abs(b.x - view.at.x) < Math.abs(a.x - view.at.x) ? b : a)));
 }
 
-$(".pv-plot").addEventListener("pointermove", (event) => point(nearest(event)));
-$(".pv-plot").addEventListener("pointerdown", (event) => point(nearest(event)));
-$(".pv-plot").addEventListener("pointerleave", () => point(null));
+// While the plot has the focus, a pointer that rests or passes by does not take the reading away.
+function hover(event) {
+  const found = event.type === "pointerleave" ? null : nearest(event);
+  if (found || document.activeElement !== $(".pv-plot")) point(found);
+}
+
+for (const type of ["pointermove", "pointerdown", "pointerleave"]) {
+  $(".pv-plot").addEventListener(type, hover);
+}
 $(".pv-plot").addEventListener("keydown", step);
 $(".pv-across").addEventListener("change", (event) => {
   view.across = event.target.value;
