@@ -14,14 +14,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pruneviz import Trace, TransPrune, best_dropped
-from tests.ui.test_browser import (  # noqa: F401  (fixtures)
-    DONE,
-    SLOW,
-    Watched,
-    browser,
-    finished,
-    open_page,
-)
+from tests.ui.browsing import SLOW, Watched
+from tests.ui.test_browser import DONE, finished
 
 pytestmark = pytest.mark.browser
 COPIED = "#pv-copied textarea, #pv-copied input"
