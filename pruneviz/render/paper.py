@@ -64,6 +64,8 @@ def wrapped(text: str, width: float, size: float = SIZE, most: int = 3) -> list[
     most : int
         Lines at most, at least 1.
     """
+    # Hinting rounds letters to whole pixels, so a line on the screen may be a little longer.
+    width *= 0.98
     plain = "".join(c if c.isprintable() else " " for c in text)
     lines, rest = [""], plain.split()
     while rest:
