@@ -62,12 +62,11 @@ class Knowledge:
         Returns
         -------
         float
-            Mahalanobis distance from the mean at the same place that a quarter of the tokens
-            stay below. Of a drawn scene most tokens are quiet background; of a photograph,
-            hardly any.
+            Median over the tokens of the Mahalanobis distance from the mean at the same place.
+            At least half of a drawn scene is quiet background; hardly any of a photograph is.
         """
         off = (visual.float().cpu() - self.mean) @ self.whiten
-        return float(off.norm(dim=-1).quantile(0.25))
+        return float(off.norm(dim=-1).quantile(0.5))
 
     def hints(self, question: str, visual: torch.Tensor) -> tuple[str, ...]:
         """Sentences on why an answer may be worthless; none if all is familiar."""

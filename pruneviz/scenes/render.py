@@ -7,19 +7,16 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import get_data_path
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from pruneviz.scenes.art import sprite
 from pruneviz.scenes.backgrounds import background
 from pruneviz.scenes.scene import Item, Scene
+from pruneviz.scenes.variation import GENTLE, WILD, bend, recolour, restyle
 from pruneviz.scenes.vocabulary import CARD, CLASS_INDEX, COLOURS
 
 # Pillow's own face, then those that come with matplotlib.
 _FACES = ("", "", "DejaVuSans-Bold", "DejaVuSans", "DejaVuSerif", "DejaVuSansMono-Bold")
-
-# How far colours stray from the drawings' own: a little as a rule, and further in training,
-# so that the model does not lean on exact shades.
-GENTLE, WILD = 0.3, 1.0
 
 
 @lru_cache(maxsize=2048)
@@ -52,26 +49,6 @@ def _card(item: Item, side: int, rng: np.random.Generator, vary: float) -> Image
     return card
 
 
-def _recolour(picture: Image.Image, rng: np.random.Generator, vary: float) -> Image.Image:
-    """Change brightness, contrast and colour a little, and now and then the hue."""
-    alpha = picture.getchannel("A")
-    changes = (
-        (ImageEnhance.Brightness, 0.75, 1.2),
-        (ImageEnhance.Contrast, 0.75, 1.25),
-        (ImageEnhance.Color, 0.35, 1.3),
-    )
-    for enhance, low, high in changes:
-        factor = 1 + vary * (float(rng.uniform(low, high)) - 1)
-        picture = enhance(picture).enhance(factor)
-    turn = int(vary * rng.integers(-14, 15))
-    if turn and rng.random() < 0.5:
-        hue, saturation, value = picture.convert("RGB").convert("HSV").split()
-        hue = hue.point(lambda h: (h + turn) % 256)
-        picture = Image.merge("HSV", (hue, saturation, value)).convert("RGB").convert("RGBA")
-    picture.putalpha(alpha)
-    return picture
-
-
 def draw_item(item: Item, side: int, rng: np.random.Generator, vary: float = GENTLE) -> Image.Image:
     """Draw one thing.
 
@@ -82,7 +59,8 @@ def draw_item(item: Item, side: int, rng: np.random.Generator, vary: float = GEN
     side : int
         Side of its box in pixels.
     rng : numpy.random.Generator
-        For changes of brightness and colour and for a card's typeface.
+        For changes of colour, and from :data:`~pruneviz.scenes.variation.WILD` on of shape and
+        look, and for a card's typeface.
     vary : float
         How large these changes are, from 0 (none, and one typeface) to 1.
 
@@ -96,7 +74,9 @@ def draw_item(item: Item, side: int, rng: np.random.Generator, vary: float = GEN
     else:
         picture = sprite(CLASS_INDEX[item.name], item.style, side, item.mirrored)
         if vary:
-            picture = _recolour(picture, rng, vary)
+            picture = recolour(picture, rng, vary)
+        if vary >= WILD:
+            picture = restyle(bend(picture, rng), rng)
     return picture.rotate(item.tilt, Image.Resampling.BILINEAR) if item.tilt else picture
 
 

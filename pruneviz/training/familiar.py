@@ -17,8 +17,8 @@ from pruneviz.training.whole import WholeModel
 
 FIRST_SEED = 950_000_000
 SCENES, CHECKED = 1000, 500
-# Room above the strangest of the checked training pictures.
-_ROOM = 1.05
+# The limit: this quantile of the checked training pictures, and room above it.
+_QUANTILE, _ROOM = 0.99, 1.25
 
 
 @torch.inference_mode()
@@ -63,5 +63,5 @@ def save_statistics(
     half = {"mean": mean.half(), "whiten": whiten.half().contiguous()}
     draft = Knowledge(frozenset(), {}, half["mean"].float(), half["whiten"].float(), 0.0)
     others = _see(model, settings, FIRST_SEED + scenes, checked)
-    limit = _ROOM * max(draft.strangeness(visual) for visual in others)
-    save_file({**half, "limit": torch.tensor(limit)}, folder / STATISTICS)
+    found = torch.tensor([draft.strangeness(visual) for visual in others])
+    save_file({**half, "limit": _ROOM * found.quantile(_QUANTILE)}, folder / STATISTICS)

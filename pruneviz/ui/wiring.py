@@ -21,6 +21,7 @@ from pruneviz.ui.shown import Held
 from pruneviz.ui.status import status_html
 
 PICTURE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:picture')); }"
+EXAMPLE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:example')); }"
 KEEP_SCRIPT = (
     "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
 )
@@ -44,7 +45,7 @@ def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> 
     inputs.question.submit(None, None, None, js=ENTER_SCRIPT, api_visibility="private")
     inputs.image.change(None, None, None, js=PICTURE_SCRIPT, api_visibility="private")
     if inputs.gallery is not None:
-        inputs.gallery.pick(
+        picked = inputs.gallery.pick(
             _picker(examples),
             inputs.image,
             [inputs.image, inputs.question, controls.method, controls.keep],
@@ -52,6 +53,7 @@ def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> 
             show_progress="hidden",
             api_visibility="private",
         )
+        picked.then(None, None, None, js=EXAMPLE_SCRIPT, api_visibility="private")
 
 
 def wire_asking(

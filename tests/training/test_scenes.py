@@ -27,12 +27,12 @@ from pruneviz.scenes.vocabulary import (
 SEEDS = range(40)
 
 
-def test_enough_classes_in_enough_categories_drawn_in_both_styles():
+def test_enough_classes_in_enough_categories_drawn_in_several_styles():
     assert len(CLASSES) >= 60
     assert len({entry.category for entry in CLASSES}) >= 5
     assert len({entry.name for entry in CLASSES}) == len(CLASSES)
     assert set(HELD_OUT_STYLE) <= set(CLASS_INDEX)
-    assert set(HELD_OUT_STYLE.values()) == set(STYLES)
+    assert len(set(HELD_OUT_STYLE.values()) & set(STYLES)) >= 2
 
 
 def test_same_seed_same_scene_and_picture():

@@ -156,8 +156,15 @@ $(".pv-save").addEventListener("click", () => {
   link.href = $(".pv-canvas").toDataURL("image/png");
   link.click();
 });
-let resting = 0;
+let resting = 0, due = false;
 const REST = 450; // milliseconds without a move
+function rest() {
+  clearTimeout(resting);
+  resting = setTimeout(() => {
+    due = false;
+    trigger("rest", {});
+  }, REST);
+}
 // The slider's own script sends this while it moves; no server takes part.
 window.addEventListener("pruneviz:keep", (event) => {
   const ratio = Number(event.detail) / 100;
@@ -166,7 +173,13 @@ window.addEventListener("pruneviz:keep", (event) => {
   view.budget = count;
   settle();
   clearTimeout(resting);
-  if (view.preview !== null) resting = setTimeout(() => trigger("rest", {}), REST);
+  if (view.preview !== null || due) rest();
+});
+// An example was chosen; if that moves the slider too, one run answers both.
+window.addEventListener("pruneviz:example", () => {
+  if (!root.offsetParent) return;
+  due = true;
+  rest();
 });
 let queued = 0;
 const later = () => {
