@@ -18,7 +18,7 @@ from pruneviz.training.whole import WholeModel
 FIRST_SEED = 950_000_000
 SCENES, CHECKED = 1000, 500
 # The limit: this quantile of the checked training pictures, and room above it.
-_QUANTILE, _ROOM = 0.99, 1.25
+_QUANTILE, _ROOM = 0.99, 1.05
 
 
 @torch.inference_mode()
