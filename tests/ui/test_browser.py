@@ -76,9 +76,9 @@ def test_layer_maps(open_page) -> None:
     page.click(".pv-scales button:has-text('Rank')")
     expect(page.locator(".pv-cbar")).to_contain_text("rank within the layer")
     page.locator(".pv-tile").nth(6).click()
-    expect(page.locator(".pv-bigtitle")).to_have_text("IGA, layer 7, baseline")
+    expect(page.locator(".pv-maptitle")).to_have_text("IGA, layer 7, baseline")
     page.locator(".pv-bigmap").hover(position={"x": 60, "y": 60})
-    expect(page.locator(".pv-bigread")).to_contain_text("% of the patches")
+    expect(page.locator(".pv-mapread")).to_contain_text("% of the patches")
 
 
 def test_the_slider_repaints_at_once_and_then_asks_again(open_page) -> None:

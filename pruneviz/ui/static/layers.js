@@ -2,6 +2,8 @@
 const SCALES = ["Linear", "Log", "Rank"];
 const MISSING = () => (isDark() ? "#151a24" : "#dfe2e7");
 const DECADES = 1e-6;
+const MOST_ACROSS = 12;
+const BIG = 400; // CSS pixels of an enlarged map's longer side
 
 function decodeSignal(packed) {
   if (!packed) return null;
@@ -73,7 +75,8 @@ function sheet() {
   const pruned = new Set(view.run === 1 ? view.stages.map((stage) => stage.layer) : []);
   const layers = view.signals[view.signal].runs[view.run].length / view.tokens;
   const title = view.signals[view.signal].title;
-  $(".pv-sheet").style.setProperty("--pv-columns", layers <= 12 ? 5 : 8);
+  const rows = Math.ceil(layers / MOST_ACROSS);
+  $(".pv-sheet").style.setProperty("--pv-columns", Math.ceil(layers / rows));
   fill($(".pv-sheet"), ...Array.from({ length: layers }, (_, layer) => {
     const tile = node("button", "pv-tile");
     tile.type = "button";
@@ -86,11 +89,7 @@ function sheet() {
     tile.setAttribute("aria-pressed", String(layer === view.layer));
     tile.setAttribute("aria-label",
       `${title}, layer ${layer + 1}${mark ? ", patches are dropped after it" : ""}`);
-    tile.addEventListener("click", () => {
-      view.layer = layer;
-      press($(".pv-sheet"), layer);
-      enlarge();
-    });
+    tile.addEventListener("click", () => goTo(layer));
     return tile;
   }));
   const [low, high] = view.limits;
@@ -101,20 +100,20 @@ function sheet() {
   const keys = view.run === 1 ? [bar, gone] : [bar];
   if (pruned.size && (pruned.size > 1 || !pruned.has(0))) keys.push(swatch("cutkey", "✂ patches are dropped after this layer"));
   fill($(".pv-cbar"), ...keys);
-  enlarge();
+  goTo(view.layer);
 }
 
 function enlarge() {
   if (!view.ready || !view.signals.length) return;
   const canvas = $(".pv-bigmap");
-  const room = Math.min(canvas.parentElement.clientWidth || 320, 360);
+  const room = Math.min(canvas.parentElement.clientWidth || 320, BIG);
   const [ctx, w, h] = drawMap(canvas, view.layer, room);
   view.bigCell = [w, h];
   const signal = view.signals[view.signal];
   const name = ["baseline", "pruned run"][view.run];
-  $(".pv-bigtitle").textContent = `${signal.title}, layer ${view.layer + 1}, ${name}`;
-  canvas.setAttribute("aria-label", `${$(".pv-bigtitle").textContent}. Arrow keys move from patch to patch.`);
-  const token = tokenAt(view.cursor), line = $(".pv-bigread");
+  $(".pv-maptitle").textContent = `${signal.title}, layer ${view.layer + 1}, ${name}`;
+  canvas.setAttribute("aria-label", `${$(".pv-maptitle").textContent}. Arrow keys move from patch to patch.`);
+  const token = tokenAt(view.cursor), line = $(".pv-mapread");
   if (token < 0) {
     line.textContent = "Point at a cell to read its value.";
     return;

@@ -35,6 +35,7 @@ function adopt(data, picture) {
   const layers = data.perLayer[1].length;
   const firstCut = view.stages.length ? view.stages[0].layer : 1;
   view.layer = Math.min(layers, Math.max(1, firstCut)) - 1;
+  pause();
   root.dataset.state = "ready";
   controls();
   settle();
@@ -62,7 +63,7 @@ function controls() {
     || view.window[3] - view.window[1] < view.size[1]
     ? `Part of the picture around what the model sees; the whole is ${view.size[0]} × ${view.size[1]} pixels.` : "";
   view.signal = Math.min(view.signal, Math.max(0, view.signals.length - 1));
-  element.querySelectorAll(".pv-lh, .pv-lcols").forEach((e) => { e.hidden = !view.signals.length; });
+  $(".pv-layers").hidden = !view.signals.length;
   buttons($(".pv-signals"), view.signals.map((s) => s.title), view.signal, (index) => {
     view.signal = index;
     layerControls();
@@ -103,6 +104,7 @@ function point(cell) {
   paint();
   readout();
   enlarge();
+  drawEntering();
 }
 
 function bigCellUnder(event) {
@@ -144,6 +146,7 @@ function wire(canvas, find) {
 }
 
 wirePins();
+wirePlayer();
 wire($(".pv-canvas"), cellUnder);
 wire($(".pv-bigmap"), bigCellUnder);
 $(".pv-show").addEventListener("change", (event) => {
@@ -184,7 +187,7 @@ window.addEventListener("pruneviz:example", () => {
 let queued = 0;
 const later = () => {
   cancelAnimationFrame(queued);
-  queued = requestAnimationFrame(() => { paint(); enlarge(); });
+  queued = requestAnimationFrame(() => { paint(); enlarge(); drawEntering(); });
 };
 new ResizeObserver(later).observe($(".pv-pic"));
 new MutationObserver(() => { if (view.ready) { refresh(); sheet(); } })

@@ -27,14 +27,9 @@ function paintPanel(panel) {
   const scale = Math.min(view.room / (x1 - x0), LARGEST / (y1 - y0));
   const width = (x1 - x0) * scale, height = (y1 - y0) * scale;
   const ctx = context(panel.canvas, width, height);
-  const states = panelStates(panel, count), kept = keptCells(states, scale);
-  ctx.drawImage(view.picture, 0, 0, width, height);
-  fade(ctx, width, height);
-  showKept(ctx, states, kept.path, width, height, scale);
-  hatch(ctx, width, height, scale);
-  contour(ctx, scale, kept.cells);
+  const kept = drawPatches(ctx, panelStates(panel, count), width, height, scale, false);
   panel.canvas.setAttribute("aria-label",
-    `${panel.title}: ${kept.count} of ${view.tokens} patches kept, on a grid of ${view.rows} rows and ${view.columns} columns.`);
+    `${panel.title}: ${kept} of ${view.tokens} patches kept, on a grid of ${view.rows} rows and ${view.columns} columns.`);
   panelBadge(panel, wanted);
 }
 

@@ -140,6 +140,18 @@ function showKept(ctx, states, path, width, height, scale) {
   ctx.restore();
 }
 
+// The whole picture with its patches; returns how many tokens are kept.
+function drawPatches(ctx, states, width, height, scale, heated) {
+  const kept = keptCells(states, scale);
+  ctx.drawImage(view.picture, 0, 0, width, height);
+  fade(ctx, width, height);
+  if (heated) heat(ctx, scale);
+  else showKept(ctx, states, kept.path, width, height, scale);
+  hatch(ctx, width, height, scale);
+  contour(ctx, scale, kept.cells);
+  return kept.count;
+}
+
 function paint() {
   if (!view.ready) return;
   const started = performance.now();
@@ -152,18 +164,12 @@ function paint() {
   view.scale = scale;
   const ctx = context(canvas, width, height);
   ctx.imageSmoothingEnabled = scale < 12;
-  ctx.drawImage(view.picture, 0, 0, width, height);
-  const states = stageStates(), kept = keptCells(states, scale);
-  fade(ctx, width, height);
-  if (isHeat()) heat(ctx, scale);
-  else showKept(ctx, states, kept.path, width, height, scale);
-  hatch(ctx, width, height, scale);
-  contour(ctx, scale, kept.cells);
+  const kept = drawPatches(ctx, stageStates(), width, height, scale, isHeat());
   drawPins(ctx, scale);
   drawCursor(ctx, scale);
-  view.count = kept.count;
-  describe(canvas, kept.count);
-  root.dataset.painted = `${view.stage}:${kept.count}:${view.show}`;
+  view.count = kept;
+  describe(canvas, kept);
+  root.dataset.painted = `${view.stage}:${kept}:${view.show}`;
   root.dataset.milliseconds = (performance.now() - started).toFixed(2);
 }
 
@@ -176,35 +182,4 @@ function drawCursor(ctx, scale) {
   ctx.lineWidth = 2;
   ctx.strokeStyle = view.pinned ? "#fbbf24" : "#ffffff";
   ctx.strokeRect(x, y, w, h);
-}
-
-function stageName() {
-  if (view.preview !== null) return pinned() ? "with these pins" : "at the slider's keep ratio";
-  return view.stage === 0 ? "before any pruning" : view.stages[view.stage - 1].title.toLowerCase()
-    .replace("llm", "LLM");
-}
-
-function describe(canvas, count) {
-  canvas.setAttribute("aria-label",
-    `${count} of ${view.tokens} patches kept ${stageName()}, on a grid of ${view.rows} rows and ` +
-    `${view.columns} columns. Arrow keys move from patch to patch; K keeps, D drops, E erases a pin.`);
-}
-
-// Rows and column spans of kept patches, for those who cannot see the picture.
-function asText() {
-  const states = stageStates();
-  const rows = Array.from({ length: view.rows }, () => []);
-  for (let token = 0; token < view.tokens; token++) {
-    const cell = view.cells[token];
-    if (cell < 0 || states[token] !== KEPT) continue;
-    const column = cell % view.columns + 1, spans = rows[Math.floor(cell / view.columns)];
-    const last = spans[spans.length - 1];
-    if (last && last[1] === column - 1) last[1] = column;
-    else spans.push([column, column]);
-  }
-  const lines = rows.map((spans, row) => spans.length
-    ? `row ${row + 1}: ${spans.map(([a, b]) => (a === b ? a : `${a} to ${b}`)).join(", ")}` : "")
-    .filter(Boolean);
-  return `${plural(view.count, "patch").replace("patchs", "patches")} of ${view.tokens} kept ` +
-    `${stageName()}. Columns by row: ${lines.join("; ")}.`;
 }

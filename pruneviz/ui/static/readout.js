@@ -143,3 +143,34 @@ function badge() {
       `${stage.alive - stage.kept} dropped at this stage.`, ...stage.notes].join(" ");
   }
 }
+
+function stageName() {
+  if (view.preview !== null) return pinned() ? "with these pins" : "at the slider's keep ratio";
+  return view.stage === 0 ? "before any pruning" : view.stages[view.stage - 1].title.toLowerCase()
+    .replace("llm", "LLM");
+}
+
+function describe(canvas, count) {
+  canvas.setAttribute("aria-label",
+    `${count} of ${view.tokens} patches kept ${stageName()}, on a grid of ${view.rows} rows and ` +
+    `${view.columns} columns. Arrow keys move from patch to patch; K keeps, D drops, E erases a pin.`);
+}
+
+// Rows and column spans of kept patches, for those who cannot see the picture.
+function asText() {
+  const states = stageStates();
+  const rows = Array.from({ length: view.rows }, () => []);
+  for (let token = 0; token < view.tokens; token++) {
+    const cell = view.cells[token];
+    if (cell < 0 || states[token] !== KEPT) continue;
+    const column = cell % view.columns + 1, spans = rows[Math.floor(cell / view.columns)];
+    const last = spans[spans.length - 1];
+    if (last && last[1] === column - 1) last[1] = column;
+    else spans.push([column, column]);
+  }
+  const lines = rows.map((spans, row) => spans.length
+    ? `row ${row + 1}: ${spans.map(([a, b]) => (a === b ? a : `${a} to ${b}`)).join(", ")}` : "")
+    .filter(Boolean);
+  return `${plural(view.count, "patch").replace("patchs", "patches")} of ${view.tokens} kept ` +
+    `${stageName()}. Columns by row: ${lines.join("; ")}.`;
+}
