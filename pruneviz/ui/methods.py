@@ -10,6 +10,7 @@ from typing import Any
 from pruneviz.methods import get_method
 from pruneviz.methods.base import Method
 from pruneviz.methods.registry import METHODS
+from pruneviz.ui.formulas import formula_html
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "transprune": ("signal",),
@@ -30,7 +31,7 @@ def choices() -> list[tuple[str, str]]:
 
 
 def describe(name: str) -> str:
-    """One line of HTML on a method, with a link to its paper."""
+    """One line of HTML on a method with a link to its paper, and its formula one click away."""
     cls = METHODS[name]
     text = escape(cls.summary)
     if cls.paper:
@@ -38,7 +39,7 @@ def describe(name: str) -> str:
             f' <a href="{escape(cls.paper)}" target="_blank" rel="noopener noreferrer">'
             f"Paper<span class='pv-hidden'> on {escape(cls.title)}</span></a>"
         )
-    return f'<p class="pv-method">{text}</p>'
+    return f'<p class="pv-method">{text}</p>{formula_html(name, cls.title, cls.paper)}'
 
 
 def make(

@@ -1,0 +1,193 @@
+"""Every method's formula as its code computes it, with the meaning of each symbol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from pruneviz.methods import FastV, PyramidDrop, ResPrune, TransPrune
+from pruneviz.ui.mathml import mathml
+
+ALIVE = ("i, j", "patches not dropped before")
+BUDGET = ("N, r", "number of patches, and the keep ratio set on the page")
+HEADS = ("H", "attention heads of the layer")
+
+
+@dataclass(frozen=True)
+class Formula:
+    """How a method scores patches and how many it keeps.
+
+    Attributes
+    ----------
+    lines : tuple of (str, str)
+        Formula in the notation of :func:`pruneviz.ui.mathml.mathml`, and its number in the
+        paper or another short remark.
+    symbols : tuple of (str, str)
+        In the order they occur: symbol in the same notation, and its meaning.
+    reading : str
+        What is ours, and where paper and published code differ.
+    """
+
+    lines: tuple[tuple[str, str], ...]
+    symbols: tuple[tuple[str, str], ...]
+    reading: str
+
+
+def _slashed(values: tuple[float, ...]) -> str:
+    return "/".join(f"{value:g}" for value in values)
+
+
+FORMULAS: dict[str, Formula] = {
+    "transprune": Formula(
+        (
+            (
+                r"w_i = \frac{‖y_i‖}{‖x_i‖} · "
+                r"\frac{exp(1 - cos(x_i, y_i))}{∑_k exp(1 - cos(x_k, y_k))}",
+                "Eq. 1 and 2",
+            ),
+            (r"TTV_i = ∑_{l ∈ A, l ≤ p} (w_i^{attn, l} + w_i^{FFN, l})", "Eq. 3 and 4"),
+            (r"IGA_i = \frac{1}{|T|} ∑_{t ∈ T} a_{t, i}", "Eq. 5"),
+            (r"score_i = α U(TTV)_i + (1 - α) U(IGA)_i", "Eq. 6"),
+            (r"U(z)_i = \frac{z_i}{∑_j z_j}", "from the published code"),
+            (r"K_p = ⌊N (1 - (1 - r) c_p)⌋", "kept after layer p"),
+        ),
+        (
+            ALIVE,
+            (
+                "x, y",
+                "input (after the norm) and output of attention or FFN, residual left out",
+            ),
+            ("k", "all tokens of the sequence, text included"),
+            ("A", "layers whose TTV is summed: from the first pruning layer to the last"),
+            ("p", "the layer after which patches are dropped"),
+            ("T", "all text tokens after the image, the template's included"),
+            ("a", "attention in layer p + 1, softmax over all tokens, mean over heads"),
+            ("α", f"weight of TTV: {TransPrune.alpha:g}; 1 or 0 where one signal alone is chosen"),
+            BUDGET,
+            ("c_p", "share of all dropping done by then: 1/7, 3/7 and 1 at the three layers"),
+        ),
+        f"Published: after layers {_slashed(TransPrune.published_layers)} of 32 keep "
+        f"{_slashed(TransPrune.published_ratios)} of the patches; for other depths the layers are "
+        "scaled in proportion, which is ours. The paper writes 1 − |cos| where its code has "
+        "1 − cos, names the softmax's tokens in two ways, and mentions no U; the code decides "
+        "here, and the parameters direction, softmax_scope and normalise give the paper's way.",
+    ),
+    "resprune": Formula(
+        (
+            (r"r_i = max_j cos(v_i, t_j)", "Eq. 13"),
+            (r"E_i = ‖v_i - P_S v_i‖^2", "residual energy"),
+            (r"next = argmax_{i ∉ S} ρ_i^α E_i", "added to S until K are picked"),
+            (r"ρ_i = \frac{r_i - min(r)}{max(r) - min(r)}", "our choice"),
+            (r"K = ⌊r N⌋", "kept, r the keep ratio"),
+        ),
+        (
+            ("v_i", "patch i as it enters the LLM"),
+            ("t_j", "embedding of the j-th content word of the question"),
+            ("S", "the patches picked so far; empty at first"),
+            ("P_S", "projection onto the space that they span"),
+            ("ρ", "relevance to the question from 0 to 1; 1 for all where there is no word"),
+            ("α", f"strength of the question: {ResPrune.alpha:g} unless set; 0 ignores it"),
+            ("N", "number of patches"),
+        ),
+        "No code is published and the paper leaves open what alpha is and how cosines become "
+        "non-negative: both are our choice, and so are content words by a stop list in place of "
+        "nouns. We know the number of this one equation only. When nothing is left to rebuild, "
+        "the rest is picked by relevance and length.",
+    ),
+    "fopru": Formula(
+        (
+            (r"M = \frac{1}{H} ∑_h M_h", "mean over heads"),
+            (r"c_j = \frac{1}{n} ∑_i M_{i, j}", "attention received"),
+            (r"e_i = \frac{1}{n} ∑_j M_{i, j}", "attention paid"),
+            (r"s = c \text{ if } Var(c) > Var(e), \text{ else } e", "significance"),
+            (r"K = ⌊r N⌋", "largest s kept; by rows, ⌊r · rows⌋ whole rows of largest mean s"),
+        ),
+        (
+            ("M_h", "attention map of head h in the vision encoder's last layer but one"),
+            HEADS,
+            ("i, j", "patches: the one that looks and the one looked at"),
+            ("n", "rows and columns of the map: the patches"),
+            ("Var", "variance over the patches"),
+            BUDGET,
+        ),
+        "Whether a CLS token belongs to the map is not said: we leave it out, with the softmax "
+        "still over all tokens (parameter include_cls). No code is published, and we do not know "
+        "the equations' numbers.",
+    ),
+    "fastv": Formula(
+        (
+            (r"score_i = \frac{1}{H} ∑_h a_{h, last, i}", "in layer L"),
+            (r"K = round(r N)", "largest scores kept"),
+        ),
+        (
+            HEADS,
+            ("a", "attention of the last prompt token to patch i, softmax over all tokens"),
+            ("L", f"the layer after which patches are dropped: {FastV.prune_layer}, as published"),
+            BUDGET,
+        ),
+        "As in the published code, which also rounds and leaves the kept patches their "
+        "positions. The paper describes the attention received from all tokens; it gives the "
+        "rule in words.",
+    ),
+    "pyramiddrop": Formula(
+        (
+            (r"score_i = \frac{1}{H} ∑_h a_{h, last, i}", "in layer p + 1"),
+            (r"K_p = ⌊N (1 - (1 - r) c_p)⌋", "largest scores kept after layer p"),
+        ),
+        (
+            ("i", ALIVE[1]),
+            HEADS,
+            ("a", "attention of the last prompt token to patch i, softmax over all tokens"),
+            ("p", "the layer after which patches are dropped"),
+            BUDGET,
+            ("c_p", "share of all dropping done by then: 4/7, 6/7 and 1 at the three layers"),
+        ),
+        f"Published: after layers {_slashed(PyramidDrop.published_layers)} of 32 keep "
+        f"{_slashed(PyramidDrop.published_ratios)} of the patches. Scaling to other keep ratios "
+        "and depths is ours. The formula is the published code's; we do not know its number in "
+        "the paper.",
+    ),
+    "random": Formula(
+        (
+            (r"score_i = π(i)", "the same for the same seed"),
+            (r"K = ⌊r N⌋", "largest scores kept"),
+        ),
+        (("π", "a random permutation of the patches, drawn from the seed"), BUDGET),
+        "A control of ours: a method that looks at picture or question should do better.",
+    ),
+    "uniform": Formula(
+        (
+            (r"i_k = ⌊\frac{(2 k + 1) N}{2 K}⌋", "kept, for k = 0, 1, …, K − 1"),
+            (r"K = ⌊r N⌋", "patches kept"),
+        ),
+        (("k", "counts the kept patches; patches are counted row by row from 0"), BUDGET),
+        "A control of ours: the middle one of each of K equal stretches of patches.",
+    ),
+}
+
+
+def formula_html(name: str, title: str, paper: str) -> str:
+    """A closed disclosure with the formula, its symbols, its source and our reading."""
+    formula = FORMULAS[name]
+    lines = "".join(
+        f'<div class="pv-mathline"><span>{mathml(maths)}</span><small>{escape(note)}</small></div>'
+        for maths, note in formula.lines
+    )
+    symbols = "".join(
+        f"<dt>{mathml(symbol)}</dt><dd>{escape(meaning)}</dd>"
+        for symbol, meaning in formula.symbols
+    )
+    return (
+        f'<details class="pv-maths"><summary>Formula of {escape(title)}</summary>{lines}'
+        f"<dl>{symbols}</dl><p>{escape(formula.reading)}{_link(title, paper)}</p></details>"
+    )
+
+
+def _link(title: str, paper: str) -> str:
+    if not paper:
+        return ""
+    number = paper.rpartition("/")[2]
+    return (
+        f' <a href="{escape(paper)}" target="_blank" rel="noopener noreferrer">'
+        f"Paper of {escape(title)}: arXiv {escape(number)}</a>"
+    )
