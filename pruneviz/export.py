@@ -16,6 +16,7 @@ from pruneviz.engine import Comparison
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods.ranges import write_ranges
 from pruneviz.models.loading import EMBEDDED
+from pruneviz.trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,6 +65,7 @@ def caption(done: Comparison, model: str) -> str:
         f"{trace.num_visual} visual tokens (keep ratio {trace.final_keep_ratio:.3g}) are left "
         f"after the last stage, {trace.layer_average:.1f} per decoder layer on average. Dropped "
         "patches are grey and faded, hatched parts were never seen by the model. "
+        f"{_pin_words(trace)}"
         f"Settings: {describe(trace.method, trace.parameters)}; positions {trace.positions}."
     )
 
@@ -82,6 +84,13 @@ def describe(name: str, parameters: Mapping[str, Any]) -> str:
     hidden = {"name", "num_layers"}
     values = {key: value for key, value in parameters.items() if key not in hidden}
     return ", ".join(f"{key} {_short(value)}" for key, value in values.items()) or "none"
+
+
+def _pin_words(trace: Trace) -> str:
+    """What the marks in the masks mean, with their numbers."""
+    words = {"keep": "Disc with a tick: kept", "drop": "Square with a cross: dropped"}
+    counts = {kind: len(trace.pins(kind)) for kind in words}
+    return "".join(f"{words[kind]} by hand ({n}). " for kind, n in counts.items() if n)
 
 
 def model_title(name: str) -> str:

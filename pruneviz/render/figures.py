@@ -11,6 +11,7 @@ from pruneviz.geometry import PatchGrid
 from pruneviz.render.labels import stage_title
 from pruneviz.render.overlay import mask_overlay
 from pruneviz.render.paper import DPI, LEADING, SHOT, SIZE, WIDTH, fitted, paper_style, wrapped
+from pruneviz.render.pins import NAMES, pin_mark, pins_legend
 from pruneviz.trace import Trace
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ MARGIN, GAP, NAME = 0.1, 0.12, 0.2
 """Inches: around everything, between panels, and for the name above each."""
 STAIRS, AXIS = 1.5, 0.42
 """Inches: height of the staircase, and of the numbers below it."""
+KEY = 0.2
+"""Inches: height of the line that says what the marks of pins mean."""
 ACROSS = 4
 SMALL = 7.0
 
@@ -34,7 +37,7 @@ def comparison_figure(
     caption: str = "",
     label: str = "",
 ) -> Figure:
-    """Draw the image, what is left after every stage, and visual tokens per layer.
+    """Draw the image, what is left after every stage with its pins, and visual tokens per layer.
 
     Parameters
     ----------
@@ -70,6 +73,9 @@ def comparison_figure(
     high = wide * min(max(image.height / image.width, 0.4), 1.6)
     above = MARGIN + _block(head, SIZE)
     middle = rows * (high + NAME) + (0.0 if beside else STAIRS + 0.12) + AXIS
+    kinds = pins_legend(pruned)
+    below = above + middle
+    middle += KEY if kinds else 0.0
     total = above + middle + _block(foot, SMALL) + MARGIN
     with paper_style():
         figure = Figure(figsize=(WIDTH, total), dpi=DPI)
@@ -82,6 +88,7 @@ def comparison_figure(
             axes.set_axis_off()
             name_panel(figure, x, y, name)
         _place_stairs(figure, baseline, pruned, label, above, rows, wide, high, beside)
+        _key(figure, kinds, below)
         write_lines(figure, foot, above + middle, SMALL, MUTED)
     return figure
 
@@ -139,6 +146,17 @@ def _place_stairs(
         y = above + rows * (high + NAME) + 0.12
         axes = place(figure, MARGIN + axis, y, WIDTH - 2 * MARGIN - axis, STAIRS)
     _staircase(axes, baseline, pruned, label or pruned.method)
+
+
+def _key(figure: Figure, kinds: list[str], y: float) -> None:
+    """What the marks of pins mean, in one line."""
+    x, side = MARGIN, 0.13
+    for kind in kinds:
+        axes = place(figure, x, y, side, side)
+        axes.imshow(pin_mark(kind, round(side * DPI / 2)))
+        axes.set_axis_off()
+        name_panel(figure, x + side + 0.05, y - 0.01, f"patch {NAMES[kind]}", fontsize=SMALL)
+        x += 1.4
 
 
 def _staircase(axes: Any, baseline: Trace, pruned: Trace, label: str) -> None:

@@ -7,6 +7,7 @@ from PIL import Image
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render.colours import CONTOUR, faded
+from pruneviz.render.pins import draw_pins
 from pruneviz.trace import Trace
 
 HATCH = 8
@@ -14,7 +15,7 @@ HATCH = 8
 
 
 def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int = -1) -> Image.Image:
-    """Draw which patches are left after one stage.
+    """Draw which patches are left after one stage, and mark those pinned by hand.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int =
     outside = ~seen
     result[outside] = _hatched(result, outside)
     result[_contour(shown, seen)] = CONTOUR
-    return Image.fromarray(result)
+    return draw_pins(Image.fromarray(result), grid, trace)
 
 
 def kept_tokens(trace: Trace, stage: int) -> np.ndarray:

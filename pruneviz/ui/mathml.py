@@ -56,7 +56,9 @@ def _part(word: str, tokens: Iterator[str]) -> str:
 
 def _script(base: str, head: str, mark: str, script: str) -> str:
     if head in _LIMITS:
-        return f"<munder>{base}{script}</munder>"
+        # A word, unlike ∑, has no room of its own before what follows.
+        room = '<mspace width="0.2em"/>' if head.isalpha() else ""
+        return f"<munder>{base}{script}</munder>{room}"
     kind = "msub" if mark == "_" else "msup"
     if mark == "^" and base.startswith("<msub>"):
         return f"<msubsup>{base[len('<msub>') : -len('</msub>')]}{script}</msubsup>"

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import pytest
 from PIL import Image
 
+from pruneviz import export
 from pruneviz.cli import build_parser
 from pruneviz.trace import Trace
 from pruneviz.ui import exporting, links
@@ -73,6 +74,11 @@ def test_nothing_asked_is_a_message(cache, name) -> None:
     assert 'data-kind="error"' in note
     assert "Ask first" in exporting.make_copier("link", [])(None)[2]
     release(None)
+
+
+def test_the_caption_counts_the_pins(shown) -> None:
+    words = export.caption(shown.done, "a model")
+    assert "Disc with a tick: kept by hand (4). Square with a cross: dropped by hand (1)." in words
 
 
 def test_a_stopped_run_has_no_layer_maps_and_says_so(shown, cache) -> None:
