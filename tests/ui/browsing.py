@@ -75,4 +75,4 @@ def open_page(browser, url) -> Iterator:
     yield go
     for watched in opened:
         watched.page.close()
-        assert watched.faults == []
+        assert not watched.faults, watched.faults

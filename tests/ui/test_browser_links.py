@@ -1,0 +1,84 @@
+"""Pages opened by a link, and pages left in the middle of an answer, in a real browser."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.browsing import SLOW
+from tests.ui.test_browser import finished
+
+pytestmark = pytest.mark.browser
+LINK = "?q=How+many%3F&example=second&method=random&keep=40"
+
+
+@pytest.fixture
+def endless(session):
+    session.endless.set()
+    yield session
+    session.endless.clear()
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
+def streaming(page: Page) -> None:
+    expect(page.locator("#pv-baseline .pv-answer")).to_contain_text("word", timeout=SLOW)
+
+
+def usable(page: Page) -> None:
+    expect(page.locator("#pv-ask")).to_be_enabled(timeout=SLOW)
+    page.click("#pv-method label:has-text('Uniform')")
+    page.click("#pv-ask")
+    finished(page, "Uniform kept")
+
+
+def test_stop_ends_a_run_that_a_link_began(page, url, endless) -> None:
+    page.goto(url + LINK)
+    streaming(page)
+    expect(page.locator("#pv-ask")).to_be_disabled()
+    begin = time.monotonic()
+    page.click("#pv-stop")
+    assert endless.closed.wait(2.0)
+    assert time.monotonic() - begin < 1.5, "a second, and the click itself"
+    expect(page.locator(".pv-status")).to_contain_text("Stopped")
+    expect(page.locator("#pv-stop")).to_be_disabled()
+    endless.endless.clear()
+    usable(page)
+
+
+def test_a_link_s_run_gives_the_buttons_back(page, url) -> None:
+    page.goto(url + LINK)
+    finished(page, "Random kept 102 of 256")
+    expect(page.locator("#pv-stop")).to_be_disabled()
+    usable(page)
+
+
+def test_a_reload_in_the_middle_of_an_answer_leaves_the_app_usable(page, url, session) -> None:
+    # Gradio's own script complains in the console that the page was left; so none is watched.
+    page.goto(url)
+    finished(page, "kept 64 of 256")
+    session.endless.set()
+    try:
+        page.click("#pv-ask")
+        streaming(page)
+        page.reload()
+        assert session.closed.wait(10.0), "nobody reads that answer any more"
+    finally:
+        session.endless.clear()
+    finished(page, "kept 64 of 256")
+    usable(page)
+
+
+def test_a_link_closed_in_the_middle_ends_its_run(browser, url, endless) -> None:
+    page = browser.new_page()
+    page.goto(url + LINK)
+    streaming(page)
+    page.close()
+    assert endless.closed.wait(10.0)
