@@ -55,6 +55,8 @@ def test_twenty_at_once_get_what_each_gets_alone(url) -> None:
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         found = list(pool.map(at_once, clients, wanted))
+    for client in clients:
+        client.close()
     for request, result, expected in zip(wanted, found, alone, strict=True):
         assert (result["question"], result["method"]) == request[1:3]
         assert result == expected
