@@ -163,24 +163,6 @@ def test_a_sweep_is_drawn_hovered_and_tabled(open_page) -> None:
     assert int(root.get_attribute("data-painted").split(":")[-1]) < runs
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_phone_width_has_no_sideways_scroll(open_page, theme) -> None:
-    watched = open_page(390, theme)
-    page = compared(watched, "Random", "Uniform")
-    wide = "document.documentElement.scrollWidth"
-    inner = (
-        "Math.max(...[...document.querySelectorAll('.pv-side-by-side *, .pv-sweep *')]"
-        ".filter((e) => e.offsetParent && !e.closest('.pv-matrixscroll'))"
-        ".map((e) => Math.ceil(e.getBoundingClientRect().right)))"
-    )
-    assert page.evaluate(wide) <= 390
-    assert page.evaluate(inner) <= 390
-    assert page.locator(".pv-mask").first.bounding_box()["width"] > 250
-    swept(watched, "100, 50", "Uniform")
-    assert page.evaluate(wide) <= 390
-    assert page.evaluate(inner) <= 390
-
-
 @pytest.mark.parametrize("tab", ["Compare", "Sweep"])
 def test_everything_that_can_be_used_has_a_name(open_page, tab) -> None:
     watched = open_page()
