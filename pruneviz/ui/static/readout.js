@@ -13,7 +13,7 @@ function readout() {
   const box = $(".pv-readout");
   const token = tokenAt(view.cursor);
   if (token < 0) {
-    fill(box, stageSummary(), node("p", "pv-hint",
+    fill(box, stageSummary(), node("p", "pv-readhint",
       "Point at a patch to read its score, rank and fate, or focus the picture and use the arrow " +
       "keys. A click keeps the read-out; Escape lets it go."));
     return;
