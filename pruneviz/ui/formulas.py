@@ -74,11 +74,11 @@ FORMULAS: dict[str, Formula] = {
     ),
     "resprune": Formula(
         (
-            (r"r_i = max_j cos(v_i, t_j)", "Eq. 13"),
+            (r"c_i = max_j cos(v_i, t_j)", "Eq. 13"),
             (r"E_i = ‖v_i - P_S v_i‖^2", "residual energy"),
             (r"next = argmax_{i ∉ S} ρ_i^α E_i", "added to S until K are picked"),
-            (r"ρ_i = \frac{r_i - min(r)}{max(r) - min(r)}", "our choice"),
-            (r"K = ⌊r N⌋", "kept, r the keep ratio"),
+            (r"ρ_i = \frac{c_i - min(c)}{max(c) - min(c)}", "our choice"),
+            (r"K = ⌊r N⌋", "patches kept"),
         ),
         (
             ("v_i", "patch i as it enters the LLM"),
@@ -87,7 +87,7 @@ FORMULAS: dict[str, Formula] = {
             ("P_S", "projection onto the space that they span"),
             ("ρ", "relevance to the question from 0 to 1; 1 for all where there is no word"),
             ("α", f"strength of the question: {ResPrune.alpha:g} unless set; 0 ignores it"),
-            ("N", "number of patches"),
+            BUDGET,
         ),
         "No code is published and the paper leaves open what alpha is and how cosines become "
         "non-negative: both are our choice, and so are content words by a stop list in place of "

@@ -1,6 +1,5 @@
 // Walking through the decoder: a slider, a play button, and which patches enter each layer.
 const STEP = 500; // milliseconds a layer; each step is a cut, nothing moves in between
-const JUST_FELL = "rgba(214,84,42,.45)";
 let playing = 0;
 
 // The last stage before a layer (counted from 0): it decides what the layer sees.
@@ -36,13 +35,26 @@ function drawEntering() {
   const ctx = context(canvas, width, height);
   drawPatches(ctx, states, width, height, scale, false);
   const fell = stage !== null && stage.layer === view.layer;
-  if (fell) fillCells(ctx, states, DROPPED, scale, JUST_FELL);
+  if (fell) fillCells(ctx, states, DROPPED, scale, fallen(ctx));
   drawCursor(ctx, scale);
   const title = `Layer ${view.layer + 1}: ${entering()}`, line = $(".pv-enterread");
   $(".pv-entertitle").textContent = title;
   canvas.setAttribute("aria-label", `${title}.`);
   if (fell) fill(line, swatch("justfell", `${stage.alive - stage.kept} dropped just before it`));
   else line.textContent = stage ? `${stage.title}: ${stage.kept} kept.` : "Nothing was dropped yet.";
+}
+
+// Lines and not a tint: any colour may be the picture's own. The other way than what was never seen.
+function fallen(ctx) {
+  const tile = new OffscreenCanvas(10, 10), pen = tile.getContext("2d");
+  pen.strokeStyle = isDark() ? "#f0926b" : "#b4431f";
+  pen.lineWidth = 1.4;
+  for (const shift of [-10, 0, 10]) {
+    pen.moveTo(shift - 1, -1);
+    pen.lineTo(shift + 11, 11);
+  }
+  pen.stroke();
+  return ctx.createPattern(tile, "repeat");
 }
 
 function playButton() {
