@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 
 from pruneviz.methods import FastV, PyramidDrop, ResPrune, TransPrune
-from pruneviz.ui.mathml import mathml
 
 ALIVE = ("i, j", "patches not dropped before")
 BUDGET = ("N, r", "number of patches, and the keep ratio set on the page")
@@ -164,30 +162,3 @@ FORMULAS: dict[str, Formula] = {
         "A control of ours: the middle one of each of K equal stretches of patches.",
     ),
 }
-
-
-def formula_html(name: str, title: str, paper: str) -> str:
-    """A closed disclosure with the formula, its symbols, its source and our reading."""
-    formula = FORMULAS[name]
-    lines = "".join(
-        f'<div class="pv-mathline"><span>{mathml(maths)}</span><small>{escape(note)}</small></div>'
-        for maths, note in formula.lines
-    )
-    symbols = "".join(
-        f"<dt>{mathml(symbol)}</dt><dd>{escape(meaning)}</dd>"
-        for symbol, meaning in formula.symbols
-    )
-    return (
-        f'<details class="pv-maths"><summary>Formula of {escape(title)}</summary>{lines}'
-        f"<dl>{symbols}</dl><p>{escape(formula.reading)}{_link(title, paper)}</p></details>"
-    )
-
-
-def _link(title: str, paper: str) -> str:
-    if not paper:
-        return ""
-    number = paper.rpartition("/")[2]
-    return (
-        f' <a href="{escape(paper)}" target="_blank" rel="noopener noreferrer">'
-        f"Paper of {escape(title)}: arXiv {escape(number)}</a>"
-    )

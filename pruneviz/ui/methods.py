@@ -10,7 +10,8 @@ from typing import Any
 from pruneviz.methods import get_method
 from pruneviz.methods.base import Method
 from pruneviz.methods.registry import METHODS
-from pruneviz.ui.formulas import formula_html
+from pruneviz.ui.formulas import FORMULAS
+from pruneviz.ui.mathml import mathml
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "transprune": ("signal",),
@@ -33,13 +34,32 @@ def choices() -> list[tuple[str, str]]:
 def describe(name: str) -> str:
     """One line of HTML on a method with a link to its paper, and its formula one click away."""
     cls = METHODS[name]
-    text = escape(cls.summary)
-    if cls.paper:
-        text += (
-            f' <a href="{escape(cls.paper)}" target="_blank" rel="noopener noreferrer">'
-            f"Paper<span class='pv-hidden'> on {escape(cls.title)}</span></a>"
-        )
-    return f'<p class="pv-method">{text}</p>{formula_html(name, cls.title, cls.paper)}'
+    link = _link(cls, f"Paper<span class='pv-hidden'> on {escape(cls.title)}</span>")
+    return f'<p class="pv-method">{escape(cls.summary)}{link}</p>{_formula_html(cls)}'
+
+
+def _formula_html(method: type[Method]) -> str:
+    """A closed disclosure with the formula, its symbols, its source and our reading."""
+    formula, title = FORMULAS[method.name], escape(method.title)
+    link = _link(method, f"Paper of {title}: arXiv {escape(method.paper.rpartition('/')[2])}")
+    lines = "".join(
+        f'<div class="pv-mathline"><span>{mathml(maths)}</span><small>{escape(note)}</small></div>'
+        for maths, note in formula.lines
+    )
+    symbols = "".join(
+        f"<dt>{mathml(symbol)}</dt><dd>{escape(meaning)}</dd>"
+        for symbol, meaning in formula.symbols
+    )
+    return (
+        f'<details class="pv-maths"><summary>Formula of {title}</summary>{lines}'
+        f"<dl>{symbols}</dl><p>{escape(formula.reading)}{link}</p></details>"
+    )
+
+
+def _link(method: type[Method], html: str) -> str:
+    if not method.paper:
+        return ""
+    return f' <a href="{escape(method.paper)}" target="_blank" rel="noopener noreferrer">{html}</a>'
 
 
 def make(
