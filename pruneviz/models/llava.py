@@ -13,7 +13,7 @@ from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import Adapter
 from pruneviz.models.decoder import Decoder
-from pruneviz.models.vision import VisionRecord, penultimate_attention, watch
+from pruneviz.models.vision import EncoderRecord, Handles, penultimate_attention, watch
 
 PROMPT = "USER: <image>\n{question} ASSISTANT:"
 
@@ -37,7 +37,7 @@ class LlavaAdapter(Adapter):
         """``LlavaModel``, which sees ids and pixels together."""
         return model.model
 
-    def watch_vision(self, model: Any, keep: Callable[[VisionRecord], None]) -> Any:
+    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
         """Watch the tower's penultimate layer."""
         tower = model.model.vision_tower
         shape: dict[str, tuple[int, int]] = {}
@@ -55,7 +55,7 @@ class LlavaAdapter(Adapter):
             lambda: int(model.config.vision_feature_select_strategy == "default"),
             keep,
         )
-        return _Handles(first, second)
+        return Handles(first, second)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""
@@ -111,17 +111,6 @@ def _has_cls(tower: Any) -> bool:
         name.rsplit(".", 1)[-1] in ("class_embedding", "cls_token")
         for name, _ in tower.named_parameters()
     )
-
-
-class _Handles:
-    """Several hook handles that are removed together."""
-
-    def __init__(self, *handles: Any) -> None:
-        self._handles = handles
-
-    def remove(self) -> None:
-        for handle in self._handles:
-            handle.remove()
 
 
 def _view(

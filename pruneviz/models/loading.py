@@ -20,7 +20,11 @@ from pruneviz.models.words import remember_tokenizer
 EMBEDDED = "embedded"
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 QUANTISATIONS = (None, "4bit", "8bit")
-CLASSES = {"llava": transformers.LlavaForConditionalGeneration}
+CLASSES = {
+    "llava": transformers.LlavaForConditionalGeneration,
+    "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
+    "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
+}
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ def _quantised(quantisation: str, device: torch.device) -> dict[str, Any]:
         load_in_8bit=quantisation == "8bit",
         bnb_4bit_compute_dtype=torch.float16,
         # The encoder is small and decides which patches matter: it stays exact.
-        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "visual", "lm_head"],
     )
     return {"quantization_config": config, "device_map": {"": device}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pruneviz import Chain, FastV, FoPru, PyramidDrop, Random, ResPrune, TransPrune, Uniform
 from pruneviz.methods import Method
+from tests.helpers import VISION_MODELS
 
 LAYERS = (2, 3, 5)
 RATIOS = (0.8, 0.5, 0.2)
@@ -47,13 +48,18 @@ VISION_METHODS: dict[str, Method] = {
 
 def methods_of(kind: str) -> dict[str, Method]:
     """All methods that a tiny model can run."""
-    return METHODS | (VISION_METHODS if kind.startswith("llava") else {})
+    return METHODS | (VISION_METHODS if kind in VISION_MODELS else {})
 
 
-PAIRS = [(kind, name) for kind in ("llama_gqa", "llava_clip") for name in methods_of(kind)]
+PAIRS = [
+    (kind, name) for kind in ("llama_gqa", "llava_clip", "qwen25_vl") for name in methods_of(kind)
+]
 """Model and method: every method on two models with different ways in."""
 
 FEW = ("transprune", "chain", "fastv")
 """One method renumbering inside the LLM, one before and inside, one keeping positions."""
-SOME = [*PAIRS, *[(kind, name) for kind in ("llama", "qwen2", "llava_siglip") for name in FEW]]
-SOME += [("llava_siglip", name) for name in VISION_METHODS]
+SOME = [
+    *PAIRS,
+    *[(kind, name) for kind in ("llama", "qwen2", "llava_siglip", "qwen2_vl") for name in FEW],
+]
+SOME += [(kind, name) for kind in ("llava_siglip", "qwen2_vl") for name in VISION_METHODS]

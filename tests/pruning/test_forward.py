@@ -80,7 +80,7 @@ def test_decoding_by_hand(
             got.append(out.logits[0, -1])
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
     embeds = with_generated(model, case.embeds, ids)
-    wanted = masked_run(model, embeds, alive, positions == "renumber")
+    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions)
     assert close(torch.stack(got), wanted[length:])
 
 
@@ -100,7 +100,9 @@ def test_published_positions_of_a_chain_are_followed_stage_by_stage(
     assert run.trace.positions == mode
     renumber = [False] * 3 + [True] * 3 if mode == "mixed" else mode == "renumber"
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
-    wanted = masked_run(model, with_generated(model, case.embeds, ids), alive, renumber)
+    wanted = masked_run(
+        model, with_generated(model, case.embeds, ids), alive, renumber, case.positions
+    )
     assert close(out.logits[0, -1], wanted[-1])
 
 
