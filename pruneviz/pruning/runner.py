@@ -60,6 +60,7 @@ class Runner:
         self.chooser = Chooser(method, self.positions, self.decoder.layers, tokenizer_of(model))
         self._mask, self._given_ids, self._given_vision = visual_mask, input_ids, vision
         self._ids: torch.Tensor | None = None
+        self._counted = False
         self._vision: EncoderRecord | None = None
         self._own = bool(method and method.reads_own_attention)
         spec = method.transition_spec() if method else None
@@ -126,6 +127,8 @@ class Runner:
 
     def _on_entry(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._ids = kwargs.get("input_ids", args[0] if args else None)
+        # Whether the model counts positions itself, in a decode step by its shortened cache.
+        self._counted = kwargs.get("position_ids") is None
 
     def _keep_vision(self, record: EncoderRecord) -> None:
         self._vision = record
@@ -202,7 +205,12 @@ class Runner:
         state.memo.clear()
         past = inputs.cache.get_seq_length()
         state.new = past - state.base.length + inputs.length
-        state.step_positions = inputs.positions(past + state.length - state.base.length)
+        gone = state.length - state.base.length
+        steps = inputs.positions(past + gone)
+        counted = self._counted and self.decoder.multimodal_rope
+        state.step_positions = (
+            steps + gone if counted and inputs.position_ids is not None else steps
+        )
         state.later = None
         if inputs.mask is not None:
             state.later = inputs.mask[:, state.length :].bool()
