@@ -10,10 +10,12 @@ from typing import Any
 import torch
 import transformers
 from safetensors import SafetensorError
+from transformers.utils import is_torchvision_available
 
 from pruneviz.errors import ModelLoadError, UnsupportedModelError
 from pruneviz.models.base import Adapter
 from pruneviz.models.knowledge import Knowledge, load_knowledge
+from pruneviz.models.qwen_processor import StillImageProcessor
 from pruneviz.models.registry import ADAPTERS, find_adapter, supported_models
 from pruneviz.models.words import remember_tokenizer
 
@@ -118,7 +120,7 @@ def load_model(
         transformers.utils.logging.disable_progress_bar()
     try:
         model = CLASSES[kind].from_pretrained(source, **settings)
-        processor = transformers.AutoProcessor.from_pretrained(source)
+        processor = _processor(kind, source)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelLoadError(f"Could not load {name!r}: {error}") from error
     finally:
@@ -130,6 +132,12 @@ def load_model(
     adapter.decoder(model)
     remember_tokenizer(model, processor.tokenizer)
     return LoadedModel(name, model, processor, adapter, load_knowledge(Path(source)))
+
+
+def _processor(kind: str, source: str) -> Any:
+    if kind.startswith("qwen") and not is_torchvision_available():
+        return StillImageProcessor.from_pretrained(source)
+    return transformers.AutoProcessor.from_pretrained(source)
 
 
 def _device(device: str) -> torch.device:
