@@ -98,8 +98,13 @@ class ModelShape:
     merge: int = 1
 
     @classmethod
-    def of(cls, config: Any, value_bytes: int, vision_tokens: int = 0) -> ModelShape:
-        """Read a transformers configuration (of a VLM or of a language model)."""
+    def of(
+        cls, config: Any, value_bytes: int, vision_tokens: int = 0, crops: int = 1
+    ) -> ModelShape:
+        """Read a transformers configuration (of a VLM or of a language model).
+
+        `vision_tokens` are those of all `crops`, which the encoder sees one by one.
+        """
         text = getattr(config, "text_config", config)
         vision = getattr(config, "vision_config", None)
         heads = text.num_attention_heads
@@ -115,7 +120,10 @@ class ModelShape:
         )
         if vision is None:
             return shape
-        return replace(shape, vision_tokens=vision_tokens, **_vision_shape(vision))
+        sizes = _vision_shape(vision)
+        if crops > 1:
+            sizes |= {"vision_window": vision_tokens // crops}
+        return replace(shape, vision_tokens=vision_tokens, **sizes)
 
 
 def _vision_shape(vision: Any) -> dict[str, int]:

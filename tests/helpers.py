@@ -14,6 +14,8 @@ from transformers import (
     LlamaForCausalLM,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Config,
@@ -28,7 +30,7 @@ NUM_PATCHES = 36  # a 6 x 6 grid: 84 pixels by patches of 14
 TEXT_MODELS = ("llama", "llama_gqa", "qwen2")
 LLAVA_MODELS = ("llava_clip", "llava_siglip")
 QWEN_MODELS = ("qwen25_vl", "qwen2_vl")
-VISION_MODELS = LLAVA_MODELS + QWEN_MODELS
+VISION_MODELS = (*LLAVA_MODELS, "llava_next", *QWEN_MODELS)
 MODELS = TEXT_MODELS + VISION_MODELS
 BACKENDS = ("sdpa", "eager")
 
@@ -84,6 +86,31 @@ def _llava_config(kind: str) -> LlavaConfig:
     )
 
 
+def _next_config() -> LlavaNextConfig:
+    """Crops of 4 x 4 patches. A square image is put into the middle of two tiles.
+
+    That makes 16 tokens of the whole image, and 4 rows of 4 tokens and a newline: 36 again.
+    """
+    vision = CLIPVisionConfig(
+        hidden_size=24,
+        intermediate_size=48,
+        num_hidden_layers=4,
+        num_attention_heads=3,
+        image_size=56,
+        patch_size=14,
+    )
+    return LlavaNextConfig(
+        vision_config=vision,
+        text_config=text_config("llama_gqa"),
+        image_token_id=IMAGE,
+        image_token_index=IMAGE,
+        image_grid_pinpoints=[[56, 112], [112, 56], [112, 112]],
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="default",
+        tie_word_embeddings=False,
+    )
+
+
 def _qwen_model(kind: str) -> Any:
     """Images of 12 x 12 patches, so 6 x 6 visual tokens, in windows of 2 x 2 for Qwen2.5-VL."""
     text = {
@@ -135,6 +162,8 @@ def fresh(kind: str, layers: int = LAYERS) -> Any:
         model: Any = LlavaForConditionalGeneration(_llava_config(kind))
     elif kind in QWEN_MODELS:
         model = _qwen_model(kind)
+    elif kind == "llava_next":
+        model = LlavaNextForConditionalGeneration(_next_config())
     elif kind == "qwen2":
         model = Qwen2ForCausalLM(text_config(kind, layers))
     else:
@@ -191,11 +220,28 @@ def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: in
             ).pooler_output
             embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
         return Prompt(inputs, visual, embeds)
+    if kind == "llava_next":
+        return _next_prompt(model, ids.masked_fill(visual, IMAGE), visual, images, generator)
     if kind in QWEN_MODELS:
         return _qwen_prompt(model, ids.masked_fill(visual, IMAGE), visual, images, generator)
     noise = 0.3 * torch.randn(embeds.shape, generator=generator)
     embeds = torch.where(visual[..., None], noise, embeds)
     return Prompt({"inputs_embeds": embeds}, visual, embeds)
+
+
+def _next_prompt(
+    model: Any, ids: torch.Tensor, visual: torch.Tensor, images: int, generator: torch.Generator
+) -> Prompt:
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    embeds = model.get_input_embeddings()(ids)
+    if images:
+        pixels = torch.randn(images, 3, 3, 56, 56, generator=generator)
+        inputs |= {"pixel_values": pixels, "image_sizes": torch.tensor([[50, 50]] * images)}
+        rows = model.model.get_image_features(
+            pixels, inputs["image_sizes"], return_dict=True
+        ).pooler_output
+        embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
+    return Prompt(inputs, visual, embeds)
 
 
 def _qwen_prompt(
@@ -237,7 +283,7 @@ def left_padded(prompts: list[Prompt]) -> Prompt:
     inputs = {"attention_mask": mask}
     if "input_ids" in prompts[0].inputs:
         inputs["input_ids"] = pad([p.inputs["input_ids"] for p in prompts], 0)
-        for name in ("pixel_values", "image_grid_thw"):
+        for name in ("pixel_values", "image_grid_thw", "image_sizes"):
             parts = [p.inputs[name] for p in prompts if name in p.inputs]
             if parts:
                 inputs[name] = torch.cat(parts)

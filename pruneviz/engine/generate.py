@@ -149,5 +149,6 @@ def _special_ids(loaded: LoadedModel) -> set[int]:
 
 def _shape(loaded: LoadedModel, prepared: Prepared) -> ModelShape:
     size = torch.empty(0, dtype=loaded.model.dtype).element_size()
-    vision = prepared.vision.encoder_tokens if prepared.vision else 0
-    return ModelShape.of(loaded.model.config, size, vision)
+    seen = prepared.vision
+    tokens, crops = (seen.encoder_tokens, seen.encoder_crops) if seen else (0, 1)
+    return ModelShape.of(loaded.model.config, size, tokens, crops)

@@ -24,6 +24,7 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 QUANTISATIONS = (None, "4bit", "8bit")
 CLASSES = {
     "llava": transformers.LlavaForConditionalGeneration,
+    "llava_next": transformers.LlavaNextForConditionalGeneration,
     "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
     "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
 }

@@ -34,6 +34,11 @@ class EncoderRecord(ABC):
     def encoder_tokens(self) -> int:
         """Tokens that the encoder computed for the first image."""
 
+    @property
+    def encoder_crops(self) -> int:
+        """Into how many crops, encoded each on its own, the first image was cut."""
+        return 1
+
     @abstractmethod
     def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
         """FoPru's significance of some images' visual tokens, one after another, float32."""

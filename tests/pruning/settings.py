@@ -48,11 +48,15 @@ VISION_METHODS: dict[str, Method] = {
 
 def methods_of(kind: str) -> dict[str, Method]:
     """All methods that a tiny model can run."""
+    if kind == "llava_next":  # whose tokens are no single grid of rows
+        return METHODS | {k: v for k, v in VISION_METHODS.items() if k != "fopru_row"}
     return METHODS | (VISION_METHODS if kind in VISION_MODELS else {})
 
 
 PAIRS = [
-    (kind, name) for kind in ("llama_gqa", "llava_clip", "qwen25_vl") for name in methods_of(kind)
+    (kind, name)
+    for kind in ("llama_gqa", "llava_clip", "llava_next", "qwen25_vl")
+    for name in methods_of(kind)
 ]
 """Model and method: every method on two models with different ways in."""
 
