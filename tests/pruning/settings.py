@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from pruneviz import Chain, FastV, FoPru, PyramidDrop, Random, ResPrune, TransPrune, Uniform
+from pruneviz import (
+    CDPruner,
+    Chain,
+    DivPrune,
+    FastV,
+    FoPru,
+    PyramidDrop,
+    Random,
+    ResPrune,
+    TransPrune,
+    Uniform,
+)
 from pruneviz.methods import Method
 from tests.helpers import VISION_MODELS
 
@@ -24,6 +35,8 @@ METHODS: dict[str, Method] = {
     "pyramiddrop": PyramidDrop(prune_layers=(1, 3, 4), keep_ratios=(0.5, 0.25, 0.125)),
     "fastv": FastV(prune_layer=2, keep_ratio=0.4),
     "resprune": ResPrune(keep_ratio=0.3),
+    "divprune": DivPrune(keep_ratio=0.3),
+    "cdpruner": CDPruner(keep_tokens=10),
     "random": Random(keep_ratio=0.3),
     "uniform": Uniform(keep_tokens=11),
     "chain": Chain(

@@ -31,6 +31,8 @@ KEEP_ALL = {
     "pyramiddrop": {"prune_layers": (2, 3, 5)},
     "fastv": {},
     "resprune": {},
+    "divprune": {},
+    "cdpruner": {},
     "random": {},
     "uniform": {},
     "fopru": {},
