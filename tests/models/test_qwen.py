@@ -22,7 +22,16 @@ from pruneviz.methods import Method
 from pruneviz.models import find_adapter, loading
 from pruneviz.models.qwen_processor import StillImageProcessor
 from pruneviz.models.qwen_vision import window_order
-from tests.helpers import IMAGE, QWEN_MODELS, close, prompt, tiny
+from tests.helpers import (
+    IMAGE,
+    LAYERS,
+    QWEN_MODELS,
+    alive_columns,
+    close,
+    masked_run,
+    prompt,
+    tiny,
+)
 
 SIZES = [(300, 200), (200, 300), (30, 20), (1500, 900), (640, 101), (56, 56)]
 WORDS = "system user assistant You are a helpful where is the cat dog at on left what".split()
@@ -242,6 +251,44 @@ def test_images_of_two_sizes_in_one_batch() -> None:
         ).logits[:, -1]
     assert [trace.kept.tolist() for trace in run.traces] == [row[3] for row in rows]
     assert close(both, torch.stack([row[2] for row in rows]))
+
+
+@pytest.mark.parametrize("kind", QWEN_MODELS)
+def test_two_images_in_one_prompt(kind: str) -> None:
+    """Removing equals masking, and FoPru judges each image by its own attention."""
+    model, generator = tiny(kind), torch.Generator().manual_seed(4)
+    grids = torch.tensor([[1, 8, 8], [1, 4, 12]])
+    pixels = torch.randn(int(grids.prod(-1).sum()), 1176, generator=generator)
+    ids = torch.tensor([[20, 3, *[IMAGE] * 16, 4, 21, 3, *[IMAGE] * 12, 4, 22, 23]])
+    visual = ids == IMAGE
+    inputs = {"input_ids": ids, "mm_token_type_ids": visual.int(), "image_grid_thw": grids}
+    inputs["pixel_values"] = pixels
+    positions, _ = model.model.get_rope_index(
+        input_ids=ids, mm_token_type_ids=visual.int(), image_grid_thw=grids
+    )
+    rows = model.model.get_image_features(pixels, grids, return_dict=True).pooler_output
+    embeds = model.get_input_embeddings()(ids)
+    embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
+    for method in (METHODS[0], FoPru(keep_ratio=0.4)):
+        with prune(model, method) as run:
+            logits = model(**inputs).logits[0]
+        alive = alive_columns(visual[0], run.trace, LAYERS)
+        wanted = masked_run(model, embeds, alive, False, positions)
+        assert close(logits, wanted[alive[-1]])
+    scores, start = [], 0
+    for index, grid in enumerate(grids):
+        stop = start + int(grid.prod())
+        alone = torch.tensor([[20, 3, *[IMAGE] * (16, 12)[index], 4, 22]])
+        with prune(model, FoPru(keep_ratio=0.4)) as single:
+            model(
+                input_ids=alone,
+                mm_token_type_ids=(alone == IMAGE).int(),
+                pixel_values=pixels[start:stop],
+                image_grid_thw=grid[None],
+            )
+        scores.append(single.trace.stages[0].scores)
+        start = stop
+    np.testing.assert_allclose(run.trace.stages[0].scores, np.concatenate(scores), rtol=1e-4)
 
 
 def test_encoder_flops_of_the_7b_model() -> None:
