@@ -1,7 +1,9 @@
 """PruneViz: see, measure and use visual-token pruning for vision-language models."""
 
 from pruneviz.methods import (
+    CDPruner,
     Chain,
+    DivPrune,
     FastV,
     FoPru,
     Pinned,
@@ -20,7 +22,9 @@ from pruneviz.trace import StageTrace, Trace
 __version__ = "0.1.0"
 
 __all__ = [
+    "CDPruner",
     "Chain",
+    "DivPrune",
     "FastV",
     "FoPru",
     "LoadedModel",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 CONVENTIONS = {
@@ -68,6 +68,13 @@ class ModelShape:
         Of the language model.
     vision_layers, vision_hidden, vision_intermediate, vision_tokens, patch_values : int
         Of the vision encoder (0 where there is none); `patch_values` are the numbers in a patch.
+    vision_matrices : int
+        Matrices of an encoder FFN: 2, or 3 with a gate.
+    vision_window, vision_full_layers : int
+        Tokens that a token attends to in layers with windows (0: no windows), and how many
+        layers attend to the whole image all the same.
+    merge : int
+        Patches that the projector merges into one visual token.
     value_bytes : int
         Bytes per element of the KV cache.
     """
@@ -85,10 +92,19 @@ class ModelShape:
     vision_intermediate: int = 0
     vision_tokens: int = 0
     patch_values: int = 0
+    vision_matrices: int = 2
+    vision_window: int = 0
+    vision_full_layers: int = 0
+    merge: int = 1
 
     @classmethod
-    def of(cls, config: Any, value_bytes: int, vision_tokens: int = 0) -> ModelShape:
-        """Read a transformers configuration (of a VLM or of a language model)."""
+    def of(
+        cls, config: Any, value_bytes: int, vision_tokens: int = 0, crops: int = 1
+    ) -> ModelShape:
+        """Read a transformers configuration (of a VLM or of a language model).
+
+        `vision_tokens` are those of all `crops`, which the encoder sees one by one.
+        """
         text = getattr(config, "text_config", config)
         vision = getattr(config, "vision_config", None)
         heads = text.num_attention_heads
@@ -104,17 +120,38 @@ class ModelShape:
         )
         if vision is None:
             return shape
-        channels = getattr(vision, "num_channels", 3)
-        return cls(
-            **{
-                **shape.__dict__,
-                "vision_layers": vision.num_hidden_layers,
-                "vision_hidden": vision.hidden_size,
-                "vision_intermediate": vision.intermediate_size,
-                "vision_tokens": vision_tokens,
-                "patch_values": channels * vision.patch_size**2,
-            }
-        )
+        sizes = _vision_shape(vision)
+        if crops > 1:
+            sizes |= {"vision_window": vision_tokens // crops}
+        return replace(shape, vision_tokens=vision_tokens, **sizes)
+
+
+def _vision_shape(vision: Any) -> dict[str, int]:
+    """Sizes of a CLIP-like encoder, or of one of the Qwen family."""
+    channels = getattr(vision, "num_channels", 3)
+    values = channels * vision.patch_size**2
+    if not hasattr(vision, "spatial_merge_size"):
+        return {
+            "vision_layers": vision.num_hidden_layers,
+            "vision_hidden": vision.hidden_size,
+            "vision_intermediate": vision.intermediate_size,
+            "patch_values": values,
+        }
+    width = getattr(vision, "embed_dim", None) or vision.hidden_size
+    gated = hasattr(vision, "intermediate_size")
+    full = getattr(vision, "fullatt_block_indexes", None)
+    return {
+        "vision_layers": vision.depth,
+        "vision_hidden": width,
+        "vision_intermediate": (
+            vision.intermediate_size if gated else int(width * vision.mlp_ratio)
+        ),
+        "patch_values": values * vision.temporal_patch_size,
+        "vision_matrices": 3 if gated else 2,
+        "vision_window": (vision.window_size // vision.patch_size) ** 2 if full else 0,
+        "vision_full_layers": len(full) if full else 0,
+        "merge": vision.spatial_merge_size**2,
+    }
 
 
 @dataclass(frozen=True)
@@ -188,11 +225,20 @@ def true_flops(shape: ModelShape, lengths: Sequence[int]) -> int:
 
 
 def vision_flops(shape: ModelShape) -> int:
-    """FLOPs of encoding one image: encoder (two-matrix FFN) and LLaVA's two-layer projector."""
+    """FLOPs of encoding one image: encoder, and the two-layer projector of the family."""
     n, d, m = shape.vision_tokens, shape.vision_hidden, shape.vision_intermediate
-    layer = 2 * (4 * n * d * d + 2 * n * n * d + 2 * n * d * m)
-    projector = 2 * n * (d * shape.hidden + shape.hidden**2)
-    return int(shape.vision_layers * layer + 2 * n * d * shape.patch_values + projector)
+    layers, full = shape.vision_layers, shape.vision_layers
+    seen = 0
+    if shape.vision_window:
+        full = shape.vision_full_layers
+        seen = (layers - full) * min(n, shape.vision_window)
+    attention = 2 * n * d * (full * n + seen)
+    encoder = layers * (4 * n * d * d + shape.vision_matrices * n * d * m) + attention
+    wide = d * shape.merge
+    # LLaVA's projector widens first; a merging one keeps the joined width first.
+    middle = wide if shape.merge > 1 else shape.hidden
+    projector = n // shape.merge * (wide * middle + middle * shape.hidden)
+    return int(2 * (encoder + n * d * shape.patch_values + projector))
 
 
 def kv_bytes(shape: ModelShape, kv_lengths: Sequence[int]) -> int:

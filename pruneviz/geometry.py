@@ -24,6 +24,11 @@ class PatchGrid:
         Int64 ``[num_tokens]``: cell of each visual token, -1 for a token with no place.
     seen : tuple of float
         The rectangle of the original image that the model saw, in pixels.
+    title : str
+        What this grid shows where there are several.
+    others : tuple of PatchGrid
+        Further grids over the same tokens: where a model sees the image more than once, each
+        token has its cell in one of them.
     """
 
     rows: int
@@ -32,6 +37,13 @@ class PatchGrid:
     boxes: np.ndarray
     token_cell: np.ndarray
     seen: tuple[float, float, float, float]
+    title: str = ""
+    others: tuple[PatchGrid, ...] = ()
+
+    @property
+    def parts(self) -> tuple[PatchGrid, ...]:
+        """The grid itself and the others."""
+        return (self, *self.others)
 
     @property
     def num_tokens(self) -> int:
@@ -40,11 +52,12 @@ class PatchGrid:
 
     def token_box(self, token: int) -> tuple[float, float, float, float] | None:
         """Box of a token in original pixels, None for a token with no place."""
-        cell = int(self.token_cell[token])
-        if cell < 0:
-            return None
-        left, top, right, bottom = (float(v) for v in self.boxes[cell])
-        return left, top, right, bottom
+        for part in self.parts:
+            cell = int(part.token_cell[token])
+            if cell >= 0:
+                left, top, right, bottom = (float(v) for v in part.boxes[cell])
+                return left, top, right, bottom
+        return None
 
     def to_cells(self, values: np.ndarray, fill: float = np.nan) -> np.ndarray:
         """Spread one value per token over the grid: ``[rows, columns]``, `fill` elsewhere."""
@@ -59,7 +72,8 @@ class PatchGrid:
         boxes = self.boxes * np.array([across, down, across, down], dtype=np.float32)
         left, top, right, bottom = self.seen
         seen = (left * across, top * down, right * across, bottom * down)
-        return replace(self, image_size=size, boxes=boxes, seen=seen)
+        others = tuple(other.resized(size) for other in self.others)
+        return replace(self, image_size=size, boxes=boxes, seen=seen, others=others)
 
     @classmethod
     def regular(

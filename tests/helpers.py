@@ -14,8 +14,14 @@ from transformers import (
     LlamaForCausalLM,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen2VLConfig,
+    Qwen2VLForConditionalGeneration,
     SiglipVisionConfig,
 )
 
@@ -23,7 +29,9 @@ VOCABULARY, IMAGE, LAYERS = 96, 5, 6
 NUM_PATCHES = 36  # a 6 x 6 grid: 84 pixels by patches of 14
 TEXT_MODELS = ("llama", "llama_gqa", "qwen2")
 LLAVA_MODELS = ("llava_clip", "llava_siglip")
-MODELS = TEXT_MODELS + LLAVA_MODELS
+QWEN_MODELS = ("qwen25_vl", "qwen2_vl")
+VISION_MODELS = (*LLAVA_MODELS, "llava_next", *QWEN_MODELS)
+MODELS = TEXT_MODELS + VISION_MODELS
 BACKENDS = ("sdpa", "eager")
 
 
@@ -78,11 +86,84 @@ def _llava_config(kind: str) -> LlavaConfig:
     )
 
 
+def _next_config() -> LlavaNextConfig:
+    """Crops of 4 x 4 patches. A square image is put into the middle of two tiles.
+
+    That makes 16 tokens of the whole image, and 4 rows of 4 tokens and a newline: 36 again.
+    """
+    vision = CLIPVisionConfig(
+        hidden_size=24,
+        intermediate_size=48,
+        num_hidden_layers=4,
+        num_attention_heads=3,
+        image_size=56,
+        patch_size=14,
+    )
+    return LlavaNextConfig(
+        vision_config=vision,
+        text_config=text_config("llama_gqa"),
+        image_token_id=IMAGE,
+        image_token_index=IMAGE,
+        image_grid_pinpoints=[[56, 112], [112, 56], [112, 112]],
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="default",
+        tie_word_embeddings=False,
+    )
+
+
+def _qwen_model(kind: str) -> Any:
+    """Images of 12 x 12 patches, so 6 x 6 visual tokens, in windows of 2 x 2 for Qwen2.5-VL."""
+    text = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "bos_token_id": 1,
+        "eos_token_id": None,
+        "pad_token_id": 0,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 1e4,
+            "mrope_section": [2, 1, 1],
+        },
+    }
+    vision = {"depth": 4, "num_heads": 2, "patch_size": 14, "spatial_merge_size": 2}
+    ids = {
+        "image_token_id": IMAGE,
+        "video_token_id": 6,
+        "vision_start_token_id": 3,
+        "vision_end_token_id": 4,
+        "tie_word_embeddings": False,
+    }
+    if kind == "qwen2_vl":
+        vision |= {"embed_dim": 16, "hidden_size": 32, "mlp_ratio": 2}
+        return Qwen2VLForConditionalGeneration(
+            Qwen2VLConfig(text_config=text, vision_config=vision, **ids)
+        )
+    vision |= {
+        "hidden_size": 16,
+        "out_hidden_size": 32,
+        "intermediate_size": 32,
+        "window_size": 56,
+        "fullatt_block_indexes": [1, 2],
+    }
+    return Qwen2_5_VLForConditionalGeneration(
+        Qwen2_5_VLConfig(text_config=text, vision_config=vision, **ids)
+    )
+
+
 def fresh(kind: str, layers: int = LAYERS) -> Any:
     """A tiny model that nothing has run yet."""
     torch.manual_seed(0)
     if kind in LLAVA_MODELS:
         model: Any = LlavaForConditionalGeneration(_llava_config(kind))
+    elif kind in QWEN_MODELS:
+        model = _qwen_model(kind)
+    elif kind == "llava_next":
+        model = LlavaNextForConditionalGeneration(_next_config())
     elif kind == "qwen2":
         model = Qwen2ForCausalLM(text_config(kind, layers))
     else:
@@ -112,6 +193,7 @@ class Prompt:
     inputs: dict[str, torch.Tensor]
     visual: torch.Tensor
     embeds: torch.Tensor
+    positions: torch.Tensor | None = None
 
     @property
     def prune_kwargs(self) -> dict[str, Any]:
@@ -138,9 +220,48 @@ def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: in
             ).pooler_output
             embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
         return Prompt(inputs, visual, embeds)
+    if kind == "llava_next":
+        return _next_prompt(model, ids.masked_fill(visual, IMAGE), visual, images, generator)
+    if kind in QWEN_MODELS:
+        return _qwen_prompt(model, ids.masked_fill(visual, IMAGE), visual, images, generator)
     noise = 0.3 * torch.randn(embeds.shape, generator=generator)
     embeds = torch.where(visual[..., None], noise, embeds)
     return Prompt({"inputs_embeds": embeds}, visual, embeds)
+
+
+def _next_prompt(
+    model: Any, ids: torch.Tensor, visual: torch.Tensor, images: int, generator: torch.Generator
+) -> Prompt:
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    embeds = model.get_input_embeddings()(ids)
+    if images:
+        pixels = torch.randn(images, 3, 3, 56, 56, generator=generator)
+        inputs |= {"pixel_values": pixels, "image_sizes": torch.tensor([[50, 50]] * images)}
+        rows = model.model.get_image_features(
+            pixels, inputs["image_sizes"], return_dict=True
+        ).pooler_output
+        embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
+    return Prompt(inputs, visual, embeds)
+
+
+def _qwen_prompt(
+    model: Any, ids: torch.Tensor, visual: torch.Tensor, images: int, generator: torch.Generator
+) -> Prompt:
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    inputs["mm_token_type_ids"] = visual.int()
+    embeds = model.get_input_embeddings()(ids)
+    positions = torch.arange(ids.shape[1])[None]
+    if images:
+        # All images together: one group of image tokens must not hold two of them.
+        grid = torch.tensor([[1, 12, 12 * images]])
+        pixels = torch.randn(144 * images, 3 * 2 * 14 * 14, generator=generator)
+        inputs |= {"pixel_values": pixels, "image_grid_thw": grid}
+        rows = model.model.get_image_features(pixels, grid, return_dict=True).pooler_output
+        embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
+        positions, _ = model.model.get_rope_index(
+            input_ids=ids, mm_token_type_ids=visual.int(), image_grid_thw=grid
+        )
+    return Prompt(inputs, visual, embeds, positions)
 
 
 def left_padded(prompts: list[Prompt]) -> Prompt:
@@ -162,9 +283,12 @@ def left_padded(prompts: list[Prompt]) -> Prompt:
     inputs = {"attention_mask": mask}
     if "input_ids" in prompts[0].inputs:
         inputs["input_ids"] = pad([p.inputs["input_ids"] for p in prompts], 0)
-        pixels = [p.inputs["pixel_values"] for p in prompts if "pixel_values" in p.inputs]
-        if pixels:
-            inputs["pixel_values"] = torch.cat(pixels)
+        for name in ("pixel_values", "image_grid_thw", "image_sizes"):
+            parts = [p.inputs[name] for p in prompts if name in p.inputs]
+            if parts:
+                inputs[name] = torch.cat(parts)
+        if "mm_token_type_ids" in prompts[0].inputs:
+            inputs["mm_token_type_ids"] = pad([p.inputs["mm_token_type_ids"] for p in prompts], 0)
     else:
         inputs["inputs_embeds"] = embeds
     return Prompt(inputs, visual, embeds)
@@ -208,12 +332,13 @@ def masked_run(
     embeds: torch.Tensor,
     alive: list[torch.Tensor],
     renumber: bool | list[bool],
+    given: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Logits of a full-length run in which every layer's mask hides what was dropped before it.
 
     Nothing is removed and nothing cached: `embeds` ``[1, n, d]`` may hold generated tokens after
     the prompt, for which `alive` (one bool row per layer, prompt columns) is taken as True.
-    `renumber` may differ by layer.
+    `renumber` may differ by layer. `given` are the prompt's positions, counted if None.
     """
     stack = stack_of(model)
     length = embeds.shape[1]
@@ -226,13 +351,21 @@ def masked_run(
         allowed |= torch.eye(length, dtype=torch.bool)  # a dropped row needs some key
         mask = torch.zeros(length, length, dtype=embeds.dtype)
         mask = mask.masked_fill(~allowed, torch.finfo(embeds.dtype).min)[None, None]
-        positions = torch.arange(length)[None]
-        if anew:
-            positions = (visible.long().cumsum(0) - 1).clamp_min(0)[None]
+        positions = continued(given, length)
+        if anew and not bool(visible.all()):
+            positions = (visible.long().cumsum(0) - 1).clamp_min(0).expand_as(positions)
         rotary = stack.rotary_emb(hidden, position_ids=positions)
         hidden = layer(hidden, attention_mask=mask, position_embeddings=rotary)
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
     return model.lm_head(stack.norm(hidden))[0]
+
+
+def continued(positions: torch.Tensor | None, length: int) -> torch.Tensor:
+    """A prompt's positions ``[..., 1, n]`` and those of the tokens after it."""
+    if positions is None:
+        return torch.arange(length)[None]
+    more = torch.arange(1, length - positions.shape[-1] + 1)
+    return torch.cat([positions, positions[..., -1:] + more], dim=-1)
 
 
 def with_generated(model: Any, embeds: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:

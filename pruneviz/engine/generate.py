@@ -54,8 +54,7 @@ def generate(
     stream = TokenStream(decode, on_text)
     with torch.no_grad(), _block(loaded, prepared, method, ()) as run:
         made = loaded.model.generate(
-            inputs_embeds=prepared.embeds,
-            attention_mask=prepared.attention_mask,
+            **prepared.inputs,
             max_new_tokens=settings.max_new_tokens,
             do_sample=False,
             num_beams=1,
@@ -106,19 +105,29 @@ def analyse(
     model = loaded.model
     with _block(loaded, prepared, method, SIGNALS if signals else ()) as run:
         out = model(
-            inputs_embeds=prepared.embeds,
-            attention_mask=prepared.attention_mask,
+            **prepared.inputs,
             use_cache=True,
             logits_to_keep=1,
         )
         rows = [out.logits[0, -1]]
-        mask, cache = prepared.attention_mask, out.past_key_values
+        cache, following = out.past_key_values, prepared.inputs
         for token in tokens[:-1]:
-            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-            step = torch.tensor([[token]], device=mask.device)
-            out = model(input_ids=step, attention_mask=mask, past_key_values=cache)
+            following = _next_step(following, token)
+            out = model(**following, past_key_values=cache)
             rows.append(out.logits[0, -1])
     return run.trace, torch.stack(rows).float().cpu().numpy()
+
+
+def _next_step(before: dict[str, torch.Tensor], token: int) -> dict[str, torch.Tensor]:
+    """Inputs of one token more, given those of the step before."""
+    mask = before["attention_mask"]
+    step = {
+        "input_ids": torch.tensor([[token]], device=mask.device),
+        "attention_mask": torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1),
+    }
+    if "position_ids" in before:
+        step["position_ids"] = before["position_ids"][..., -1:] + 1
+    return step
 
 
 @contextmanager
@@ -140,5 +149,6 @@ def _special_ids(loaded: LoadedModel) -> set[int]:
 
 def _shape(loaded: LoadedModel, prepared: Prepared) -> ModelShape:
     size = torch.empty(0, dtype=loaded.model.dtype).element_size()
-    vision = prepared.vision.hidden.shape[1] if prepared.vision else 0
-    return ModelShape.of(loaded.model.config, size, vision)
+    seen = prepared.vision
+    tokens, crops = (seen.encoder_tokens, seen.encoder_crops) if seen else (0, 1)
+    return ModelShape.of(loaded.model.config, size, tokens, crops)

@@ -22,7 +22,7 @@ from pruneviz.geometry import PatchGrid
 from pruneviz.methods.base import Method
 from pruneviz.metrics import Fidelity, first_divergence, kl_divergence, mean_logprob
 from pruneviz.models.loading import LoadedModel
-from pruneviz.models.vision import VisionRecord
+from pruneviz.models.vision import EncoderRecord
 
 REMEMBERED = 8
 
@@ -37,9 +37,12 @@ class Prepared:
         Upright RGB original.
     question : str
         As asked.
-    input_ids, attention_mask, visual_mask, embeds : torch.Tensor
-        Prompt, ``[1, sequence]`` (embeddings ``[1, sequence, hidden]``).
-    vision : VisionRecord or None
+    input_ids, visual_mask : torch.Tensor
+        Prompt, ``[1, sequence]``.
+    inputs : dict of str to torch.Tensor
+        What the model is fed: ``inputs_embeds`` ``[1, sequence, hidden]``, ``attention_mask``,
+        and ``position_ids`` where the family computes them from the image.
+    vision : EncoderRecord or None
         For methods that read the encoder's attention.
     grid : PatchGrid
         Where each visual token lies.
@@ -52,10 +55,9 @@ class Prepared:
     image: Image.Image
     question: str
     input_ids: torch.Tensor
-    attention_mask: torch.Tensor
     visual_mask: torch.Tensor
-    embeds: torch.Tensor
-    vision: VisionRecord | None
+    inputs: dict[str, torch.Tensor]
+    vision: EncoderRecord | None
     grid: PatchGrid
     vision_seconds: float
     hints: tuple[str, ...] = ()
@@ -206,7 +208,7 @@ class Session:
         loaded = self.loaded
         inputs = loaded.adapter.prepare(loaded.processor, loaded.model, image, question)
         self._check_length(inputs["input_ids"].shape[1])
-        record: list[VisionRecord] = []
+        record: list[EncoderRecord] = []
         handle = loaded.adapter.watch_vision(loaded.model, record.append)
         start = time.perf_counter()
         try:
@@ -221,9 +223,8 @@ class Session:
             image=image,
             question=question,
             input_ids=inputs["input_ids"],
-            attention_mask=encoded["attention_mask"],
             visual_mask=visual_mask,
-            embeds=embeds,
+            inputs=encoded,
             vision=record[-1] if record else None,
             grid=loaded.adapter.patch_grid(loaded.processor, loaded.model, image.size),
             vision_seconds=seconds,

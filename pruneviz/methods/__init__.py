@@ -1,8 +1,10 @@
 """Pruning methods, one file each. A method knows no model: it asks its context."""
 
 from pruneviz.methods.base import Method, Scores, Stage, StageContext
+from pruneviz.methods.cdpruner import CDPruner
 from pruneviz.methods.chain import Chain
 from pruneviz.methods.controls import Random, Uniform
+from pruneviz.methods.divprune import DivPrune
 from pruneviz.methods.fastv import FastV
 from pruneviz.methods.fopru import FoPru
 from pruneviz.methods.pinned import Pinned
@@ -12,7 +14,9 @@ from pruneviz.methods.resprune import ResPrune
 from pruneviz.methods.transprune import TransPrune
 
 __all__ = [
+    "CDPruner",
     "Chain",
+    "DivPrune",
     "FastV",
     "FoPru",
     "Method",

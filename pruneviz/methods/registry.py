@@ -6,7 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from pruneviz.methods.base import Method
+from pruneviz.methods.cdpruner import CDPruner
 from pruneviz.methods.controls import Random, Uniform
+from pruneviz.methods.divprune import DivPrune
 from pruneviz.methods.fastv import FastV
 from pruneviz.methods.fopru import FoPru
 from pruneviz.methods.pyramiddrop import PyramidDrop
@@ -14,7 +16,18 @@ from pruneviz.methods.resprune import ResPrune
 from pruneviz.methods.transprune import TransPrune
 
 METHODS: dict[str, type[Method]] = {
-    cls.name: cls for cls in (TransPrune, ResPrune, FoPru, FastV, PyramidDrop, Random, Uniform)
+    cls.name: cls
+    for cls in (
+        TransPrune,
+        ResPrune,
+        FoPru,
+        FastV,
+        PyramidDrop,
+        DivPrune,
+        CDPruner,
+        Random,
+        Uniform,
+    )
 }
 
 

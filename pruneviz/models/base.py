@@ -12,7 +12,7 @@ from PIL import Image
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.decoder import Decoder
-from pruneviz.models.vision import VisionRecord
+from pruneviz.models.vision import EncoderRecord
 
 
 class Adapter(ABC):
@@ -41,7 +41,7 @@ class Adapter(ABC):
             return torch.zeros_like(input_ids, dtype=torch.bool)
         return input_ids == token
 
-    def watch_vision(self, model: Any, keep: Callable[[VisionRecord], None]) -> Any:
+    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
         """Register a hook that records what FoPru needs; returns its handle."""
         raise UnsupportedModelError(
             f"{type(model).__name__} has no vision encoder here: methods that read its attention "
@@ -53,7 +53,11 @@ class Adapter(ABC):
         raise UnsupportedModelError(f"{type(model).__name__} takes no image.")
 
     def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
-        """Encode the image and return ``inputs_embeds`` and ``attention_mask`` for `generate`."""
+        """Encode the image; what `generate` takes in place of ids and pixels.
+
+        ``inputs_embeds`` ``[1, n, hidden]``, ``attention_mask`` ``[1, n]``, and ``position_ids``
+        where the family computes them from the image.
+        """
         raise UnsupportedModelError(f"{type(model).__name__} takes no image.")
 
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:

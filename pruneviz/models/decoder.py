@@ -40,6 +40,40 @@ class Decoder:
         """Number of decoder layers."""
         return len(self.layers)
 
+    @property
+    def multimodal_rope(self) -> bool:
+        """Whether a token has three positions: time, height and width (Qwen2-VL's M-RoPE)."""
+        return self._rope_sections() is not None
+
+    def _rope_sections(self) -> list[int] | None:
+        rope = getattr(self.config, "rope_parameters", None) or {}
+        return rope.get("mrope_section")
+
+    def rotary(self, hidden: torch.Tensor, positions: torch.Tensor) -> Any:
+        """Rotary tables of positions ``[batch, n]`` or ``[3 or 4, batch, n]``.
+
+        Of four channels the first counts the text, which only masks are made of.
+        """
+        if self.multimodal_rope:
+            channels = positions if positions.ndim == 3 else positions.expand(3, *positions.shape)
+            positions = channels[-3:]
+        return self.module.rotary_emb(hidden, position_ids=positions)
+
+    def per_token(self, tables: tuple[torch.Tensor, torch.Tensor]) -> Any:
+        """The tables as attention applies them, ``[batch, n, head_dim]``.
+
+        Older releases of transformers hand three to a layer and mix their sections there.
+        """
+        sections = self._rope_sections()
+        if tables[0].ndim == 3 or sections is None:
+            return tables
+        return tuple(
+            torch.cat(
+                [part[i % 3] for i, part in enumerate(table.split(sections * 2, dim=-1))], dim=-1
+            )
+            for table in tables
+        )
+
     @classmethod
     def of(cls, module: nn.Module, described: str) -> Decoder:
         """Check a stack's structure.

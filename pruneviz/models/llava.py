@@ -13,9 +13,9 @@ from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import Adapter
 from pruneviz.models.decoder import Decoder
-from pruneviz.models.vision import VisionRecord, penultimate_attention, watch
+from pruneviz.models.vision import EncoderRecord, Handles, penultimate_attention, watch
 
-PROMPT = "USER: <image>\n{question} ASSISTANT:"
+PROMPT = "USER: {image}\n{question} ASSISTANT:"
 
 
 class LlavaAdapter(Adapter):
@@ -37,7 +37,7 @@ class LlavaAdapter(Adapter):
         """``LlavaModel``, which sees ids and pixels together."""
         return model.model
 
-    def watch_vision(self, model: Any, keep: Callable[[VisionRecord], None]) -> Any:
+    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
         """Watch the tower's penultimate layer."""
         tower = model.model.vision_tower
         shape: dict[str, tuple[int, int]] = {}
@@ -55,21 +55,21 @@ class LlavaAdapter(Adapter):
             lambda: int(model.config.vision_feature_select_strategy == "default"),
             keep,
         )
-        return _Handles(first, second)
+        return Handles(first, second)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""
         token = getattr(processor, "image_token", "<image>")
         if token in question:
             raise InputError(f"Leave the placeholder {token!r} out of the question.")
-        text = self._prompt(processor, question)
+        text = self._prompt(processor, question, token)
         inputs = processor(images=image, text=text, return_tensors="pt")
         return inputs.to(model.device, dtype=model.dtype)
 
     @staticmethod
-    def _prompt(processor: Any, question: str) -> str:
+    def _prompt(processor: Any, question: str, token: str) -> str:
         if not getattr(processor, "chat_template", None):
-            return PROMPT.format(question=question)
+            return PROMPT.format(image=token, question=question)
         content = [{"type": "image"}, {"type": "text", "text": question}]
         return processor.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True
@@ -80,13 +80,16 @@ class LlavaAdapter(Adapter):
         """Run tower and projector once and put their rows into the prompt's embeddings."""
         ids = inputs["input_ids"]
         embeds = model.get_input_embeddings()(ids)
-        features = model.model.get_image_features(
-            pixel_values=inputs["pixel_values"], return_dict=True
-        ).pooler_output
-        rows = torch.cat(list(features), dim=0).to(embeds.device, embeds.dtype)
+        rows = torch.cat(list(self.features(model, inputs)), dim=0).to(embeds.device, embeds.dtype)
         mask = self.visual_mask(model, ids)
         embeds = embeds.masked_scatter(mask.unsqueeze(-1), rows)
         return {"inputs_embeds": embeds, "attention_mask": inputs["attention_mask"]}
+
+    def features(self, model: Any, inputs: Any) -> Any:
+        """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""
+        return model.model.get_image_features(
+            pixel_values=inputs["pixel_values"], return_dict=True
+        ).pooler_output
 
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """Invert the image processor's padding, resizing and centre crop."""
@@ -111,17 +114,6 @@ def _has_cls(tower: Any) -> bool:
         name.rsplit(".", 1)[-1] in ("class_embedding", "cls_token")
         for name, _ in tower.named_parameters()
     )
-
-
-class _Handles:
-    """Several hook handles that are removed together."""
-
-    def __init__(self, *handles: Any) -> None:
-        self._handles = handles
-
-    def remove(self) -> None:
-        for handle in self._handles:
-            handle.remove()
 
 
 def _view(

@@ -10,17 +10,24 @@ from typing import Any
 import torch
 import transformers
 from safetensors import SafetensorError
+from transformers.utils import is_torchvision_available
 
 from pruneviz.errors import ModelLoadError, UnsupportedModelError
 from pruneviz.models.base import Adapter
 from pruneviz.models.knowledge import Knowledge, load_knowledge
+from pruneviz.models.qwen_processor import StillImageProcessor
 from pruneviz.models.registry import ADAPTERS, find_adapter, supported_models
 from pruneviz.models.words import remember_tokenizer
 
 EMBEDDED = "embedded"
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 QUANTISATIONS = (None, "4bit", "8bit")
-CLASSES = {"llava": transformers.LlavaForConditionalGeneration}
+CLASSES = {
+    "llava": transformers.LlavaForConditionalGeneration,
+    "llava_next": transformers.LlavaNextForConditionalGeneration,
+    "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
+    "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,7 @@ def load_model(
         transformers.utils.logging.disable_progress_bar()
     try:
         model = CLASSES[kind].from_pretrained(source, **settings)
-        processor = transformers.AutoProcessor.from_pretrained(source)
+        processor = _processor(kind, source)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ModelLoadError(f"Could not load {name!r}: {error}") from error
     finally:
@@ -126,6 +133,12 @@ def load_model(
     adapter.decoder(model)
     remember_tokenizer(model, processor.tokenizer)
     return LoadedModel(name, model, processor, adapter, load_knowledge(Path(source)))
+
+
+def _processor(kind: str, source: str) -> Any:
+    if kind.startswith("qwen") and not is_torchvision_available():
+        return StillImageProcessor.from_pretrained(source)
+    return transformers.AutoProcessor.from_pretrained(source)
 
 
 def _device(device: str) -> torch.device:
@@ -178,7 +191,7 @@ def _quantised(quantisation: str, device: torch.device) -> dict[str, Any]:
         load_in_8bit=quantisation == "8bit",
         bnb_4bit_compute_dtype=torch.float16,
         # The encoder is small and decides which patches matter: it stays exact.
-        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "visual", "lm_head"],
     )
     return {"quantization_config": config, "device_map": {"": device}}
 

@@ -8,8 +8,15 @@ from pruneviz.errors import UnsupportedModelError
 from pruneviz.models.base import Adapter
 from pruneviz.models.causal_lm import CausalLMAdapter
 from pruneviz.models.llava import LlavaAdapter
+from pruneviz.models.llava_next import LlavaNextAdapter
+from pruneviz.models.qwen_vl import QwenVLAdapter
 
-ADAPTERS: tuple[type[Adapter], ...] = (LlavaAdapter, CausalLMAdapter)
+ADAPTERS: tuple[type[Adapter], ...] = (
+    LlavaAdapter,
+    LlavaNextAdapter,
+    QwenVLAdapter,
+    CausalLMAdapter,
+)
 
 
 def supported_models() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,48 @@ from pruneviz.ops import larger_variance, self_attention_means
 PROJECTIONS = (("q_proj", "k_proj"), ("query", "key"))
 
 
+class EncoderRecord(ABC):
+    """What a vision encoder's run left for FoPru."""
+
+    @property
+    @abstractmethod
+    def counts(self) -> tuple[int, ...]:
+        """Visual tokens that the LLM gets of each image."""
+
+    @property
+    @abstractmethod
+    def grids(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of visual tokens of each image."""
+
+    @property
+    @abstractmethod
+    def encoder_tokens(self) -> int:
+        """Tokens that the encoder computed for the first image."""
+
+    @property
+    def encoder_crops(self) -> int:
+        """Into how many crops, encoded each on its own, the first image was cut."""
+        return 1
+
+    @abstractmethod
+    def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
+        """FoPru's significance of some images' visual tokens, one after another, float32."""
+
+
+class Handles:
+    """Several hook handles that are removed together."""
+
+    def __init__(self, *handles: Any) -> None:
+        self._handles = handles
+
+    def remove(self) -> None:
+        """Remove them all."""
+        for handle in self._handles:
+            handle.remove()
+
+
 @dataclass
-class VisionRecord:
+class VisionRecord(EncoderRecord):
     """Inputs of the penultimate layer's attention for the images encoded last.
 
     Attributes
@@ -37,22 +78,28 @@ class VisionRecord:
     leading: int
 
     @property
-    def num_images(self) -> int:
-        """How many images were encoded."""
-        return self.hidden.shape[0]
+    def counts(self) -> tuple[int, ...]:
+        """Visual tokens that the LLM gets of each image."""
+        images, tokens = self.hidden.shape[:2]
+        return (tokens - self.leading,) * images
 
     @property
-    def tokens_per_image(self) -> int:
-        """Visual tokens that the LLM gets per image."""
-        return self.hidden.shape[1] - self.leading
+    def grids(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of patches of each image."""
+        return (self.grid,) * self.hidden.shape[0]
+
+    @property
+    def encoder_tokens(self) -> int:
+        """Patches and CLS token of an image."""
+        return self.hidden.shape[1]
 
     @torch.no_grad()
-    def significance(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
-        """FoPru's significance of every patch, float32 ``[images, tokens_per_image]``."""
+    def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
+        """FoPru's significance of every patch, float32."""
         query, key, scaling = project(self.attention, self.hidden[images])
         first = 0 if include_cls else self.leading
         received, emitted = self_attention_means(query, key, scaling, first)
-        return larger_variance(received, emitted)[:, self.leading - first :]
+        return larger_variance(received, emitted)[:, self.leading - first :].flatten()
 
 
 def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
@@ -105,7 +152,7 @@ def watch(
     attention: nn.Module,
     grid: Callable[[], tuple[int, int]],
     leading: Callable[[], int],
-    keep: Callable[[VisionRecord], None],
+    keep: Callable[[EncoderRecord], None],
 ) -> Any:
     """Register a hook that hands a :class:`VisionRecord` to `keep`; returns its handle."""
 

@@ -7,6 +7,7 @@ and floating dtype and computes in float32 or better.
 from pruneviz.ops.attention import attention_rows, self_attention_means
 from pruneviz.ops.residual import (
     conditional_dpp,
+    diversity_profile,
     max_min_diversity,
     pick_profile,
     residual_greedy,
@@ -19,6 +20,7 @@ __all__ = [
     "DIRECTIONS",
     "attention_rows",
     "conditional_dpp",
+    "diversity_profile",
     "fopru_significance",
     "l1_normalise",
     "larger_variance",

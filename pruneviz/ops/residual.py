@@ -136,6 +136,49 @@ def conditional_dpp(features: torch.Tensor, relevance: torch.Tensor, k: int) -> 
     return residual_greedy(unit, _double(relevance).square(), k).to(features.device)
 
 
+def diversity_profile(
+    features: torch.Tensor, k: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Farthest-first selection with the distances that decided it.
+
+    Parameters
+    ----------
+    features : torch.Tensor
+        ``[n, hidden]``; distance is ``1 - cos``.
+    k : int
+        Number of picks.
+
+    Returns
+    -------
+    order : torch.Tensor
+        Int64 ``[k]``, tokens in the order picked; see :func:`max_min_diversity`.
+    distance : torch.Tensor
+        Float32 ``[k]``: of each pick to the nearest earlier one, 2 for the first.
+    rest : torch.Tensor
+        Float32 ``[n]``: of every token to its nearest pick.
+    """
+    _check(features, k)
+    n = features.shape[0]
+    unit = torch.nn.functional.normalize(features.detach().float(), dim=-1)
+    apart = 1.0 - unit @ unit.T
+    order = torch.empty(k, dtype=torch.long, device=features.device)
+    distance = apart.new_full((k,), 2.0)
+    rest = apart.new_full((n,), 2.0)
+    if k == 0:
+        return order, distance, rest
+    # With a single token there is no other: its infinite distance still makes it the pick.
+    pick = apart.clone().fill_diagonal_(torch.inf).amin(0).argmax().reshape(1)
+    open_rest = rest.clone()
+    for step in range(k):
+        order[step : step + 1] = pick
+        distance[step : step + 1] = rest.index_select(0, pick)
+        column = apart.index_select(1, pick).squeeze(1)
+        rest = torch.minimum(rest, column)
+        open_rest = torch.minimum(open_rest, column).index_fill(0, pick, -torch.inf)
+        pick = open_rest.argmax().reshape(1)
+    return order, distance, rest
+
+
 def max_min_diversity(features: torch.Tensor, k: int) -> torch.Tensor:
     """DivPrune's pick order: always the token farthest from those already chosen.
 
@@ -155,23 +198,7 @@ def max_min_diversity(features: torch.Tensor, k: int) -> torch.Tensor:
     -----
     DivPrune (CVPR 2025). The first pick is the token whose nearest other token is farthest.
     """
-    _check(features, k)
-    n = features.shape[0]
-    unit = torch.nn.functional.normalize(features.detach().float(), dim=-1)
-    distance = 1.0 - unit @ unit.T
-    order = torch.empty(k, dtype=torch.long, device=features.device)
-    if k == 0:
-        return order
-    others = distance.clone().fill_diagonal_(torch.inf)
-    # With a single token there is no other: its infinite distance still makes it the pick.
-    pick = others.amin(0).argmax().reshape(1)
-    nearest = torch.full((n,), torch.inf, device=features.device)
-    for step in range(k):
-        order[step : step + 1] = pick
-        nearest = torch.minimum(nearest, distance.index_select(1, pick).squeeze(1))
-        nearest.index_fill_(0, pick, -torch.inf)
-        pick = nearest.argmax().reshape(1)
-    return order
+    return diversity_profile(features, k)[0]
 
 
 def text_relevance(

@@ -13,7 +13,7 @@ import torch
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import POSITIONS, Method
 from pruneviz.models.registry import find_adapter
-from pruneviz.models.vision import VisionRecord
+from pruneviz.models.vision import EncoderRecord
 from pruneviz.pruning.report import build_trace
 from pruneviz.pruning.runner import Runner
 from pruneviz.trace import Trace
@@ -69,7 +69,7 @@ def prune(
     positions: str | None = None,
     *,
     input_ids: torch.Tensor | None = None,
-    vision: VisionRecord | None = None,
+    vision: EncoderRecord | None = None,
     record: Iterable[str] = (),
 ) -> Iterator[Run]:
     """Remove visual tokens for real while the block runs.
@@ -94,7 +94,7 @@ def prune(
     input_ids : torch.Tensor, optional
         Int64 ``[batch, sequence]``: ids of the prompt where the model is fed ``inputs_embeds``;
         lets methods find the question's words.
-    vision : VisionRecord, optional
+    vision : EncoderRecord, optional
         Record of the vision encoder where it ran before the block.
     record : iterable of {"ttv", "iga", "residual"}
         Signals to record in every layer.

@@ -69,8 +69,11 @@ def _is_dynamic(layer: Any) -> bool:
     return issubclass(kind, DynamicLayer) and not issubclass(kind, DynamicSlidingWindowLayer)
 
 
-def check_prefill(cache: Any, mask: Any, positions: Any) -> None:
-    """Raise PruningError if this prefill cannot be pruned correctly."""
+def check_prefill(cache: Any, mask: Any, positions: Any, multimodal: bool = False) -> None:
+    """Raise PruningError if this prefill cannot be pruned correctly.
+
+    `multimodal`: whether the model gives a token several positions.
+    """
     if torch.compiler.is_compiling():
         raise PruningError("prune() does not work under torch.compile; run the model uncompiled.")
     check_cache(cache)
@@ -78,7 +81,10 @@ def check_prefill(cache: Any, mask: Any, positions: Any) -> None:
     if mask is not None and (not isinstance(mask, torch.Tensor) or mask.ndim != 2):
         raise PruningError("Pass a 2-D attention mask [batch, sequence]; others cannot be pruned.")
     if positions is not None and positions.ndim != 2:
-        raise PruningError("Only 2-D position_ids [batch, sequence] can be pruned.")
+        if not multimodal or positions.ndim != 3 or positions.shape[0] not in (3, 4):
+            raise PruningError("Only 2-D position_ids [batch, sequence] can be pruned.")
+        # Of four channels the first counts the text; masks are made of that one alone.
+        positions = positions[0] if positions.shape[0] == 4 else None
     alone = mask is None and cache is None and positions is not None
     if alone and bool((positions.diff(dim=-1) != 1).any()):
         raise PruningError(

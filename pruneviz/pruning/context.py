@@ -8,6 +8,7 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import NoQueryError
+from pruneviz.models.vision import EncoderRecord
 from pruneviz.models.words import content_tokens
 from pruneviz.pruning.signals import project_rows
 from pruneviz.pruning.state import Prefill, Sample
@@ -103,26 +104,23 @@ class RowContext:
                 "The vision encoder did not run inside this prune(), so its attention is unknown. "
                 "Pass pixel_values, or give prune(vision=...) the record of an earlier run."
             )
-        per_image = record.tokens_per_image
-        images_in = [len(sample.columns) / per_image for sample in self._state.samples]
-        total = sum(images_in)
-        repeats = total / record.num_images
-        if any(not n.is_integer() for n in images_in) or not repeats.is_integer() or not repeats:
-            raise PruningError(
-                f"{record.num_images} images of {per_image} tokens do not match the visual tokens "
-                "of the batch, so FoPru cannot tell which token belongs to which patch."
-            )
-        # Beams and returned sequences repeat whole samples after the images were encoded.
-        step = int(repeats)
-        first = int(sum(images_in[: self._sample.row - self._sample.row % step : step]))
-        images = slice(first, first + int(images_in[self._sample.row]))
-        return record.significance(include_cls, images).flatten()[self.alive]
+        return record.scores(include_cls, self._images(record))[self.alive]
 
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of patches of one image."""
+        """Rows and columns of visual tokens of the sample's first image."""
         if self._state.vision is None:
             raise PruningError("The patch grid is unknown without the vision encoder's run.")
-        return self._state.vision.grid
+        return self._state.vision.grids[self._images(self._state.vision).start]
+
+    def _images(self, record: EncoderRecord) -> slice:
+        """Which of the encoded images are this sample's."""
+        found = images_of_rows([len(s.columns) for s in self._state.samples], record.counts)
+        if found is None:
+            raise PruningError(
+                f"Images of {', '.join(map(str, record.counts))} tokens do not match the visual "
+                "tokens of the batch, so FoPru cannot tell which token belongs to which patch."
+            )
+        return found[self._sample.row]
 
     def _query_columns(self, queries: str) -> torch.Tensor:
         if queries == "last":
@@ -143,3 +141,25 @@ class RowContext:
         chosen = after[marks.to(after.device)]
         words = self._tokenizer.decode(self._state.ids[self._sample.row, chosen].tolist())
         return chosen, f"Relevance from the words: {words.strip()}."
+
+
+def images_of_rows(needed: list[int], counts: tuple[int, ...]) -> list[slice] | None:
+    """Which images belong to each row of the batch, None where they do not fit.
+
+    `needed` are the visual tokens of the rows, `counts` those of the images, in order. Beams
+    and returned sequences repeat whole samples after the images were encoded.
+    """
+    total = sum(counts)
+    repeats, rest = divmod(sum(needed), total) if total else (0, 1)
+    if rest or not repeats or len(needed) % repeats:
+        return None
+    rows, image = [], 0
+    for count in needed[::repeats]:
+        first, taken = image, 0
+        while taken < count and image < len(counts):
+            taken += counts[image]
+            image += 1
+        if taken != count:
+            return None
+        rows += [slice(first, image)] * repeats
+    return rows

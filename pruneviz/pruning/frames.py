@@ -19,9 +19,11 @@ class Frame:
         Bool ``[batch, n]``, False at padding (and at dropped tokens that fill a row which
         drops more than another); None = all valid.
     positions : torch.Tensor
-        Int64 ``[batch, n]``: position id of each token.
+        Int64 ``[batch, n]``: position id of each token; ``[channels, batch, n]`` where the model
+        gives a token several.
     shift : torch.Tensor
-        Int64 ``[batch]``: how far positions of later tokens lie below the unpruned ones.
+        Int64 ``[batch]`` or ``[channels, batch]``: how far positions of later tokens lie below
+        the unpruned ones.
     renumbered : bool
         Whether positions differ from those the model computes for its own input.
     """
@@ -39,11 +41,11 @@ class Frame:
 
     @classmethod
     def full(cls, positions: torch.Tensor, mask: torch.Tensor | None) -> Frame:
-        """The unpruned prompt: `positions` ``[batch, n]``, `mask` bool of that shape or None."""
-        batch, length = positions.shape
+        """The unpruned prompt: `positions` ``[..., batch, n]``, `mask` bool [batch, n] or None."""
+        batch, length = positions.shape[-2:]
         columns = torch.arange(length, device=positions.device).expand(batch, length)
         valid = None if mask is None or bool(mask.all()) else mask
-        return cls(columns, valid, positions, positions.new_zeros(batch))
+        return cls(columns, valid, positions, positions.new_zeros(positions.shape[:-1]))
 
     def places(self, row: int, columns: torch.Tensor) -> torch.Tensor:
         """Places in this frame of original columns (which it must hold), int64."""
@@ -98,7 +100,7 @@ def shrink(
         alive = ~drop if frame.valid is None else frame.valid & ~drop
         valid = alive.gather(1, index)
         valid = None if bool(valid.all()) else valid
-    positions = frame.positions.gather(1, index)
+    positions = frame.positions.gather(-1, index.expand(*frame.positions.shape[:-1], -1))
     shift = frame.shift
     if renumber:
         positions, shift = _renumber(frame, positions, valid)
@@ -113,9 +115,9 @@ def _renumber(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Positions without gaps, and how far the next token's position moves down."""
     if valid is None:
-        first = positions[:, :1]
-        fresh = first + torch.arange(positions.shape[1], device=positions.device)
-        return fresh, frame.shift + positions[:, -1] - fresh[:, -1]
+        first = positions[..., :1]
+        fresh = first + torch.arange(positions.shape[-1], device=positions.device)
+        return fresh, frame.shift + positions[..., -1] - fresh[..., -1]
     low = torch.iinfo(positions.dtype).min
     first = positions.masked_fill(~valid, torch.iinfo(positions.dtype).max).amin(-1, keepdim=True)
     fresh = first + valid.long().cumsum(-1) - 1

@@ -59,9 +59,13 @@ class DecoderInputs:
         return self.embeds.shape[1]
 
     def positions(self, start: int = 0) -> torch.Tensor:
-        """Position ids ``[batch, length]``; where none were given, counted from `start`."""
-        if self.position_ids is not None and self.position_ids.ndim == 2:
-            return self.position_ids.expand(self.batch, -1)
+        """Position ids ``[batch, length]``; where none were given, counted from `start`.
+
+        ``[channels, batch, length]`` where they were given so.
+        """
+        given = self.position_ids
+        if given is not None and given.ndim in (2, 3):
+            return given.expand(*given.shape[:-2], self.batch, -1)
         counted = torch.arange(start, start + self.length, device=self.embeds.device)
         return counted.expand(self.batch, -1)
 
@@ -85,7 +89,7 @@ class DecoderInputs:
         base = state.base
         if not state.base_pruned:
             return None
-        changed = self.kwargs | {"position_ids": state.steps() - base.shift[:, None]}
+        changed = self.kwargs | {"position_ids": state.steps() - base.shift[..., None]}
         if base.valid is None and self.mask is None:
             return changed
         past = torch.ones_like(base.columns) if base.valid is None else base.valid.long()

@@ -11,7 +11,7 @@ import torch
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import Method, Stage, TransitionSpec
 from pruneviz.models.base import Adapter
-from pruneviz.models.vision import VisionRecord
+from pruneviz.models.vision import EncoderRecord
 from pruneviz.models.words import tokenizer_of
 from pruneviz.pruning import checks, masks
 from pruneviz.pruning.chooser import Chooser
@@ -34,7 +34,7 @@ class Runner:
         See :func:`pruneviz.prune`.
     positions : str or None
         Overrides the method's position mode.
-    vision : VisionRecord or None
+    vision : EncoderRecord or None
         Record of an earlier run of the vision encoder.
     record : iterable of str
         Signals to record in every layer.
@@ -48,18 +48,20 @@ class Runner:
         visual_mask: torch.Tensor | None,
         positions: str | None,
         input_ids: torch.Tensor | None,
-        vision: VisionRecord | None,
+        vision: EncoderRecord | None,
         record: Iterable[str],
     ) -> None:
         self.model, self.adapter, self.method = model, adapter, method
         self.decoder = adapter.decoder(model)
         self.plan = method.plan(self.decoder.num_layers) if method else ()
-        self.positions = positions
+        # With three positions a token, closing gaps would undo the picture's two dimensions.
+        self.positions = positions or ("keep" if self.decoder.multimodal_rope else None)
         self.state: Prefill | None = None
-        self.chooser = Chooser(method, positions, self.decoder.layers, tokenizer_of(model))
+        self.chooser = Chooser(method, self.positions, self.decoder.layers, tokenizer_of(model))
         self._mask, self._given_ids, self._given_vision = visual_mask, input_ids, vision
         self._ids: torch.Tensor | None = None
-        self._vision: VisionRecord | None = None
+        self._counted = False
+        self._vision: EncoderRecord | None = None
         self._own = bool(method and method.reads_own_attention)
         spec = method.transition_spec() if method else None
         self.observer = Observer(self.decoder, spec or TransitionSpec(()), tuple(record))
@@ -125,8 +127,10 @@ class Runner:
 
     def _on_entry(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._ids = kwargs.get("input_ids", args[0] if args else None)
+        # Whether the model counts positions itself, in a decode step by its shortened cache.
+        self._counted = kwargs.get("position_ids") is None
 
-    def _keep_vision(self, record: VisionRecord) -> None:
+    def _keep_vision(self, record: EncoderRecord) -> None:
         self._vision = record
 
     def _on_decoder(
@@ -143,7 +147,8 @@ class Runner:
     def _begin(self, inputs: DecoderInputs) -> dict[str, Any] | None:
         """Start a prefill; returns changed keyword arguments or None."""
         if self.method is not None:
-            checks.check_prefill(inputs.cache, inputs.mask, inputs.position_ids)
+            several = self.decoder.multimodal_rope
+            checks.check_prefill(inputs.cache, inputs.mask, inputs.position_ids, several)
         ids = self._ids if inputs.input_ids is None else inputs.input_ids
         if ids is None and self._given_ids is not None:
             ids = expand_rows(self._given_ids, inputs.batch, "input_ids")
@@ -152,7 +157,7 @@ class Runner:
         base = Frame.full(inputs.positions(), valid)
         if base.valid is not None:
             visual = visual & base.valid
-        first = leaders(inputs.embeds, visual, base.valid, base.positions)
+        first = leaders(inputs.embeds, visual, base.valid, base.positions.movedim(-2, 0))
         samples = [Sample.of(row, visual[row], base.row_valid(row)) for row in range(inputs.batch)]
         vision, self._vision = self._given_vision or self._vision, None
         state = Prefill(inputs.length, base, visual, samples, first, ids, vision)
@@ -200,7 +205,12 @@ class Runner:
         state.memo.clear()
         past = inputs.cache.get_seq_length()
         state.new = past - state.base.length + inputs.length
-        state.step_positions = inputs.positions(past + state.length - state.base.length)
+        gone = state.length - state.base.length
+        steps = inputs.positions(past + gone)
+        counted = self._counted and self.decoder.multimodal_rope
+        state.step_positions = (
+            steps + gone if counted and inputs.position_ids is not None else steps
+        )
         state.later = None
         if inputs.mask is not None:
             state.later = inputs.mask[:, state.length :].bool()
@@ -236,7 +246,7 @@ class Runner:
             if frame is not state.base and (state.running or state.pruned):
                 changed = kwargs | self._layer_inputs(frame, hidden, kwargs)
             if state.running:
-                state.rotary = (changed or kwargs)["position_embeddings"]
+                state.rotary = self.decoder.per_token((changed or kwargs)["position_embeddings"])
                 self.observer.before_layer(state, index, hidden)
             return None if changed is None else (args, changed)
 
@@ -270,15 +280,15 @@ class Runner:
         return masks.decode_mask(config, frame, state.new, state.later, hidden.dtype)
 
     def _rotary_for(self, state: Prefill, frame: Frame, hidden: torch.Tensor, base: Any) -> Any:
-        rotate = self.decoder.module.rotary_emb
         if not state.running:
-            return rotate(hidden, position_ids=state.steps() - frame.shift[:, None])
+            return self.decoder.rotary(hidden, state.steps() - frame.shift[..., None])
         if frame.renumbered:
-            return rotate(hidden, position_ids=frame.positions)
-        places = torch.searchsorted(state.base.columns.contiguous(), frame.columns)
-        batch = places.shape[0]
+            return self.decoder.rotary(hidden, frame.positions)
+        places = torch.searchsorted(state.base.columns.contiguous(), frame.columns)[..., None]
         return tuple(
-            table.expand(batch, -1, -1).gather(1, places[..., None].expand(-1, -1, table.shape[-1]))
+            table.expand(*table.shape[:-3], len(places), -1, -1).gather(
+                -2, places.expand(*table.shape[:-3], -1, -1, table.shape[-1])
+            )
             for table in base
         )
 

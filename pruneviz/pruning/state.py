@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from pruneviz.methods.base import Scores, Stage
-from pruneviz.models.vision import VisionRecord
+from pruneviz.models.vision import EncoderRecord
 from pruneviz.pruning.frames import Frame
 
 Rotary = tuple[torch.Tensor, torch.Tensor]
@@ -93,7 +93,7 @@ class Prefill:
     samples: list[Sample]
     leaders: list[int]
     ids: torch.Tensor | None
-    vision: VisionRecord | None
+    vision: EncoderRecord | None
     frames: list[tuple[int, Frame]] = field(default_factory=list)
     ttv: dict[int, torch.Tensor] = field(default_factory=dict)
     recorded: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)

@@ -27,11 +27,13 @@ SIGNAL_NOTES = {
 COMPONENT_NOTES = {
     "ttv": "how much the layers changed the patch, as a share of all patches (TransPrune)",
     "iga": "how much the text attends to the patch, as a share of all patches (TransPrune)",
-    "relevance": "closeness to the words of the question (ResPrune)",
+    "relevance": "closeness to the words of the question (ResPrune, CDPruner)",
     "energy": "squared length of the patch's vector before anything was picked (ResPrune)",
     "residual": "energy left outside the span of the kept patches (ResPrune)",
     "significance": "attention received inside the vision encoder (FoPru)",
     "row": "mean significance of the patch's row (FoPru)",
+    "distance": "distance from the nearest patch picked before (DivPrune)",
+    "novelty": "share of the patch that the kept patches do not explain (CDPruner)",
     "attention": "attention paid to the patch by the last prompt token (FastV, PyramidDrop)",
 }
 
@@ -50,6 +52,11 @@ def formula(method: str, parameters: Mapping[str, Any]) -> str:
         return (
             f"Score = relevance to the power of {alpha:g}, times residual: of a kept patch when it "
             "was picked, of a dropped one when picking ended."
+        )
+    if method == "cdpruner":
+        return (
+            "Score = relevance squared, times novelty: of a kept patch when it was picked, of a "
+            "dropped one when picking ended."
         )
     return ""
 

@@ -85,6 +85,18 @@ def picture_payload(image: Image.Image, grid: PatchGrid) -> dict[str, Any]:
         "cells": pack(grid.token_cell, "<i4"),
         "tokens": grid.num_tokens,
         "colours": pack(cividis(), "u1"),
+        "parts": [_part(part) for part in grid.parts] if grid.others else [],
+    }
+
+
+def _part(part: PatchGrid) -> dict[str, Any]:
+    return {
+        "title": part.title,
+        "rows": part.rows,
+        "columns": part.columns,
+        "seen": [float(v) for v in part.seen],
+        "boxes": pack(part.boxes, "<f4"),
+        "cells": pack(part.token_cell, "<i4"),
     }
 
 

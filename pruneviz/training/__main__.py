@@ -93,19 +93,22 @@ def measure(options: argparse.Namespace) -> None:
         add_measurement(options.model, "accuracy", found)
 
 
+def _claims(folder: Path) -> tuple[str, ...]:
+    knowledge = load_knowledge(folder)
+    if knowledge is None or not knowledge.claims:
+        raise SystemExit(f"{folder} claims no kind of question; run evaluate --record first.")
+    return knowledge.claims
+
+
 def measure_pruned(options: argparse.Namespace) -> None:
     """Print accuracy by method and keep ratio, on questions of the kinds that are claimed."""
     torch.set_num_threads(options.threads)
-    knowledge = load_knowledge(options.model)
-    if knowledge is None or not knowledge.claims:
-        raise SystemExit(
-            f"{options.model} claims no kind of question; run evaluate --record first."
-        )
+    claims = _claims(options.model)
     model, processor = load(options.model, str(pick_device(options.device)))
-    asked = held_out(options.questions, "seen", options.seed, knowledge.claims)
+    asked = held_out(options.questions, "seen", options.seed, claims)
     rows = accuracy_under_pruning(model, processor, asked)
     if options.record:
-        found = {"seed": options.seed, "kinds": list(knowledge.claims), "rows": rows}
+        found = {"seed": options.seed, "kinds": list(claims), "rows": rows}
         add_measurement(options.model, "pruning", found)
 
 
@@ -126,9 +129,10 @@ def measure_speed(options: argparse.Namespace) -> None:
 
 
 def show(options: argparse.Namespace) -> None:
-    """Make the example pictures and choose their questions."""
+    """Make the example pictures and choose their questions, of the kinds that are claimed."""
     torch.set_num_threads(options.threads)
-    make_examples(*load(options.model, str(pick_device(options.device))), options.out)
+    claims = _claims(options.model)
+    make_examples(*load(options.model, str(pick_device(options.device))), options.out, claims)
 
 
 def parser() -> argparse.ArgumentParser:

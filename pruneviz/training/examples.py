@@ -105,13 +105,13 @@ def build_scene(layout: Layout) -> Scene:
     return Scene(tuple(items), layout.seed)
 
 
-def _candidates(layout: Layout) -> list[Asked]:
-    """Return every question that the templates ask of a layout, each text once."""
+def _candidates(layout: Layout, kinds: Sequence[str]) -> list[Asked]:
+    """Return every question of some kinds that the templates ask of a layout, each text once."""
     scene = build_scene(layout)
     picture = compose(scene, layout.width, layout.height, 0)[0]
     found: dict[str, Asked] = {}
     for attempt in range(ATTEMPTS):
-        for kind in KINDS:
+        for kind in kinds:
             question = ask(scene, kind, Random(attempt))  # noqa: S311 - not a secret
             if question is not None and question.text.endswith(("?", ".")):
                 found.setdefault(question.text, Asked(picture, question))
@@ -161,9 +161,12 @@ class Tried:
 
 
 def _try(
-    model: LlavaForConditionalGeneration, processor: ProcessorMixin, layout: Layout
+    model: LlavaForConditionalGeneration,
+    processor: ProcessorMixin,
+    layout: Layout,
+    kinds: Sequence[str],
 ) -> list[Tried]:
-    candidates = _candidates(layout)
+    candidates = _candidates(layout, kinds)
     checked = zip(candidates, _right(model, processor, candidates), strict=True)
     good = [one for one, right in checked if right]
     keeps: list[set[str]] = [set() for _ in good]
@@ -205,7 +208,10 @@ def choose(tried: Sequence[Tried]) -> list[Tried]:
 
 
 def make_examples(
-    model: LlavaForConditionalGeneration, processor: ProcessorMixin, folder: Path
+    model: LlavaForConditionalGeneration,
+    processor: ProcessorMixin,
+    folder: Path,
+    kinds: Sequence[str] = KINDS,
 ) -> None:
     """Write the pictures and ``examples.json``.
 
@@ -215,13 +221,15 @@ def make_examples(
         The shipped model, from :func:`pruneviz.training.evaluate.load`.
     folder : Path
         Where to write.
+    kinds : sequence of str
+        Kinds of questions that may be offered.
     """
     # Lets ResPrune find the question's content words, as in the app.
     remember_tokenizer(model, processor.tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for layout in LAYOUTS:
-        chosen = choose(_try(model, processor, layout))
+        chosen = choose(_try(model, processor, layout, kinds))
         file = f"{layout.name}.png"
         compose(build_scene(layout), layout.width, layout.height, 0)[0].save(folder / file)
         rows.append({"image": file, "questions": [one.row() for one in chosen]})

@@ -84,7 +84,10 @@ def pruning_table(value: dict[str, Any]) -> str:
     """Return the table of accuracy by method and keep ratio."""
     ratios = sorted({row["keep_ratio"] for row in value["rows"]}, reverse=True)
     heads = [f"{100 * r:g} %" for r in ratios]
-    lines = [f"| method | {' | '.join(heads)} |", f"| --- |{' --- |' * len(ratios)}"]
+    asked = value["rows"][0]["total"]
+    kinds = ", ".join(f"`{kind}`" for kind in value["kinds"])
+    lines = [f"{asked} questions of the kinds {kinds}, seed {value['seed']}.", ""]
+    lines += [f"| method | {' | '.join(heads)} |", f"| --- |{' --- |' * len(ratios)}"]
     for method in dict.fromkeys(row["method"] for row in value["rows"]):
         rows = {r["keep_ratio"]: r for r in value["rows"] if r["method"] == method}
         cells = [_percent(rows[r]["right"], rows[r]["total"]) for r in ratios]

@@ -101,7 +101,11 @@ FORMULAS: dict[str, Formula] = {
             (r"K = ⌊r N⌋", "largest s kept; by rows, ⌊r · rows⌋ whole rows of largest mean s"),
         ),
         (
-            ("M_h", "attention map of head h in the vision encoder's last layer but one"),
+            (
+                "M_h",
+                "attention map of head h in the vision encoder's last layer but one (or, where it "
+                "attends in windows, the last that attends everywhere)",
+            ),
             HEADS,
             ("i, j", "patches: the one that looks and the one looked at"),
             ("n", "rows and columns of the map: the patches"),
@@ -144,6 +148,39 @@ FORMULAS: dict[str, Formula] = {
         f"{_slashed(PyramidDrop.published_ratios)} of the patches. Scaling to other keep ratios "
         "and depths is ours. The formula is the published code's; we do not know its number in "
         "the paper.",
+    ),
+    "divprune": Formula(
+        (
+            (r"d(i, j) = 1 - cos(v_i, v_j)", "distance"),
+            (r"first = argmax_i min_{j ≠ i} d(i, j)", "the first pick"),
+            (r"next = argmax_{i ∉ S} min_{j ∈ S} d(i, j)", "added to S until K are picked"),
+            (r"K = round(r N)", "patches kept"),
+        ),
+        (
+            ("v_i", "patch i as it enters the LLM"),
+            ("S", "the patches picked so far"),
+            BUDGET,
+        ),
+        "As in the published code, which also rounds. We do not know the equations' numbers.",
+    ),
+    "cdpruner": Formula(
+        (
+            (r"L_{i, j} = ρ_i cos(v_i, v_j) ρ_j", "kernel"),
+            (r"next = argmax_{i ∉ S} ρ_i^2 ‖u_i - P_S u_i‖^2", "added to S until K are picked"),
+            (r"u_i = \frac{v_i}{‖v_i‖}", "direction of a patch"),
+            (r"K = ⌊r N⌋", "patches kept"),
+        ),
+        (
+            ("ρ", "relevance to the question from 0 to 1: largest cosine with a content word"),
+            ("v_i", "patch i as it enters the LLM"),
+            ("S", "the patches picked so far; empty at first"),
+            ("P_S", "projection onto the space that they span"),
+            BUDGET,
+        ),
+        "The second line is the greedy maximum of the kernel's determinant, as in the published "
+        "code. There, relevance comes from the text tower of the encoder's CLIP model, which these "
+        "models do not hold: ours is taken in the LLM's input space. We do not know the "
+        "equations' numbers.",
     ),
     "random": Formula(
         (

@@ -9,7 +9,16 @@ from typing import Any
 import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("base.js", "patches.js", "readout.js", "layers.js", "player.js", "pins.js", "main.js")
+SCRIPTS = (
+    "base.js",
+    "patches.js",
+    "readout.js",
+    "layers.js",
+    "player.js",
+    "pins.js",
+    "parts.js",
+    "main.js",
+)
 
 
 def read_static(name: str) -> str:

@@ -163,6 +163,15 @@ def test_divprune() -> None:
     wanted = load_file(DATA / "divprune_s0.ref.safetensors")
     order = ops.max_min_diversity(wanted["features"], len(wanted["order"]))
     assert order.tolist() == wanted["order"].tolist()
+    order, distance, rest = ops.diversity_profile(wanted["features"], len(order))
+    assert order.tolist() == wanted["order"].tolist()
+    unit = torch.nn.functional.normalize(wanted["features"], dim=-1)
+    apart = 1 - unit @ unit.T
+    for place in range(1, len(order)):
+        nearest = apart[order[place], order[:place]].min()
+        torch.testing.assert_close(distance[place], nearest, atol=1e-6, rtol=0)
+    torch.testing.assert_close(rest, apart[:, order].amin(1), atol=1e-6, rtol=0)
+    assert (distance.diff() <= 1e-6).all()
 
 
 def test_cdpruner() -> None:

@@ -53,8 +53,8 @@ def recorded(model, leading, pixels):
 @pytest.mark.parametrize("include_cls", [False, True])
 def test_equals_the_eager_map(kind, leading, include_cls):
     record, maps = recorded(tower(kind), leading, torch.randn(2, 3, 84, 84))
-    assert (record.num_images, record.tokens_per_image) == (2, 36)
-    found = record.significance(include_cls)
+    assert record.counts == (36, 36)
+    found = record.scores(include_cls).view(2, 36)
     for image in range(2):
         whole = maps[image] if include_cls else maps[image][:, leading:, leading:]
         expected = fopru_significance(whole)[leading if include_cls else 0 :]
@@ -63,8 +63,8 @@ def test_equals_the_eager_map(kind, leading, include_cls):
 
 def test_one_image_of_several():
     record, _ = recorded(tower("clip"), 1, torch.randn(3, 3, 84, 84))
-    whole = record.significance()
-    torch.testing.assert_close(record.significance(images=slice(1, 2))[0], whole[1])
+    whole = record.scores().view(3, 36)
+    torch.testing.assert_close(record.scores(images=slice(1, 2)), whole[1])
 
 
 def test_a_tower_without_separate_projections_is_refused():

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from pruneviz import Chain, FastV, FoPru, PyramidDrop, Random, ResPrune, TransPrune, Uniform
+from pruneviz import (
+    CDPruner,
+    Chain,
+    DivPrune,
+    FastV,
+    FoPru,
+    PyramidDrop,
+    Random,
+    ResPrune,
+    TransPrune,
+    Uniform,
+)
 from pruneviz.methods import Method
+from tests.helpers import VISION_MODELS
 
 LAYERS = (2, 3, 5)
 RATIOS = (0.8, 0.5, 0.2)
@@ -23,6 +35,8 @@ METHODS: dict[str, Method] = {
     "pyramiddrop": PyramidDrop(prune_layers=(1, 3, 4), keep_ratios=(0.5, 0.25, 0.125)),
     "fastv": FastV(prune_layer=2, keep_ratio=0.4),
     "resprune": ResPrune(keep_ratio=0.3),
+    "divprune": DivPrune(keep_ratio=0.3),
+    "cdpruner": CDPruner(keep_tokens=10),
     "random": Random(keep_ratio=0.3),
     "uniform": Uniform(keep_tokens=11),
     "chain": Chain(
@@ -47,13 +61,22 @@ VISION_METHODS: dict[str, Method] = {
 
 def methods_of(kind: str) -> dict[str, Method]:
     """All methods that a tiny model can run."""
-    return METHODS | (VISION_METHODS if kind.startswith("llava") else {})
+    if kind == "llava_next":  # whose tokens are no single grid of rows
+        return METHODS | {k: v for k, v in VISION_METHODS.items() if k != "fopru_row"}
+    return METHODS | (VISION_METHODS if kind in VISION_MODELS else {})
 
 
-PAIRS = [(kind, name) for kind in ("llama_gqa", "llava_clip") for name in methods_of(kind)]
+PAIRS = [
+    (kind, name)
+    for kind in ("llama_gqa", "llava_clip", "llava_next", "qwen25_vl")
+    for name in methods_of(kind)
+]
 """Model and method: every method on two models with different ways in."""
 
 FEW = ("transprune", "chain", "fastv")
 """One method renumbering inside the LLM, one before and inside, one keeping positions."""
-SOME = [*PAIRS, *[(kind, name) for kind in ("llama", "qwen2", "llava_siglip") for name in FEW]]
-SOME += [("llava_siglip", name) for name in VISION_METHODS]
+SOME = [
+    *PAIRS,
+    *[(kind, name) for kind in ("llama", "qwen2", "llava_siglip", "qwen2_vl") for name in FEW],
+]
+SOME += [(kind, name) for kind in ("llava_siglip", "qwen2_vl") for name in VISION_METHODS]

@@ -12,7 +12,7 @@ from pruneviz.methods import Method
 from tests.helpers import (
     BACKENDS,
     LAYERS,
-    LLAVA_MODELS,
+    VISION_MODELS,
     Prompt,
     alive_columns,
     close,
@@ -31,6 +31,8 @@ KEEP_ALL = {
     "pyramiddrop": {"prune_layers": (2, 3, 5)},
     "fastv": {},
     "resprune": {},
+    "divprune": {},
+    "cdpruner": {},
     "random": {},
     "uniform": {},
     "fopru": {},
@@ -54,7 +56,7 @@ def oracle_rows(
     """Logits ``[n + t, V]`` of prompt and generated tokens with dropped ones masked."""
     alive = alive_columns(case.visual[0], trace, LAYERS)
     embeds = with_generated(model, case.embeds, generated)
-    return masked_run(model, embeds, alive, renumber)
+    return masked_run(model, embeds, alive, renumber, case.positions)
 
 
 @pytest.mark.parametrize("positions", ["renumber", "keep"])
@@ -90,10 +92,10 @@ def test_removing_equals_masking(kind: str, name: str, backend: str, positions: 
 
 @pytest.mark.parametrize("positions", ["renumber", "keep"])
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("kind", ["llama_gqa", *LLAVA_MODELS])
+@pytest.mark.parametrize("kind", ["llama_gqa", *VISION_MODELS])
 @pytest.mark.parametrize("name", KEEP_ALL)
 def test_keep_ratio_one_is_bit_equal(kind: str, name: str, backend: str, positions: str) -> None:
-    if name == "fopru" and not kind.startswith("llava"):
+    if name == "fopru" and kind not in VISION_MODELS:
         name = "uniform"  # a language model has no vision encoder to ask
     model, case = tiny(kind, backend), prompt(kind)
     method = get_method(name, keep_ratio=1.0, num_layers=LAYERS, **KEEP_ALL[name])

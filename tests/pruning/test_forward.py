@@ -11,6 +11,7 @@ from pruneviz import prune
 from tests.helpers import (
     BACKENDS,
     LAYERS,
+    QWEN_MODELS,
     alive_columns,
     close,
     fresh,
@@ -80,7 +81,33 @@ def test_decoding_by_hand(
             got.append(out.logits[0, -1])
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
     embeds = with_generated(model, case.embeds, ids)
-    wanted = masked_run(model, embeds, alive, positions == "renumber")
+    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions)
+    assert close(torch.stack(got), wanted[length:])
+
+
+@pytest.mark.parametrize("give_positions", [True, False])
+@pytest.mark.parametrize("positions", ["renumber", "keep"])
+@pytest.mark.parametrize("name", ["transprune", "chain", "fastv", "resprune"])
+@pytest.mark.parametrize("kind", QWEN_MODELS)
+def test_decoding_by_hand_with_three_positions(
+    kind: str, name: str, positions: str, give_positions: bool
+) -> None:
+    """The model counts a step's positions by its cache, which is shorter once pruned."""
+    model, case, method = tiny(kind), prompt(kind), methods_of(kind)[name]
+    length = case.visual.shape[1]
+    ids, got = torch.tensor([9, 33, 20]), []
+    following = case.positions
+    with prune(model, method, positions=positions) as run:
+        inputs = {k: v for k, v in case.inputs.items() if k != "attention_mask"}
+        out = model(**inputs, **({"position_ids": following} if give_positions else {}))
+        for token in ids:
+            following = following[..., -1:] + 1
+            more = {"position_ids": following} if give_positions else {}
+            out = model(input_ids=token[None, None], past_key_values=out.past_key_values, **more)
+            got.append(out.logits[0, -1])
+    alive = alive_columns(case.visual[0], run.trace, LAYERS)
+    embeds = with_generated(model, case.embeds, ids)
+    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions)
     assert close(torch.stack(got), wanted[length:])
 
 
@@ -100,7 +127,9 @@ def test_published_positions_of_a_chain_are_followed_stage_by_stage(
     assert run.trace.positions == mode
     renumber = [False] * 3 + [True] * 3 if mode == "mixed" else mode == "renumber"
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
-    wanted = masked_run(model, with_generated(model, case.embeds, ids), alive, renumber)
+    wanted = masked_run(
+        model, with_generated(model, case.embeds, ids), alive, renumber, case.positions
+    )
     assert close(out.logits[0, -1], wanted[-1])
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render import view_payload
-from pruneviz.render.payload import encode_signal, view_window
+from pruneviz.render.payload import encode_signal, picture_payload, view_window
 
 
 def unpack(text: str, dtype: str) -> np.ndarray:
@@ -94,3 +95,24 @@ def test_large_pictures_are_sent_small(baseline) -> None:
     payload = view_payload(Image.new("RGB", size, "red"), grid, baseline, baseline)
     assert len(payload["image"]) < 60_000
     assert payload["size"] == [4000, 3000]
+
+
+def test_a_picture_seen_twice_has_two_grids() -> None:
+    view = (0.0, 0.0, 40.0, 20.0)
+    whole = replace(
+        PatchGrid.regular((40, 20), 1, 2, view), token_cell=np.array([0, 1, -1, -1]), title="whole"
+    )
+    tiles = replace(
+        PatchGrid.regular((40, 20), 1, 1, view),
+        token_cell=np.array([-1, -1, 0, -1]),
+        title="tiles",
+        others=(whole,),
+    )
+    sent = picture_payload(Image.new("RGB", (40, 20)), tiles)
+    assert [part["title"] for part in sent["parts"]] == ["tiles", "whole"]
+    assert [(part["rows"], part["columns"]) for part in sent["parts"]] == [(1, 1), (1, 2)]
+    assert (sent["rows"], sent["columns"], sent["tokens"]) == (1, 1, 4)
+    assert tiles.token_box(1) == (20.0, 0.0, 40.0, 20.0)
+    assert tiles.token_box(3) is None
+    assert tiles.resized((80, 40)).token_box(1) == (40.0, 0.0, 80.0, 40.0)
+    assert picture_payload(Image.new("RGB", (40, 20)), whole)["parts"] == []

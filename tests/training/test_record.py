@@ -53,8 +53,9 @@ def test_pruning_table_has_a_row_a_method(folder) -> None:
         for method in ("transprune", "random")
         for ratio in (0.125, 1.0)
     ]
-    add_measurement(folder, "pruning", {"seed": 1, "rows": rows})
+    add_measurement(folder, "pruning", {"seed": 1, "kinds": ["what", "exists"], "rows": rows})
     card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "10 questions of the kinds `what`, `exists`, seed 1." in card
     assert "| method | 100 % | 12.5 % |" in card
     assert card.count("| random |") == 1
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from pruneviz import load_model
 from pruneviz.engine import Event, Session
 from pruneviz.ui import build, launch_settings
-from pruneviz.ui.examples import Example
+from pruneviz.ui.examples import Example, Tip
 from tests.ui.browsing import QUESTION, browser, open_page
 
 __all__ = ["QUESTION", "browser", "open_page"]
@@ -70,7 +70,11 @@ def examples(tmp_path_factory) -> list[Example]:
     draw((240, 320), 20).save(folder / "second.png")
     return [
         Example(folder / "first.png", ("What is this?", QUESTION)),
-        Example(folder / "second.png", ("How many things are there?",)),
+        Example(
+            folder / "second.png",
+            ("How many things are there?", "What is at the top?"),
+            (None, Tip("uniform", 50.0, "At 50 % Uniform keeps the answer.")),
+        ),
     ]
 
 

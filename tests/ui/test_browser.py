@@ -37,11 +37,26 @@ def test_an_uploaded_picture_is_asked(open_page, picture) -> None:
     expect(page.locator(".pv-tile")).to_have_count(10)
 
 
-def test_an_example_is_picked_and_asked(open_page, examples) -> None:
+def test_a_picked_example_is_asked_at_once(open_page, examples) -> None:
     page = open_page().page
+    page.click("#pv-method label:has-text('Random')")
     page.locator(".pv-thumb").nth(1).click()
     expect(page.locator("#pv-question textarea")).to_have_value(examples[1].questions[0])
+    finished(page, "Random kept 64 of 256")
+    # A tip may move the slider as well.
+    page.locator(".pv-question").nth(1).click()
+    finished(page, "Uniform kept 128 of 256")
+    expect(page.locator("#pv-question textarea")).to_have_value(examples[1].questions[1])
+
+
+def test_a_picked_example_waits_where_runs_do_not_start_by_themselves(open_page, examples) -> None:
+    page = open_page().page
+    page.uncheck("#pv-auto input")
     page.click("#pv-method label:has-text('Random')")
+    page.locator(".pv-thumb").nth(1).click()
+    expect(page.locator("#pv-question textarea")).to_have_value(examples[1].questions[0])
+    page.wait_for_timeout(1200)
+    expect(page.locator(DONE)).not_to_contain_text("Random")
     page.click("#pv-ask")
     finished(page, "Random kept 64 of 256")
 

@@ -21,7 +21,8 @@ from pruneviz import (
 )
 from pruneviz.methods import Method, Stage
 
-NAMES = ["transprune", "resprune", "fopru", "fastv", "pyramiddrop", "random", "uniform"]
+NAMES = ["transprune", "resprune", "fopru", "fastv", "pyramiddrop", "divprune", "cdpruner"]
+NAMES += ["random", "uniform"]
 SCHEDULED = ["transprune", "pyramiddrop"]
 
 
@@ -93,9 +94,11 @@ def test_counts_are_floors_of_the_original() -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("number", [7, 64, 100, 576, 577])
 @pytest.mark.parametrize("ratio", [0.2, 0.29, 0.35, 0.5, 0.999, 1.0])
-def test_keep_ratio_gives_the_floor_and_fastv_rounds(name: str, number: int, ratio: float) -> None:
+def test_keep_ratio_gives_the_floor_where_code_does_not_round(
+    name: str, number: int, ratio: float
+) -> None:
     method = get_method(name, keep_ratio=ratio, num_layers=32)
-    rule = round if name == "fastv" else int
+    rule = round if name in ("fastv", "divprune") else int
     assert method.count(method.stages()[-1], number) == rule(number * ratio)
     assert method.budget_ratio == pytest.approx(ratio)
 

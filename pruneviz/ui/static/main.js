@@ -32,6 +32,7 @@ function adopt(data, picture) {
   });
   view.stage = view.stages.length;
   adoptPins(data);
+  adoptParts(data);
   const layers = data.perLayer[1].length;
   const firstCut = view.stages.length ? view.stages[0].layer : 1;
   view.layer = Math.min(layers, Math.max(1, firstCut)) - 1;

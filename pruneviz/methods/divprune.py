@@ -1,0 +1,51 @@
+"""DivPrune: tokens as different from each other as possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pruneviz.methods.base import Scores, Stage, StageContext, check_count
+from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.ops import diversity_profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class DivPrune(BeforeLLM):
+    """Keep a set whose members lie far apart; the question plays no part.
+
+    Picks first the token whose nearest other is farthest, then always the one farthest from its
+    nearest pick. Distance is ``1 - cos`` in the LLM's input space.
+
+    Parameters
+    ----------
+    keep_ratio, keep_tokens, num_layers
+        See :class:`~pruneviz.methods.base.Method`. Published ratio: 0.098 (56 of 576).
+
+    Notes
+    -----
+    DivPrune (CVPR 2025, arXiv 2503.02175), as its published code: ``round(N * ratio)`` tokens,
+    newlines of LLaVA-NeXT among the candidates, positions closed up. The score of a picked token
+    is its distance from the earlier picks (2, the largest there is, for the first), of another
+    the distance from all of them.
+    """
+
+    name: ClassVar[str] = "divprune"
+    title: ClassVar[str] = "DivPrune"
+    summary: ClassVar[str] = (
+        "Before the LLM, keeps the patches that differ most from each other, whatever is asked."
+    )
+    paper: ClassVar[str] = "https://arxiv.org/abs/2503.02175"
+    default_ratio: ClassVar[float] = 0.098
+
+    def count(self, stage: Stage, num_visual: int) -> int:
+        """``round(N * ratio)`` as in the published code."""
+        if self.keep_tokens is not None:
+            return super().count(stage, num_visual)
+        return check_count(round(num_visual * self.budget_ratio), num_visual, self.budget_ratio)
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        """Distances from the picks."""
+        order, distance, rest = diversity_profile(context.visual_features(), keep)
+        total = rest.index_copy(0, order, distance)
+        return Scores(total, {"distance": total}, order.sort().values)

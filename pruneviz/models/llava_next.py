@@ -1,0 +1,132 @@
+"""The LLaVA-NeXT family: the whole image and tiles of it at a higher resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from transformers import LlavaNextForConditionalGeneration
+
+from pruneviz.geometry import PatchGrid
+from pruneviz.models.anyres import Layout
+from pruneviz.models.llava import LlavaAdapter
+from pruneviz.models.vision import EncoderRecord, Handles, VisionRecord
+
+
+class LlavaNextAdapter(LlavaAdapter):
+    """``LlavaNextForConditionalGeneration`` (LLaVA-1.6).
+
+    Notes
+    -----
+    The newline that ends each row of tiles is a visual token, as in TransPrune's published code:
+    it has no place on the image, counts towards N and may be dropped.
+    """
+
+    family: ClassVar[str] = "LLaVA-NeXT (LlavaNextForConditionalGeneration)"
+    example: ClassVar[str] = "llava-hf/llava-v1.6-vicuna-7b-hf"
+
+    @classmethod
+    def matches(cls, model: Any) -> bool:
+        """Whether it is a LLaVA-NeXT model."""
+        return isinstance(model, LlavaNextForConditionalGeneration)
+
+    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
+        """Watch the tower's penultimate layer, and which images its crops belong to."""
+        packing = _Packing(model.model)
+
+        def crops(record: EncoderRecord) -> None:
+            if isinstance(record, VisionRecord):
+                keep(CropsRecord(record, packing.layouts(model)))
+
+        return Handles(packing, super().watch_vision(model, crops))
+
+    def features(self, model: Any, inputs: Any) -> Any:
+        """Projected and packed tokens of every image."""
+        return model.model.get_image_features(
+            pixel_values=inputs["pixel_values"], image_sizes=inputs["image_sizes"], return_dict=True
+        ).pooler_output
+
+    def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
+        """The tiles' grid; the whole image's is its other part."""
+        return Layout.of(model, image_size).grid(image_size)
+
+
+@dataclass
+class CropsRecord(EncoderRecord):
+    """What FoPru reads of images that were encoded as several crops.
+
+    Attributes
+    ----------
+    crops : VisionRecord
+        Of all crops of all images.
+    layouts : tuple of Layout
+        One for every image.
+
+    Notes
+    -----
+    FoPru describes no crops. Here each crop's significance is its own, and tokens of all crops
+    are ranked together. A newline ranks with the best token, so it is kept.
+    """
+
+    crops: VisionRecord
+    layouts: tuple[Layout, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Visual tokens of each image, newlines included."""
+        return tuple(len(layout.source) for layout in self.layouts)
+
+    @property
+    def grids(self) -> tuple[tuple[int, int], ...]:
+        """Rows of each image's tiles, and tokens in one with its newline."""
+        return tuple(layout.tile_grid for layout in self.layouts)
+
+    @property
+    def encoder_tokens(self) -> int:
+        """Patches and CLS tokens of all crops of the first image."""
+        return self.layouts[0].crops * self.crops.encoder_tokens
+
+    @property
+    def encoder_crops(self) -> int:
+        """Crops of the first image."""
+        return self.layouts[0].crops
+
+    def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
+        """FoPru's significance of some images' visual tokens, one after another, float32."""
+        found, first = [], 0
+        chosen = range(len(self.layouts))[images]
+        for index, layout in enumerate(self.layouts):
+            crops = slice(first, first + layout.crops)
+            first = crops.stop
+            if index in chosen:
+                values = self.crops.scores(include_cls, crops)
+                source = layout.source.to(values.device)
+                found.append(torch.where(source < 0, values.max(), values[source.clamp_min(0)]))
+        return torch.cat(found)
+
+
+class _Packing:
+    """Sees the sizes of the images that the model encodes; a forward hook would come too late.
+
+    `generate` encodes images before the model's first forward, through `get_image_features`.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner, self._sizes = inner, torch.empty(0, 2, dtype=torch.long)
+        original = inner.get_image_features
+
+        def watched(pixel_values: Any, image_sizes: Any, *args: Any, **kwargs: Any) -> Any:
+            self._sizes = torch.as_tensor(image_sizes).cpu()
+            return original(pixel_values, image_sizes, *args, **kwargs)
+
+        inner.get_image_features = watched
+
+    def layouts(self, model: Any) -> tuple[Layout, ...]:
+        """Layout of each image that is being encoded."""
+        return tuple(Layout.of(model, (width, height)) for height, width in self._sizes.tolist())
+
+    def remove(self) -> None:
+        """Give the model its own method back."""
+        self._inner.__dict__.pop("get_image_features", None)

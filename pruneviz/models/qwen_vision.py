@@ -1,0 +1,136 @@
+"""What FoPru reads from the vision encoder of Qwen2-VL and Qwen2.5-VL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruneviz.models.vision import EncoderRecord, Handles
+from pruneviz.ops import larger_variance, self_attention_means
+
+
+@dataclass
+class QwenVisionRecord(EncoderRecord):
+    """Inputs of the last block's attention over whole images.
+
+    Attributes
+    ----------
+    attention : nn.Module
+        The attention module (one projection for queries, keys and values).
+    hidden : torch.Tensor
+        Its input, ``[patches, width]``: all images one after another, patches in window order.
+    rotary : tuple of torch.Tensor
+        Cosines and sines, ``[patches, head_dim]``, in the same order.
+    sizes : tuple of tuple of int
+        Frames, rows and columns of patches of each image.
+    merge : int
+        Patches per side that are merged into one visual token.
+    window : int
+        Visual tokens per side of a window; 0 where the encoder has no windows.
+    """
+
+    attention: nn.Module
+    hidden: torch.Tensor
+    rotary: tuple[torch.Tensor, torch.Tensor]
+    sizes: tuple[tuple[int, int, int], ...]
+    merge: int
+    window: int
+
+    @property
+    def grids(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of visual tokens of each image."""
+        return tuple((rows // self.merge, columns // self.merge) for _, rows, columns in self.sizes)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Visual tokens of each image."""
+        return tuple(
+            frames * rows * columns
+            for (frames, *_), (rows, columns) in zip(self.sizes, self.grids, strict=True)
+        )
+
+    @property
+    def encoder_tokens(self) -> int:
+        """Patches of the first image."""
+        frames, rows, columns = self.sizes[0]
+        return frames * rows * columns
+
+    @torch.no_grad()
+    def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
+        """FoPru's significance of every visual token: the mean over its patches.
+
+        The encoder has no CLS token, so `include_cls` changes nothing.
+        """
+        found, start = [], 0
+        chosen = range(len(self.sizes))[images]
+        for index, size in enumerate(self.sizes):
+            stop = start + size[0] * size[1] * size[2]
+            if index in chosen:
+                found.append(self._image(slice(start, stop), index))
+            start = stop
+        return torch.cat(found)
+
+    def _image(self, patches: slice, index: int) -> torch.Tensor:
+        attention: Any = self.attention
+        hidden = self.hidden[patches]
+        heads = attention.num_heads
+        query, key, _ = attention.qkv(hidden).view(len(hidden), 3, heads, -1).unbind(1)
+        cos, sin = (table[patches].float()[:, None] for table in self.rotary)
+        query, key = (
+            _rotate(part.float(), cos, sin).transpose(0, 1)[None] for part in (query, key)
+        )
+        scaling = query.shape[-1] ** -0.5
+        received, emitted = self_attention_means(query, key, scaling, 0)
+        # Patches of one visual token lie together, also in window order.
+        tokens = larger_variance(received, emitted)[0].view(-1, self.merge**2).mean(-1)
+        order = window_order(self.sizes[index][0], *self.grids[index], self.window)
+        return torch.empty_like(tokens).scatter_(0, order.to(tokens.device), tokens)
+
+
+def _rotate(states: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    low, high = states.chunk(2, dim=-1)
+    return states * cos + torch.cat([-high, low], dim=-1) * sin
+
+
+def window_order(frames: int, rows: int, columns: int, window: int) -> torch.Tensor:
+    """Which token comes where when a grid is read window by window, each row by row.
+
+    Returns int64 ``[frames * rows * columns]``: the row-major index of each token in turn.
+    """
+    order = torch.arange(frames * rows * columns).view(frames, rows, columns)
+    if not window:
+        return order.flatten()
+    bands = [band for frame in order for band in frame.split(window, dim=0)]
+    return torch.cat([tile.flatten() for band in bands for tile in band.split(window, dim=1)])
+
+
+def watch_qwen(visual: Any, keep: Callable[[EncoderRecord], None]) -> Handles:
+    """Register hooks that hand a :class:`QwenVisionRecord` to `keep`.
+
+    FoPru names the penultimate layer because LLaVA uses its features. Here the last block's
+    are used; of blocks that see only a window none says what matters in the whole image, so
+    the last one with full attention is read.
+    """
+    full = getattr(visual, "fullatt_block_indexes", None)
+    index = max(full) if full else len(visual.blocks) - 1
+    merge = visual.spatial_merge_size
+    window = visual.window_size // merge // visual.patch_size if full else 0
+    sizes: list[tuple[int, int, int]] = []
+
+    def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        grid = kwargs["grid_thw"] if "grid_thw" in kwargs else args[1]
+        sizes[:] = [tuple(row) for row in grid.tolist()]
+
+    def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        hidden = args[0] if args else kwargs["hidden_states"]
+        rotary = kwargs["position_embeddings"]
+        keep(QwenVisionRecord(module, hidden.detach(), rotary, tuple(sizes), merge, window))
+
+    return Handles(
+        visual.register_forward_pre_hook(note, with_kwargs=True),
+        visual.blocks[index].attn.register_forward_pre_hook(read, with_kwargs=True),
+    )

@@ -1,0 +1,114 @@
+"""Qwen2.5-VL and Qwen2-VL: images of any size, 2 x 2 patches a token, M-RoPE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLForConditionalGeneration
+
+from pruneviz.errors import InputError, PruningError
+from pruneviz.geometry import PatchGrid
+from pruneviz.models.base import Adapter
+from pruneviz.models.decoder import Decoder
+from pruneviz.models.qwen_vision import watch_qwen
+from pruneviz.models.vision import EncoderRecord
+
+RESERVED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+
+
+class QwenVLAdapter(Adapter):
+    """``Qwen2_5_VLForConditionalGeneration`` and ``Qwen2VLForConditionalGeneration``.
+
+    Notes
+    -----
+    A visual token has three positions (time, height, width). Pruning keeps the survivors' own
+    unless ``positions="renumber"`` is asked for, which gives all tokens one running number, as
+    the code published for models with one position does.
+    """
+
+    family: ClassVar[str] = "Qwen2.5-VL and Qwen2-VL (Qwen2_5_VLForConditionalGeneration, Qwen2VL…)"
+    example: ClassVar[str] = "Qwen/Qwen2.5-VL-3B-Instruct"
+
+    @classmethod
+    def matches(cls, model: Any) -> bool:
+        """Whether it is one of the two."""
+        return isinstance(
+            model, (Qwen2_5_VLForConditionalGeneration, Qwen2VLForConditionalGeneration)
+        )
+
+    def decoder(self, model: Any) -> Decoder:
+        """The language model."""
+        return Decoder.of(model.model.language_model, type(model).__name__)
+
+    def entry(self, model: Any) -> Any:
+        """The module that sees ids and pixels together."""
+        return model.model
+
+    def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
+        """True at image tokens.
+
+        Raises
+        ------
+        PruningError
+            If the prompt holds a video.
+        """
+        if bool((input_ids == model.config.video_token_id).any()):
+            raise PruningError(
+                "Videos are not supported with this family; give single frames as images."
+            )
+        return super().visual_mask(model, input_ids)
+
+    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
+        """Watch the encoder's last block with full attention."""
+        return watch_qwen(model.model.visual, keep)
+
+    def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
+        """Chat template around the question, image processed, all on the model's device."""
+        used = next((token for token in RESERVED if token in question), None)
+        if used:
+            raise InputError(f"Leave the placeholder {used!r} out of the question.")
+        content = [{"type": "image"}, {"type": "text", "text": question}]
+        text = processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+        try:
+            inputs = processor(images=image, text=[text], return_tensors="pt")
+        except ValueError as error:
+            raise InputError(f"The image cannot be used with this model: {error}") from error
+        return inputs.to(model.device, dtype=model.dtype)
+
+    @torch.no_grad()
+    def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
+        """Run the encoder once; the prompt's embeddings, and its positions ``[3, 1, n]``."""
+        ids = inputs["input_ids"]
+        embeds = model.get_input_embeddings()(ids)
+        features = model.model.get_image_features(
+            pixel_values=inputs["pixel_values"],
+            image_grid_thw=inputs["image_grid_thw"],
+            return_dict=True,
+        ).pooler_output
+        rows = torch.cat(list(features), dim=0).to(embeds.device, embeds.dtype)
+        mask = self.visual_mask(model, ids)
+        positions, _ = model.model.get_rope_index(
+            input_ids=ids,
+            mm_token_type_ids=inputs["mm_token_type_ids"],
+            image_grid_thw=inputs["image_grid_thw"],
+            attention_mask=inputs["attention_mask"],
+        )
+        return {
+            "inputs_embeds": embeds.masked_scatter(mask.unsqueeze(-1), rows),
+            "attention_mask": inputs["attention_mask"],
+            "position_ids": positions,
+        }
+
+    def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
+        """The grid that the processor itself makes of an image of this size."""
+        images = processor.image_processor
+        blank = images(images=Image.new("RGB", image_size), return_tensors="pt")
+        _, rows, columns = blank["image_grid_thw"][0].tolist()
+        merge = images.merge_size
+        view = (0.0, 0.0, float(image_size[0]), float(image_size[1]))
+        return PatchGrid.regular(image_size, rows // merge, columns // merge, view)

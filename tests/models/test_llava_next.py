@@ -1,0 +1,205 @@
+"""LLaVA-NeXT: where tiles and newlines lie, FoPru crop by crop, a whole model from a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+from transformers import LlavaNextProcessor
+
+from pruneviz import FoPru, TransPrune, load_model, ops, prune
+from pruneviz.cost import ModelShape, vision_flops
+from pruneviz.engine import Session, Settings
+from pruneviz.methods import Method
+from pruneviz.models.anyres import Layout
+from tests.helpers import IMAGE, close, prompt, tiny
+from tests.models.test_qwen import words
+
+KIND = "llava_next"
+SIDE, PATCH = 4, 14
+SIZES = [(50, 50), (120, 84), (84, 120), (300, 301), (400, 100), (90, 380), (30, 22)]
+
+
+def pixels_processor() -> Any:
+    """The Pillow version where transformers has several, else the only one."""
+    name = "LlavaNextImageProcessorPil"
+    build = getattr(transformers, name, None) or transformers.LlavaNextImageProcessor
+    return build(
+        size={"shortest_edge": 56},
+        crop_size={"height": 56, "width": 56},
+        image_grid_pinpoints=tiny(KIND).config.image_grid_pinpoints,
+    )
+
+
+def brightness(images: Any, layout: Layout, picture: Image.Image) -> torch.Tensor:
+    """Mean of what each token shows, ``[tokens]``; 0 for newlines."""
+    crops = images(images=picture, return_tensors="pt")["pixel_values"][0]
+    patches = crops.mean(1).unfold(1, PATCH, PATCH).unfold(2, PATCH, PATCH).mean((-1, -2))
+    values = patches.flatten()[layout.source.clamp_min(0)]
+    return torch.where(layout.source < 0, torch.zeros(()), values)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_marked_box_lights_exactly_its_token(size: tuple[int, int]) -> None:
+    """Among the tokens of its own part: the whole image shows the same place once more."""
+    images, layout = pixels_processor(), Layout.of(tiny(KIND), size)
+    grid = layout.grid(size)
+    dark = brightness(images, layout, Image.new("RGB", size))
+    for part in grid.parts:
+        own = np.flatnonzero(part.token_cell >= 0)
+        for token in {own[0], own[len(own) // 3], own[len(own) // 2], own[-1]}:
+            left, top, right, bottom = (round(v) for v in grid.token_box(int(token)))
+            marked = np.zeros((size[1], size[0], 3), dtype=np.uint8)
+            marked[top:bottom, left:right] = 255
+            change = (brightness(images, layout, Image.fromarray(marked)) - dark)[own]
+            assert own[int(change.argmax())] == token
+            others = change[torch.from_numpy(own != token)]
+            assert float(others.max()) < 0.35 * float(change.max())
+
+
+@pytest.mark.parametrize("size", [*SIZES, (3, 200), (20_000, 30)])
+def test_every_token_has_one_place_or_is_a_newline(size: tuple[int, int]) -> None:
+    model = tiny(KIND)
+    layout = Layout.of(model, size)
+    grid = layout.grid(size)
+    placed = sum((part.token_cell >= 0).astype(int) for part in grid.parts)
+    assert placed.tolist() == (layout.source >= 0).int().tolist()
+    pixels = torch.zeros(1, layout.crops, 3, 56, 56)
+    sizes = torch.tensor([[size[1], size[0]]])
+    features = model.model.get_image_features(pixels, sizes, return_dict=True).pooler_output
+    assert len(features[0]) == grid.num_tokens
+    newline = model.model.image_newline
+    assert [bool(torch.equal(row, newline)) for row in features[0]] == (layout.source < 0).tolist()
+    for token in np.flatnonzero(placed == 0):
+        assert grid.token_box(int(token)) is None
+
+
+@pytest.mark.parametrize("include_cls", [False, True])
+def test_fopru_crop_by_crop(include_cls: bool) -> None:
+    """Against the eager tower's own maps; the newlines are kept."""
+    model, case = tiny(KIND, "eager"), prompt(KIND)
+    pixels = case.inputs["pixel_values"][0]
+    maps = model.model.vision_tower(pixels, output_attentions=True).attentions[-2]
+    first = 0 if include_cls else 1
+    crops = torch.stack([ops.fopru_significance(m[:, first:, first:])[1 - first :] for m in maps])
+    # A square image in the middle of two tiles: two columns of each, then the newline.
+    rows = torch.cat([crops[1].view(4, 4)[:, 2:], crops[2].view(4, 4)[:, :2]], dim=1)
+    newline = torch.full((4, 1), float(crops.max()))
+    wanted = torch.cat([crops[0], torch.cat([rows, newline], dim=1).flatten()])
+    with prune(tiny(KIND), FoPru(keep_tokens=12, include_cls=include_cls)) as run:
+        model(**case.inputs)
+    np.testing.assert_allclose(run.trace.stages[0].scores, wanted.numpy(), rtol=1e-4)
+    assert {20, 25, 30, 35} <= set(run.trace.kept.tolist())
+    with pytest.raises(ValueError, match="one grid"):
+        _row(model, case)
+
+
+def _row(model: Any, case: Any) -> None:
+    with prune(model, FoPru(strategy="row", keep_ratio=0.5)):
+        model(**case.inputs)
+
+
+def test_images_of_two_shapes_in_one_batch() -> None:
+    model, method = tiny(KIND), FoPru(keep_ratio=0.4)
+    generator = torch.Generator().manual_seed(1)
+    sizes, rows = [(50, 50), (84, 120)], []
+    pixels = [torch.randn(Layout.of(model, s).crops, 3, 56, 56, generator=generator) for s in sizes]
+    for size, crops in zip(sizes, pixels, strict=True):
+        count = len(Layout.of(model, size).source)
+        ids = torch.cat([torch.tensor([1, 20]), torch.full((count,), IMAGE), torch.tensor([30])])
+        with prune(model, method) as run:
+            alone = model(
+                input_ids=ids[None],
+                pixel_values=crops[None],
+                image_sizes=torch.tensor([[size[1], size[0]]]),
+            ).logits[0, -1]
+        rows.append((ids, alone, run.trace.kept.tolist()))
+    width = max(len(ids) for ids, *_ in rows)
+    ids = torch.zeros(2, width, dtype=torch.long)
+    for row, (own, *_) in enumerate(rows):
+        ids[row, width - len(own) :] = own
+    most = max(map(len, pixels))
+    stacked = torch.zeros(2, most, 3, 56, 56)
+    for row, crops in enumerate(pixels):
+        stacked[row, : len(crops)] = crops
+    with prune(model, method) as run:
+        both = model(
+            input_ids=ids,
+            attention_mask=(ids > 0).long(),
+            pixel_values=stacked,
+            image_sizes=torch.tensor([[h, w] for w, h in sizes]),
+        ).logits[:, -1]
+    assert [trace.kept.tolist() for trace in run.traces] == [row[2] for row in rows]
+    assert close(both, torch.stack([row[1] for row in rows]))
+
+
+def test_the_model_has_its_own_method_back() -> None:
+    model, case = tiny(KIND), prompt(KIND)
+    with prune(model, FoPru(keep_ratio=0.5)):
+        model.generate(**case.inputs, max_new_tokens=2, do_sample=False)
+        assert "get_image_features" in vars(model.model)
+    assert "get_image_features" not in vars(model.model)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    folder: Path = tmp_path_factory.mktemp("llava_next")
+    tiny(KIND).save_pretrained(folder)
+    tokenizer = words()
+    tokenizer.add_tokens(["<image>"], special_tokens=True)
+    LlavaNextProcessor(
+        pixels_processor(),
+        tokenizer,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        image_token="<|image_pad|>",  # noqa: S106 - a placeholder, the one of id 5
+    ).save_pretrained(folder)
+    return Session(load_model(str(folder), device="cpu"))
+
+
+METHODS: list[Method] = [
+    TransPrune(prune_layers=(2, 3, 5), keep_ratios=(0.8, 0.5, 0.2)),
+    FoPru(keep_ratio=0.25),
+]
+
+
+@pytest.mark.parametrize("size", [(120, 84), (50, 200)])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_session_gives_what_generate_gives(
+    session: Session, method: Method, size: tuple[int, int]
+) -> None:
+    picture = Image.effect_noise(size, 80).convert("RGB")
+    prepared = session.prepare(picture, "where is the cat")
+    assert int(prepared.visual_mask.sum()) == prepared.grid.num_tokens
+    done = session.compare(prepared, method, Settings(max_new_tokens=5))
+    loaded = session.loaded
+    inputs = loaded.adapter.prepare(loaded.processor, loaded.model, picture, "where is the cat")
+    start = inputs["input_ids"].shape[1]
+    with prune(loaded.model, method) as run:
+        ours = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
+    assert list(done.pruned.token_ids) == ours.tolist()
+    assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
+
+
+def test_encoder_flops_of_five_crops() -> None:
+    """CLIP-L at 336 pixels, five crops of 577 tokens that do not see each other."""
+    config = transformers.LlavaNextConfig(
+        vision_config=transformers.CLIPVisionConfig(
+            hidden_size=1024,
+            intermediate_size=4096,
+            num_hidden_layers=24,
+            num_attention_heads=16,
+            image_size=336,
+            patch_size=14,
+        ),
+        text_config=transformers.LlamaConfig(),
+    )
+    one = ModelShape.of(config, 2, vision_tokens=577)
+    five = ModelShape.of(config, 2, vision_tokens=5 * 577, crops=5)
+    assert vision_flops(five) == 5 * vision_flops(one)

@@ -1,0 +1,305 @@
+"""Qwen2.5-VL and Qwen2-VL: geometry, FoPru on the windowed encoder, a whole model from a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AttentionInterface, PreTrainedTokenizerFast
+
+from pruneviz import FoPru, TransPrune, load_model, ops, prune
+from pruneviz.cost import ModelShape, vision_flops
+from pruneviz.engine import Session, Settings
+from pruneviz.errors import InputError, PruningError
+from pruneviz.methods import Method
+from pruneviz.models import find_adapter, loading
+from pruneviz.models.qwen_processor import StillImageProcessor
+from pruneviz.models.qwen_vision import window_order
+from tests.helpers import (
+    IMAGE,
+    LAYERS,
+    QWEN_MODELS,
+    alive_columns,
+    close,
+    masked_run,
+    prompt,
+    tiny,
+)
+
+SIZES = [(300, 200), (200, 300), (30, 20), (1500, 900), (640, 101), (56, 56)]
+WORDS = "system user assistant You are a helpful where is the cat dog at on left what".split()
+
+
+def words() -> PreTrainedTokenizerFast:
+    """Every id that the tiny models reserve stands for what they reserve it for."""
+    special = {3: "<|vision_start|>", 4: "<|vision_end|>", IMAGE: "<|image_pad|>"}
+    special |= {6: "<|video_pad|>", 0: "<unk>", 7: "<|im_start|>", 8: "<|im_end|>"}
+    vocabulary = {token: number for number, token in special.items()}
+    for word in WORDS:
+        vocabulary[word] = 10 + len(vocabulary)
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token=special[0]))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token=special[0])
+    tokenizer.pad_token = special[0]
+    tokenizer.add_special_tokens({"additional_special_tokens": list(special.values())})
+    return tokenizer
+
+
+def pixels_processor() -> Any:
+    """At most 64 visual tokens an image."""
+    name = "Qwen2VLImageProcessorPil"
+    build = getattr(transformers, name, None) or transformers.Qwen2VLImageProcessor
+    try:
+        return build(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 64})
+    except ImportError:
+        pytest.skip("This release of transformers prepares Qwen's images by torchvision alone.")
+
+
+@pytest.fixture(scope="module", params=QWEN_MODELS)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp(request.param)
+    tiny(request.param).save_pretrained(path)
+    pixels_processor().save_pretrained(path)
+    words().save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def session(folder: Path) -> Session:
+    with pytest.MonkeyPatch.context() as patch:
+        # The same with and without it: the folder has no video part.
+        patch.setattr(loading, "is_torchvision_available", lambda: False)
+        return Session(load_model(str(folder), device="cpu"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_marked_box_lights_exactly_its_token(size: tuple[int, int]) -> None:
+    images = pixels_processor()
+    model = tiny("qwen25_vl")
+    processor = StillImageProcessor(images, words())
+    grid = find_adapter(model).patch_grid(processor, model, size)
+
+    def brightness(picture: Image.Image) -> torch.Tensor:
+        """Mean of the four patches of every visual token."""
+        return (
+            images(images=picture, return_tensors="pt")["pixel_values"]
+            .view(grid.num_tokens, -1)
+            .mean(-1)
+        )
+
+    dark = brightness(Image.new("RGB", size))
+    for token in {0, grid.columns - 1, grid.num_tokens // 2, grid.num_tokens - 1}:
+        left, top, right, bottom = (round(v) for v in grid.token_box(token))
+        marked = np.zeros((size[1], size[0], 3), dtype=np.uint8)
+        marked[top:bottom, left:right] = 255
+        change = brightness(Image.fromarray(marked)) - dark
+        assert int(change.argmax()) == token
+        others = change.clone()
+        others[token] = 0.0
+        assert float(others.max()) < 0.35 * float(change.max())
+
+
+@pytest.mark.parametrize("size", SIZES[:4])
+def test_every_visual_token_has_a_box(session: Session, size: tuple[int, int]) -> None:
+    prepared = session.prepare(Image.new("RGB", size, (90, 120, 30)), "where is the cat")
+    assert int(prepared.visual_mask.sum()) == prepared.grid.num_tokens
+    assert prepared.grid.rows * prepared.grid.columns == prepared.grid.num_tokens
+    areas = (prepared.grid.boxes[:, 2:] - prepared.grid.boxes[:, :2]).prod(-1)
+    assert float(areas.sum()) == pytest.approx(size[0] * size[1], rel=1e-4)
+
+
+METHODS: list[Method] = [
+    TransPrune(prune_layers=(2, 3, 5), keep_ratios=(0.8, 0.5, 0.2)),
+    FoPru(keep_ratio=0.25),
+    FoPru(keep_ratio=1.0),
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_session_gives_what_generate_gives(session: Session, method: Method) -> None:
+    """Through embeddings and given positions as through ids and pixels."""
+    picture = Image.effect_noise((300, 200), 80).convert("RGB")
+    done = session.compare(
+        session.prepare(picture, "where is the cat"), method, Settings(max_new_tokens=5)
+    )
+    loaded = session.loaded
+    inputs = loaded.adapter.prepare(loaded.processor, loaded.model, picture, "where is the cat")
+    start = inputs["input_ids"].shape[1]
+    plain = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
+    with prune(loaded.model, method) as run:
+        ours = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
+    assert list(done.baseline.token_ids) == plain.tolist()
+    assert list(done.pruned.token_ids) == ours.tolist()
+    assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
+    assert done.pruned.trace.positions == "keep"
+    assert done.fidelity is not None
+    if getattr(method, "keep_ratio", None) == 1.0:
+        assert done.fidelity.exact_match
+        assert done.fidelity.first_token_kl == 0
+
+
+def test_what_cannot_be_answered(session: Session) -> None:
+    picture = Image.new("RGB", (100, 80))
+    with pytest.raises(InputError, match="image_pad"):
+        session.prepare(picture, "where is <|image_pad|>")
+    with pytest.raises(InputError, match="aspect ratio"):
+        session.prepare(Image.new("RGB", (3000, 10)), "where is the cat")
+    model = session.loaded.model
+    with pytest.raises(PruningError, match="Videos"), prune(model, FoPru(keep_ratio=0.5)):
+        model(input_ids=torch.tensor([[3, 6, 4, 20]]))
+
+
+@pytest.fixture
+def maps() -> Iterator[list[torch.Tensor]]:
+    """Attention maps of everything that runs with the implementation `probe`."""
+    found: list[torch.Tensor] = []
+
+    def probe(module: Any, query: Any, key: Any, value: Any, **more: Any) -> Any:
+        weights = (query @ key.transpose(-1, -2) * more["scaling"]).softmax(-1)
+        found.append(weights[0])
+        return (weights @ value).transpose(1, 2), weights
+
+    AttentionInterface.register("probe", probe)
+    return found
+
+
+@pytest.mark.parametrize("kind", QWEN_MODELS)
+def test_fopru_reads_the_last_block_with_full_attention(
+    kind: str, maps: list[torch.Tensor]
+) -> None:
+    """Against maps taken from the running encoder, brought back to row-major order."""
+    model, case = tiny(kind), prompt(kind)
+    visual = model.model.visual
+    visual.set_attn_implementation("probe")
+    try:
+        with prune(model, FoPru(keep_tokens=9)) as run:
+            model(**case.inputs)
+    finally:
+        visual.set_attn_implementation("sdpa")
+    whole = [weights for weights in maps if weights.shape[-1] == 144]
+    patches = ops.fopru_significance(whole[-1])
+    units = patches.view(36, 4).mean(-1)
+    order = range(36)
+    if kind == "qwen25_vl":
+        # Windows of 2 x 2 tokens over a grid of 6 x 6.
+        order = [
+            12 * band + 2 * tile + 6 * row + column
+            for band in range(3)
+            for tile in range(3)
+            for row in range(2)
+            for column in range(2)
+        ]
+    wanted = torch.empty(36)
+    wanted[list(order)] = units
+    np.testing.assert_allclose(run.trace.stages[0].scores, wanted.numpy(), rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 6), (1, 5, 7), (2, 4, 3), (1, 1, 9)])
+def test_window_order_is_the_encoders(shape: tuple[int, int, int]) -> None:
+    visual = tiny("qwen25_vl").model.visual
+    frames, rows, columns = shape
+    grid = torch.tensor([[frames, 2 * rows, 2 * columns]])
+    if hasattr(visual, "get_window_index"):
+        wanted = visual.get_window_index(grid)[0]
+    else:
+        from transformers.vision_utils import get_vision_window_index
+
+        wanted = get_vision_window_index(
+            grid, spatial_merge_size=2, window_size=56, patch_size=14, kwargs={}
+        )[0]
+    assert window_order(*shape, window=2).tolist() == torch.as_tensor(wanted).tolist()
+
+
+def test_images_of_two_sizes_in_one_batch() -> None:
+    """FoPru finds each row's own image, though they have different numbers of tokens."""
+    kind, method = "qwen25_vl", FoPru(keep_ratio=0.25)
+    model, generator = tiny(kind), torch.Generator().manual_seed(3)
+    grids = torch.tensor([[1, 12, 8], [1, 8, 8]])
+    pixels = [torch.randn(int(g.prod()), 1176, generator=generator) for g in grids]
+    rows = []
+    for index, tokens in enumerate((24, 16)):
+        ids = torch.cat(
+            [torch.tensor([20, 3]), torch.full((tokens,), IMAGE), torch.tensor([4, 30])]
+        )
+        kinds = (ids == IMAGE).int()
+        with prune(model, method) as run:
+            alone = model(
+                input_ids=ids[None],
+                mm_token_type_ids=kinds[None],
+                pixel_values=pixels[index],
+                image_grid_thw=grids[index : index + 1],
+            ).logits[0, -1]
+        rows.append((ids, kinds, alone, run.trace.kept.tolist()))
+    pad = len(rows[0][0]) - len(rows[1][0])
+    blank = torch.zeros(pad, dtype=torch.long)
+    mask = torch.ones(2, len(rows[0][0]), dtype=torch.long)
+    mask[1, :pad] = 0
+    with prune(model, method) as run:
+        both = model(
+            input_ids=torch.stack([rows[0][0], torch.cat([blank, rows[1][0]])]),
+            mm_token_type_ids=torch.stack([rows[0][1], torch.cat([blank.int(), rows[1][1]])]),
+            attention_mask=mask,
+            pixel_values=torch.cat(pixels),
+            image_grid_thw=grids,
+        ).logits[:, -1]
+    assert [trace.kept.tolist() for trace in run.traces] == [row[3] for row in rows]
+    assert close(both, torch.stack([row[2] for row in rows]))
+
+
+@pytest.mark.parametrize("kind", QWEN_MODELS)
+def test_two_images_in_one_prompt(kind: str) -> None:
+    """Removing equals masking, and FoPru judges each image by its own attention."""
+    model, generator = tiny(kind), torch.Generator().manual_seed(4)
+    grids = torch.tensor([[1, 8, 8], [1, 4, 12]])
+    pixels = torch.randn(int(grids.prod(-1).sum()), 1176, generator=generator)
+    ids = torch.tensor([[20, 3, *[IMAGE] * 16, 4, 21, 3, *[IMAGE] * 12, 4, 22, 23]])
+    visual = ids == IMAGE
+    inputs = {"input_ids": ids, "mm_token_type_ids": visual.int(), "image_grid_thw": grids}
+    inputs["pixel_values"] = pixels
+    positions, _ = model.model.get_rope_index(
+        input_ids=ids, mm_token_type_ids=visual.int(), image_grid_thw=grids
+    )
+    rows = model.model.get_image_features(pixels, grids, return_dict=True).pooler_output
+    embeds = model.get_input_embeddings()(ids)
+    embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
+    for method in (METHODS[0], FoPru(keep_ratio=0.4)):
+        with prune(model, method) as run:
+            logits = model(**inputs).logits[0]
+        alive = alive_columns(visual[0], run.trace, LAYERS)
+        wanted = masked_run(model, embeds, alive, False, positions)
+        assert close(logits, wanted[alive[-1]])
+    scores, start = [], 0
+    for index, grid in enumerate(grids):
+        stop = start + int(grid.prod())
+        alone = torch.tensor([[20, 3, *[IMAGE] * (16, 12)[index], 4, 22]])
+        with prune(model, FoPru(keep_ratio=0.4)) as single:
+            model(
+                input_ids=alone,
+                mm_token_type_ids=(alone == IMAGE).int(),
+                pixel_values=pixels[start:stop],
+                image_grid_thw=grid[None],
+            )
+        scores.append(single.trace.stages[0].scores)
+        start = stop
+    np.testing.assert_allclose(run.trace.stages[0].scores, np.concatenate(scores), rtol=1e-4)
+
+
+def test_encoder_flops_of_the_7b_model() -> None:
+    """Summed by hand for 1008 x 1008 pixels: 72 x 72 patches, four layers with full attention."""
+    from transformers import Qwen2_5_VLConfig
+
+    vision = {"hidden_size": 1280, "intermediate_size": 3420, "out_hidden_size": 3584}
+    text = {"hidden_size": 3584, "num_attention_heads": 28, "num_key_value_heads": 4}
+    config = Qwen2_5_VLConfig(vision_config=vision, text_config=text)
+    shape = ModelShape.of(config, 2, vision_tokens=72 * 72)
+    n, d, m = 72 * 72, 1280, 3420
+    layers = 32 * (4 * n * d * d + 3 * n * d * m) + 2 * n * d * (4 * n + 28 * 64)
+    merger = n // 4 * (5120 * 5120 + 5120 * 3584)
+    assert vision_flops(shape) == 2 * (layers + merger + n * d * 2 * 3 * 14 * 14)
