@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from html import escape
 
 _TOKEN = re.compile(r"\\frac|\\text\{[^{}]*\}|[^\W\d_]+|\d+(?:\.\d+)?|\S")
-_LIMITS = {"∑", "max", "argmax"}
+_LIMITS = {"∑", "max", "min", "argmax"}
 _FENCES = {"(", ")", "‖", "|", "⌊", "⌋"}
 MINUS, NBSP = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 _WORDS = r"\text{"
