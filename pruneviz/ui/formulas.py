@@ -103,8 +103,8 @@ FORMULAS: dict[str, Formula] = {
         (
             (
                 "M_h",
-                "attention map of head h in the vision encoder's last layer but one (or, where it "
-                "attends in windows, the last that attends everywhere)",
+                "attention map of head h in the vision encoder's last layer but one (Qwen: in its "
+                "last that attends to the whole image)",
             ),
             HEADS,
             ("i, j", "patches: the one that looks and the one looked at"),
