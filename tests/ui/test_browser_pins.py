@@ -36,7 +36,7 @@ def mode(page: Page, name: str) -> None:
     page.click(f".pv-modes button:has-text('{name}')")
 
 
-def test_pins_by_click_and_brush(open_page) -> None:  # noqa: F811
+def test_pins_by_click_and_brush(open_page) -> None:
     page = open_page().page
     canvas = page.locator(".pv-canvas")
     before = canvas.evaluate("(canvas) => canvas.toDataURL()")
@@ -64,7 +64,7 @@ def test_pins_by_click_and_brush(open_page) -> None:  # noqa: F811
     expect(page.locator(".pv-badge")).to_contain_text("After layer 4")
 
 
-def test_pins_by_keyboard(open_page) -> None:  # noqa: F811
+def test_pins_by_keyboard(open_page) -> None:
     page = open_page().page
     page.locator(".pv-canvas").focus()
     page.keyboard.press("ArrowRight")
@@ -78,7 +78,7 @@ def test_pins_by_keyboard(open_page) -> None:  # noqa: F811
     expect(page.locator(".pv-pincount")).to_have_text("1 kept, 0 dropped by hand")
 
 
-def test_asking_again_with_pins(open_page) -> None:  # noqa: F811
+def test_asking_again_with_pins(open_page) -> None:
     watched: Watched = open_page()
     page = watched.page
     state = "() => document.querySelector('.pv-view').dataset.painted"
@@ -103,7 +103,7 @@ def test_asking_again_with_pins(open_page) -> None:  # noqa: F811
     finished(page, "TransPrune kept 66 of 256")
 
 
-def test_giving_back_the_best_dropped(open_page, session, examples) -> None:  # noqa: F811
+def test_giving_back_the_best_dropped(open_page, session, examples) -> None:
     page = open_page().page
     method = TransPrune.at(0.25, session.num_layers)
     first = session.prepare(examples[0].image, examples[0].questions[0])
@@ -117,7 +117,7 @@ def test_giving_back_the_best_dropped(open_page, session, examples) -> None:  # 
     assert pins(page)["keep"] == sorted(best), "as the library would"
 
 
-def test_pins_at_a_very_small_budget(open_page) -> None:  # noqa: F811
+def test_pins_at_a_very_small_budget(open_page) -> None:
     """The preview raises the number kept as the method does."""
     page = open_page().page
     page.uncheck("#pv-auto input")
@@ -131,7 +131,7 @@ def test_pins_at_a_very_small_budget(open_page) -> None:  # noqa: F811
     finished(page, "kept 5 of 256")
 
 
-def test_every_export_is_a_file(open_page, tmp_path) -> None:  # noqa: F811
+def test_every_export_is_a_file(open_page, tmp_path) -> None:
     page = open_page().page
     page.click("#pv-export > button")
     for name in ("figure.pdf", "figure.png", "layers.pdf", "table.csv", "trace.json"):
@@ -156,7 +156,7 @@ def pdf_text(path: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
 
 
-def test_a_link_brings_the_view_back(open_page, browser, url) -> None:  # noqa: F811
+def test_a_link_brings_the_view_back(open_page, browser, url) -> None:
     page = open_page().page
     page.locator(".pv-thumb").nth(1).click()
     page.click("#pv-method label:has-text('FoPru')")
@@ -185,7 +185,7 @@ def test_a_link_brings_the_view_back(open_page, browser, url) -> None:  # noqa: 
     fresh.close()
 
 
-def test_a_link_without_its_picture_says_so(browser, url) -> None:  # noqa: F811
+def test_a_link_without_its_picture_says_so(browser, url) -> None:
     page = browser.new_page()
     page.goto(f"{url}?q=Where+is+it%3F&method=random&keep=40")
     expect(page.locator(".pv-status")).to_contain_text("without its picture", timeout=SLOW)
@@ -194,7 +194,7 @@ def test_a_link_without_its_picture_says_so(browser, url) -> None:  # noqa: F811
     page.close()
 
 
-def test_pin_controls_fit_a_phone(open_page) -> None:  # noqa: F811
+def test_pin_controls_fit_a_phone(open_page) -> None:
     page = open_page(390).page
     mode(page, "Keep")
     page.locator(".pv-canvas").click(position=cell(page, 4, 4))
