@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pruneviz.models.fetching import check_name
 from pruneviz.models.loading import model_type
 from pruneviz.models.placing import pick_device, pick_dtype, too_large
 from pruneviz.models.weights import free_memory, local_folder, weight_bytes
@@ -55,8 +56,9 @@ def outlook(name: str, placement: Placement, loaded: bool = False) -> Outlook:
     Raises
     ------
     ModelLoadError, UnsupportedModelError
-        If it lies on this machine and cannot be loaded.
+        If it can already be said that it cannot be loaded.
     """
+    check_name(name)
     dtype, here = placement.weights_dtype(), local_folder(name) is not None
     kind = model_type(name) if here and not loaded else ""
     word = "stored" if dtype == "auto" else str(dtype).removeprefix("torch.")

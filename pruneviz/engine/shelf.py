@@ -78,7 +78,7 @@ class Shelf:
         InputError
             If it is not offered.
         """
-        wanted = name.strip() if isinstance(name, str) else ""
+        wanted = str(name or "").strip()
         if not wanted:
             return self.default
         if wanted in self.offered:
@@ -95,6 +95,10 @@ class Shelf:
         with self._lock:
             return name in self._held
 
+    def quantises(self, name: str) -> bool:
+        """Whether a model's weights are quantised when it is loaded."""
+        return self._placement.quantisation is not None and name != EMBEDDED
+
     def look(self, name: str) -> Outlook:
         """What can be told about a model cheaply: no weights are read, no network is asked.
 
@@ -103,10 +107,20 @@ class Shelf:
         InputError
             If it is not offered.
         ModelLoadError, UnsupportedModelError
-            If it lies on this machine and cannot be loaded.
+            If it can already be said that it cannot be loaded.
         """
         name = self.resolve(name)
         return outlook(name, self._placement, self.holds(name))
+
+    def check(self, name: str) -> None:
+        """Make sure that a model exists and is supported; only its configuration is read.
+
+        Raises
+        ------
+        InputError, ModelLoadError, UnsupportedModelError
+            If it cannot be used.
+        """
+        model_type(self.resolve(name))
 
     def fetch(self, name: str) -> None:
         """Check a model and bring its files here, which may take long; nothing is loaded.
@@ -148,7 +162,7 @@ class Shelf:
 
     def _load(self, name: str) -> Session:
         how = self._placement
-        quantisation = None if name == EMBEDDED else how.quantisation
+        quantisation = how.quantisation if self.quantises(name) else None
         model_type(name)  # what cannot be loaded must not cost another model its place
         if quantisation is None:
             check_memory(name, how, self._to_be_freed(name))

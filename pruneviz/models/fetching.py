@@ -14,6 +14,22 @@ UNUSED = ["*/*", "consolidated*"]
 """Other formats of the same weights."""
 
 
+def check_name(name: str) -> None:
+    """Refuse what can only be a folder and is none; anything else may be a hub id.
+
+    Raises
+    ------
+    ModelLoadError
+    """
+    path = name.startswith(("/", "\\", ".", "~")) or name.count("/") > 1 or "\\" in name
+    if path and not os.path.isdir(name):
+        raise ModelLoadError(
+            f"There is no folder {name!r} on the machine that runs the app. Give the folder of a "
+            "model (with config.json and safetensors files) or a hub id such as "
+            "llava-hf/llava-1.5-7b-hf."
+        )
+
+
 def fetch(name: str) -> None:
     """Check that a model is supported and, if it is on the hub, download its files.
 
@@ -22,6 +38,7 @@ def fetch(name: str) -> None:
     ModelLoadError, UnsupportedModelError
         If there is no such model, it is not supported or cannot be downloaded.
     """
+    check_name(name)
     model_type(name)  # a few kilobytes tell whether gigabytes are worth it
     if name == EMBEDDED or os.path.isdir(name):
         return
