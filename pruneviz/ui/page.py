@@ -52,11 +52,8 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
                 controls, shown = tabs.create(shelf, box, asked, examples, opening is not None)
         wiring.wire_inputs(asked, controls, examples)
         loader = loading.Loader(shelf, opening, list(controls.options), examples)
-        loading.wire(
-            page,
-            loader,
-            [*wiring.settings(asked, controls), controls.auto, *box.outputs(), *shown.outputs()],
-        )
+        filled = [*wiring.settings(asked, controls), controls.auto, *box.outputs()]
+        loading.wire(page, loader, [*filled, *shown.outputs()])
         api.register(shelf)
     page.queue(max_size=QUEUE, default_concurrency_limit=4)
     return page

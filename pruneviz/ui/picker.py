@@ -122,12 +122,8 @@ def make_look(shelf: Shelf) -> Callable[[str, str, str], list[Any]]:
     """Handler of a change in what is wanted: shows the text field and what the model takes."""
 
     def look(chosen: str, choice: str, typed: str) -> list[Any]:
-        another = not choice
-        if choice == chosen:
-            line = ""
-        else:
-            line = preview(shelf, typed if another else choice)
-        return [gr.update(visible=another), line]
+        line = "" if choice == chosen else preview(shelf, choice or typed)
+        return [gr.update(visible=not choice), line]
 
     return look
 

@@ -16,9 +16,9 @@ from pruneviz.ui.results import Results
 def create(
     shelf: Shelf, box: picker.Picker, inputs: Inputs, examples: list[Example], opening: bool
 ) -> tuple[Controls, Results]:
-    """Create and connect the tabs, the model's box included; returns the Ask tab's settings and results.
+    """Create and connect the tabs and what follows the model's box.
 
-    `opening` says that a first result of the Ask tab is on its way.
+    Returns the Ask tab's settings and results. `opening` says that a first result of the Ask tab is on its way.
     """
     with gr.Tabs(elem_id="pv-tabs"):
         with gr.Tab("Ask", id="ask", elem_id="pv-tab-ask"):

@@ -9,7 +9,7 @@ import app
 
 def test_defaults_stay_on_this_machine() -> None:
     options = app.parse([])
-    assert (options.host, options.port, options.model) == ("127.0.0.1", 7860, "embedded")
+    assert (options.host, options.port, options.model) == ("127.0.0.1", 7860, None)
 
 
 def test_unknown_model_is_a_message(caplog, tmp_path) -> None:
