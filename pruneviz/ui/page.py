@@ -10,6 +10,7 @@ from pruneviz.engine import Session, Shelf
 from pruneviz.models.loading import EMBEDDED
 from pruneviz.ui import api, inputs, loading, picker, tabs, texts, wiring
 from pruneviz.ui.asking import Question
+from pruneviz.ui.calls import LenientBlocks
 from pruneviz.ui.examples import Example, load_examples
 from pruneviz.ui.opening import Opening
 
@@ -39,7 +40,7 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
     # Only the built-in model answers so fast that nobody needs to be asked.
     embedded = shelf.default == EMBEDDED
     opening = Opening(shelf.session(), first) if first and embedded else None
-    with gr.Blocks(
+    with LenientBlocks(
         title=texts.TITLE, analytics_enabled=False, delete_cache=CACHE, fill_width=True
     ) as page:
         with gr.Row(elem_id="pv-header"):

@@ -86,7 +86,7 @@ def create(shelf: Shelf) -> Picker:
 def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
     """Connect the box."""
     gr.on(
-        [picker.choice.input, picker.typed.input],
+        [picker.choice.input, picker.typed.change],
         make_look(shelf),
         [picker.chosen, picker.choice, picker.typed],
         [picker.typed, picker.status],
@@ -118,22 +118,22 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
     loading.then(None, picker.fetched, None, js=CHANGED_SCRIPT, **QUIET)
 
 
-def make_look(shelf: Shelf) -> Callable[[str, str, str], list[Any]]:
+def make_look(shelf: Shelf) -> Callable[[str, str | None, str | None], list[Any]]:
     """Handler of a change in what is wanted: shows the text field and what the model takes."""
 
-    def look(chosen: str, choice: str, typed: str) -> list[Any]:
-        line = "" if choice == chosen else preview(shelf, choice or typed)
+    def look(chosen: str, choice: str | None, typed: str | None) -> list[Any]:
+        line = "" if choice == chosen else preview(shelf, choice or typed or "")
         return [gr.update(visible=not choice), line]
 
     return look
 
 
-def make_fetch(shelf: Shelf) -> Callable[[str, str, str], Iterator[list[Any]]]:
+def make_fetch(shelf: Shelf) -> Callable[[str, str | None, str | None], Iterator[list[Any]]]:
     """Handler of the button's first step."""
 
-    def run(chosen: str, choice: str, typed: str) -> Iterator[list[Any]]:
+    def run(chosen: str, choice: str | None, typed: str | None) -> Iterator[list[Any]]:
         yield [gr.skip(), "", gr.update(interactive=False)]
-        for step in fetch(shelf, chosen, choice or typed):
+        for step in fetch(shelf, chosen, choice or typed or ""):
             yield [step.status, step.fetched or gr.skip(), gr.skip()]
 
     return run
@@ -150,7 +150,7 @@ def make_load(shelf: Shelf) -> Callable[[str, Held | None], Iterator[list[Any]]]
                 yield [step.status, gr.skip(), gr.skip(), *rest]
             else:
                 rest, failed = values(shelf, step.session, held), False
-                yield [step.status, gr.skip(), gr.update(interactive=True), *rest]
+                yield ["", gr.skip(), gr.update(interactive=True), *rest]
         if failed:
             yield [gr.skip(), "", gr.update(interactive=True), *rest]
 
@@ -174,7 +174,7 @@ def model_values(shelf: Shelf, session: Session) -> list[Any]:
     name = session.loaded.name
     return [
         name,
-        gr.update(label=label(session)),
+        gr.update(label=label(session), open=False),
         about_html(shelf, session),
         gr.update(choices=choices(shelf, name), value=name),
         gr.update(visible=False),

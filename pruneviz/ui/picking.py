@@ -13,7 +13,7 @@ from pruneviz.engine import Session, Shelf
 from pruneviz.errors import InputError
 from pruneviz.ui import texts
 from pruneviz.ui.costs import size
-from pruneviz.ui.failures import guarded
+from pruneviz.ui.failures import BROKEN, MEANT, guarded
 from pruneviz.ui.knows import (
     LARGER,
     LARGER_HERE,
@@ -50,8 +50,11 @@ class Step:
 
 def preview(shelf: Shelf, name: str) -> str:
     """A line on a model that might be chosen: what it takes, or why it cannot be had."""
-    *_, line = guarded(_preview(shelf, name), str)
-    return line
+    try:
+        return status_html(_preview(shelf, name))
+    except (*MEANT, *BROKEN) as error:
+        # A name that is still being typed is no fault yet: said, but not as an alarm.
+        return status_html(str(error))
 
 
 def fetch(shelf: Shelf, chosen: str, wanted: str) -> Generator[Step]:
@@ -74,16 +77,15 @@ def takes(shelf: Shelf, name: str) -> str:
     return f"less than {text}, as they are quantised" if shelf.quantises(name) else text
 
 
-def _preview(shelf: Shelf, name: str) -> Iterator[str]:
+def _preview(shelf: Shelf, name: str) -> str:
     if not name.strip():
-        yield status_html(texts.NOT_TYPED)
-    elif shelf.look(name).loaded:
-        yield status_html(texts.IN_MEMORY)
-    elif memory := takes(shelf, name):
-        yield status_html(f"It takes {memory}.")
-    else:
-        here = shelf.look(name).here
-        yield status_html(texts.SIZE_UNKNOWN if here else texts.NOT_HERE)
+        return texts.NOT_TYPED
+    found = shelf.look(name)
+    if found.loaded:
+        return texts.IN_MEMORY
+    if found.weights is not None:
+        return f"It takes {takes(shelf, name)}."
+    return texts.SIZE_UNKNOWN if found.here else texts.NOT_HERE
 
 
 def _fetch(shelf: Shelf, chosen: str, wanted: str) -> Iterator[Step]:
@@ -103,7 +105,7 @@ def _load(shelf: Shelf, name: str) -> Iterator[Step]:
     memory = "" if shelf.holds(name) else takes(shelf, name)
     line = f"Loading {title(name)}{f', {memory}' if memory else ''} …"
     session = yield from _watched(lambda: shelf.session(name), line)
-    yield Step(status_html(f"{title(name)} answers from now on.", "done"), session=session)
+    yield Step(session=session)
 
 
 def _watched(work: Callable[[], T], line: str) -> Generator[Step, None, T]:
@@ -123,7 +125,7 @@ def earlier(session: Session, before: str | None) -> str:
     line = f"{title(name)} answers from now on. Press Ask."
     if before in (None, name):
         return status_html(line)
-    return status_html(f"{line} What is below is from {title(str(before))}.", "earlier")
+    return status_html(f"{line} Below is the result of “{title(str(before))}”.", "earlier")
 
 
 def choices(shelf: Shelf, name: str) -> list[tuple[str, str]]:

@@ -18,7 +18,8 @@ def create(
 ) -> tuple[Controls, Results]:
     """Create and connect the tabs and what follows the model's box.
 
-    Returns the Ask tab's settings and results. `opening` says that a first result of the Ask tab is on its way.
+    Returns the Ask tab's settings and results. `opening` says that a first result of that tab is
+    on its way.
     """
     with gr.Tabs(elem_id="pv-tabs"):
         with gr.Tab("Ask", id="ask", elem_id="pv-tab-ask"):
