@@ -125,8 +125,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     logger.info("PruneViz is at %s (Ctrl+C ends it).", page.local_url)
-    if options.mcp:
-        logger.info("Its MCP server is at %sgradio_api/mcp/.", page.local_url)
     page.block_thread()
     return 0
 

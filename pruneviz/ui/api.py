@@ -24,10 +24,9 @@ logger = logging.getLogger(__name__)
 
 def register(shelf: Shelf) -> None:
     """Add the public endpoints; to be called inside a ``gr.Blocks``."""
-    gr.api(described(make_ask(shelf)), api_name="ask", **MODEL)
-    gr.api(described(make_compare(shelf)), api_name="compare", **MODEL)
-    gr.api(described(make_sweep(shelf)), api_name="sweep", **MODEL)
-    gr.api(list_methods, api_name="methods", queue=False)
+    for name, make in (("ask", make_ask), ("compare", make_compare), ("sweep", make_sweep)):
+        gr.api(described(make(shelf), name), api_name=name, **MODEL)
+    gr.api(described(make_methods(), "methods"), api_name="methods", queue=False)
 
 
 @contextmanager
@@ -42,9 +41,14 @@ def refusals() -> Iterator[None]:
         raise gr.Error(explain(error), print_exception=False) from error
 
 
-def list_methods() -> list[dict]:
-    """List the pruning methods: name, title, summary, paper and parameters with defaults."""
-    return methods.catalogue()
+def make_methods() -> Callable[[], list[dict]]:
+    """The function behind ``/methods``."""
+
+    def list_methods() -> list[dict]:
+        """List the pruning methods: name, title, summary, paper and parameters with defaults."""
+        return methods.catalogue()
+
+    return list_methods
 
 
 def make_ask(shelf: Shelf) -> Callable[..., dict]:
@@ -62,7 +66,8 @@ def make_ask(shelf: Shelf) -> Callable[..., dict]:
         Parameters
         ----------
         image : FileData
-            The picture; with gradio_client, ``handle_file("picture.png")``.
+            The picture: ``handle_file("picture.png")`` with gradio_client, an http(s) or data URL
+            in an MCP call.
         question : str
             What to ask.
         method : str
@@ -103,7 +108,8 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
         Parameters
         ----------
         image : FileData
-            The picture; with gradio_client, ``handle_file("picture.png")``.
+            The picture: ``handle_file("picture.png")`` with gradio_client, an http(s) or data URL
+            in an MCP call.
         question : str
             What to ask.
         methods : list of str
@@ -149,7 +155,8 @@ def make_sweep(shelf: Shelf) -> Callable[..., dict]:
         Parameters
         ----------
         image : FileData
-            The picture; with gradio_client, ``handle_file("picture.png")``.
+            The picture: ``handle_file("picture.png")`` with gradio_client, an http(s) or data URL
+            in an MCP call.
         question : str
             What to ask.
         methods : list of str

@@ -10,8 +10,11 @@ from typing import Any
 SECTION = re.compile(r"^(Parameters|Returns)\n-+\n", re.MULTILINE)
 
 
-def described(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Rewrite a function's docstring in place: one line per parameter, one for what it returns."""
+def described(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Name a function, which names its MCP tool, and rewrite its docstring; both in place.
+
+    The docstring gets one line per parameter and one for what is returned.
+    """
     lead, *sections = SECTION.split(inspect.getdoc(function) or "")
     found = dict(zip(sections[::2], sections[1::2], strict=True))
     text = " ".join(lead.split())
@@ -19,7 +22,7 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
         text += "\n\nParameters:\n" + "\n".join(f"    {n}: {t}" for n, t in parameters)
     if returned := _entries(found.get("Returns", "")):
         text += "\n\nReturns:\n" + "\n".join(f"    {t}" for _, t in returned)
-    function.__doc__ = text
+    function.__name__, function.__doc__ = name, text
     return function
 
 
