@@ -11,7 +11,16 @@ import gradio as gr
 from pruneviz.engine import Session, Shelf
 from pruneviz.ui import knows, texts
 from pruneviz.ui.asking import is_small
-from pruneviz.ui.picking import about_html, choices, earlier, fetch, label, load, preview
+from pruneviz.ui.picking import (
+    about_html,
+    choices,
+    earlier,
+    fetch,
+    label,
+    load,
+    preview,
+    remembered,
+)
 from pruneviz.ui.running import MODEL
 from pruneviz.ui.shown import Held
 from pruneviz.ui.status import status_html
@@ -25,9 +34,14 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 @dataclass(frozen=True)
 class Picker:
-    """Handles of the box; `chosen` is the name of the model that answers this visitor."""
+    """Handles of the box.
+
+    `chosen` is the name of the model that answers this visitor, `named` has a line for each that
+    the visitor named by hand.
+    """
 
     chosen: gr.Textbox
+    named: gr.Textbox
     fetched: gr.Textbox
     box: gr.Accordion
     about: gr.HTML
@@ -36,7 +50,7 @@ class Picker:
     use: gr.Button
     status: gr.HTML
 
-    OUTPUTS = ("chosen", "box", "about", "choice", "typed")
+    OUTPUTS = ("chosen", "named", "box", "about", "choice", "typed")
 
     def outputs(self) -> list[Any]:
         """What :func:`model_values` fills."""
@@ -58,12 +72,13 @@ def create(shelf: Shelf) -> Picker:
     """Create the box's components; what offers no choice stays hidden."""
     session = shelf.session()
     several = len(shelf.offered) > 1 or shelf.any_name
-    chosen, fetched = gr.Textbox(shelf.default, visible=False), gr.Textbox(visible=False)
+    chosen = gr.Textbox(shelf.default, visible=False)
+    named, fetched = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
     with gr.Accordion(label(session), open=False, elem_id="pv-model") as box:
         about = gr.HTML(about_html(shelf, session), apply_default_css=False)
         with gr.Column(visible=several, elem_classes="pv-picker"):
             choice = gr.Radio(
-                choices(shelf, shelf.default),
+                choices(shelf),
                 value=shelf.default,
                 label=texts.CHOOSE_MODEL,
                 elem_id="pv-choice",
@@ -80,7 +95,7 @@ def create(shelf: Shelf) -> Picker:
             )
             use = gr.Button(texts.USE_MODEL, size="sm", elem_id="pv-use")
             status = gr.HTML("", elem_id="pv-picked", apply_default_css=False)
-    return Picker(chosen, fetched, box, about, choice, typed, use, status)
+    return Picker(chosen, named, fetched, box, about, choice, typed, use, status)
 
 
 def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
@@ -107,7 +122,7 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
     )
     loading = fetching.then(
         make_load(shelf),
-        [picker.fetched, followers.held],
+        [picker.fetched, picker.named, followers.held],
         [
             *(picker.status, picker.fetched, picker.use, *picker.outputs()),
             *(followers.auto, followers.ask, followers.compare, followers.sweep),
@@ -139,17 +154,17 @@ def make_fetch(shelf: Shelf) -> Callable[[str, str | None, str | None], Iterator
     return run
 
 
-def make_load(shelf: Shelf) -> Callable[[str, Held | None], Iterator[list[Any]]]:
+def make_load(shelf: Shelf) -> Callable[[str, str, Held | None], Iterator[list[Any]]]:
     """Handler of the second step; does nothing where the first one failed."""
 
-    def run(name: str, held: Held | None) -> Iterator[list[Any]]:
-        rest = [gr.skip()] * 9
+    def run(name: str, named: str, held: Held | None) -> Iterator[list[Any]]:
+        rest = [gr.skip()] * (4 + len(Picker.OUTPUTS))
         failed = True
         for step in load(shelf, name) if name else ():
             if step.session is None:
                 yield [step.status, gr.skip(), gr.skip(), *rest]
             else:
-                rest, failed = values(shelf, step.session, held), False
+                rest, failed = values(shelf, step.session, named, held), False
                 yield ["", gr.skip(), gr.update(interactive=True), *rest]
         if failed:
             yield [gr.skip(), "", gr.update(interactive=True), *rest]
@@ -157,11 +172,11 @@ def make_load(shelf: Shelf) -> Callable[[str, Held | None], Iterator[list[Any]]]
     return run
 
 
-def values(shelf: Shelf, session: Session, held: Held | None) -> list[Any]:
+def values(shelf: Shelf, session: Session, named: str, held: Held | None) -> list[Any]:
     """Everything that follows a new model."""
     title = knows.title(session.loaded.name)
     return [
-        *model_values(shelf, session),
+        *model_values(shelf, session, named),
         is_small(session),
         earlier(session, held.shown.model if held else None),
         status_html(texts.NEW_COMPARE.format(title)),
@@ -169,13 +184,15 @@ def values(shelf: Shelf, session: Session, held: Held | None) -> list[Any]:
     ]
 
 
-def model_values(shelf: Shelf, session: Session) -> list[Any]:
+def model_values(shelf: Shelf, session: Session, named: str = "") -> list[Any]:
     """Values of :meth:`Picker.outputs` for the model that answers."""
     name = session.loaded.name
+    others = remembered(shelf, named, name)
     return [
         name,
+        "\n".join(others),
         gr.update(label=label(session), open=False),
         about_html(shelf, session),
-        gr.update(choices=choices(shelf, name), value=name),
+        gr.update(choices=choices(shelf, *others), value=name),
         gr.update(visible=False),
     ]

@@ -25,6 +25,7 @@ from pruneviz.ui.knows import (
 from pruneviz.ui.status import status_html
 
 T = TypeVar("T")
+REMEMBERED = 5
 TICK = 1.0
 """Seconds between two updates while a model is fetched or loaded."""
 
@@ -128,9 +129,15 @@ def earlier(session: Session, before: str | None) -> str:
     return status_html(f"{line} Below is the result of “{title(str(before))}”.", "earlier")
 
 
-def choices(shelf: Shelf, name: str) -> list[tuple[str, str]]:
-    """Titles and names on offer to a visitor who uses `name`."""
-    names = dict.fromkeys((*shelf.offered, name))
+def remembered(shelf: Shelf, named: str, name: str) -> list[str]:
+    """Models that a visitor named by hand: those in the lines of `named`, and `name`."""
+    names = dict.fromkeys((*(named or "").splitlines(), name))
+    return [one for one in names if one not in shelf.offered][-REMEMBERED:]
+
+
+def choices(shelf: Shelf, *named: str) -> list[tuple[str, str]]:
+    """Titles and names of the models on offer to a visitor who named some by hand."""
+    names = dict.fromkeys((*shelf.offered, *named))
     titles = [title(one) for one in names]
     found = [
         (shown if titles.count(shown) == 1 else one, one)

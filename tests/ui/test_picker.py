@@ -51,7 +51,7 @@ def test_another_model_is_fetched_and_loaded_in_words(shelf, tiny) -> None:
     status, name = fetched(shelf, EMBEDDED, tiny)
     assert BUSY in status
     assert name == tiny
-    found, last = rows(picker.make_load(shelf), name, None)
+    found, last = rows(picker.make_load(shelf), name, "", None)
     assert "Loading tiny" in found[0][0]
     assert last["chosen"] == tiny
     assert last["box"]["label"].startswith("tiny\n")
@@ -66,10 +66,10 @@ def test_another_model_is_fetched_and_loaded_in_words(shelf, tiny) -> None:
 
 def test_the_result_before_is_marked_as_another_models(shelf, session, copied, picture) -> None:
     held = Held(merge(list(ask(session, Question(str(picture), QUESTION)))).shown)
-    _, last = rows(picker.make_load(shelf), copied, held)
+    _, last = rows(picker.make_load(shelf), copied, "", held)
     assert 'data-kind="earlier"' in last["ask"]
     assert "result of “Built-in model”" in last["ask"]
-    _, last = rows(picker.make_load(shelf), EMBEDDED, held)
+    _, last = rows(picker.make_load(shelf), EMBEDDED, "", held)
     assert "earlier" not in last["ask"], "it gave the result itself"
 
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_had_leaves_the_model_as_it_is(open_shelf, name, words) -
     assert ERROR in status
     assert words in status
     assert ready == ""
-    found, last = rows(picker.make_load(open_shelf), ready, None)
+    found, last = rows(picker.make_load(open_shelf), ready, "", None)
     assert len(found) == 1
     assert set(last) == {"fetched", "use"}, "only the button is freed"
 
@@ -98,7 +98,7 @@ def test_a_failed_load_says_so_and_sets_nothing(open_shelf, tiny, tmp_path) -> N
     (tmp_path / "config.json").write_bytes((Path(tiny) / "config.json").read_bytes())
     _, ready = fetched(open_shelf, EMBEDDED, "", str(tmp_path))
     assert ready == str(tmp_path)
-    _, last = rows(picker.make_load(open_shelf), ready, None)
+    _, last = rows(picker.make_load(open_shelf), ready, "", None)
     assert "Could not load" in last["status"]
     assert "chosen" not in last
     assert last["fetched"] == ""
@@ -108,7 +108,7 @@ def test_names_sent_by_hand_are_refused_where_typing_is_off(shelf, picture) -> N
     status, ready = fetched(shelf, EMBEDDED, None, "/etc")
     assert "not offered here" in status
     assert ready == ""
-    _, last = rows(picker.make_load(shelf), "/etc", None)
+    _, last = rows(picker.make_load(shelf), "/etc", "", None)
     assert "not offered here" in last["status"]
     assert "chosen" not in last
     question = Question(str(picture), QUESTION)
@@ -161,7 +161,7 @@ def test_what_was_typed_never_becomes_markup(open_shelf) -> None:
 
 
 def test_choices(shelf, tiny, copied, open_shelf) -> None:
-    assert picking.choices(shelf, EMBEDDED) == [
+    assert picking.choices(shelf) == [
         ("Built-in model", EMBEDDED),
         ("copied", copied),
         ("tiny", tiny),
@@ -169,6 +169,14 @@ def test_choices(shelf, tiny, copied, open_shelf) -> None:
     assert picking.choices(open_shelf, tiny)[1:] == [("tiny", tiny), ("Another …", "")]
     twins = picking.choices(shelf, copied + "/")
     assert [name for name, _ in twins].count("copied") == 0, "two of one title show their names"
+
+
+def test_models_named_by_hand_stay_on_offer(shelf, tiny) -> None:
+    assert picking.remembered(shelf, "", EMBEDDED) == []
+    assert picking.remembered(shelf, "a/b\nc", EMBEDDED) == ["a/b", "c"]
+    assert picking.remembered(shelf, "a/b\nc", "a/b") == ["a/b", "c"]
+    assert picking.remembered(shelf, "a/b", tiny) == ["a/b"]
+    assert len(picking.remembered(shelf, "\n".join("abcdefgh"), EMBEDDED)) == picking.REMEMBERED
 
 
 def test_what_is_said_about_a_model(shelf, copied, tiny) -> None:
@@ -191,7 +199,7 @@ def test_titles(tiny) -> None:
 def test_large_models_do_not_run_again_by_themselves(shelf, session, monkeypatch) -> None:
     large = SimpleNamespace(num_parameters=lambda: 7_000_000_000)
     monkeypatch.setattr(picker, "is_small", lambda _: large.num_parameters() < 500_000_000)
-    assert picker.values(shelf, session, None)[5] is False
+    assert picker.values(shelf, session, "", None)[len(picker.Picker.OUTPUTS)] is False
 
 
 def test_screens_of_a_model_of_another_grid(shelf, tiny, picture) -> None:
