@@ -77,10 +77,20 @@ def _file_bytes(file: Path, dtype: Any) -> int:
 def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where that cannot be told."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        return _free_on_gpu(device)
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         line = next(line for line in lines if line.startswith("MemAvailable:"))
         return 1024 * int(line.split()[1])
     except (OSError, ValueError, LookupError, StopIteration):
         return None
+
+
+def _free_on_gpu(device: torch.device) -> int | None:
+    try:
+        free = torch.cuda.mem_get_info(device)[0]
+        # PyTorch keeps what was given back to it: that can be used, too.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    except (RuntimeError, AssertionError, ValueError):  # no such device: loading says so
+        return None
+    return int(free + kept)

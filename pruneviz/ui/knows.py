@@ -41,7 +41,7 @@ def facts(loaded: LoadedModel) -> str:
     kind = str(model.dtype).removeprefix("torch.")
     return (
         f"{shown} parameters, {loaded.num_layers} decoder layers, {kind} on {model.device}, "
-        f"{size(model.get_memory_footprint())} of memory"
+        f"{size(model.get_memory_footprint())} of weights"
     )
 
 

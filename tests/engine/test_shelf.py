@@ -202,6 +202,11 @@ def test_free_memory_is_a_number_or_unknown(monkeypatch) -> None:
     assert free_memory(torch.device("cpu")) is None
 
 
+def test_an_absent_device_is_a_message(tiny) -> None:
+    with pytest.raises(ModelLoadError, match="Device cuda:99 cannot be used"):
+        Shelf((tiny,), placement=Placement("cuda:99")).session()
+
+
 def test_the_embedded_model_is_never_quantised(tiny) -> None:
     shelf = Shelf((tiny,), placement=Placement("cpu", quantisation="4bit"))
     assert shelf.quantises(tiny)
