@@ -163,7 +163,7 @@ def model_type(name: str) -> str:
     if config.model_type not in CLASSES:
         raise UnsupportedModelError(
             f"{source!r} is a {config.model_type!r} model, which is not supported. Supported "
-            f"models:\n{supported_models()}"
+            f"models:\n{supported_models(by_name=True)}"
         )
     return str(config.model_type)
 
