@@ -35,8 +35,6 @@ class Outlook:
     ----------
     loaded, here : bool
         Whether it is in memory, and whether its files are on this machine.
-    kind : str
-        Such as ``"llava"``; empty where it is not here.
     weights : int or None
         Bytes in the dtype it is loaded in, before any quantisation; None = not known.
     dtype : str
@@ -45,7 +43,6 @@ class Outlook:
 
     loaded: bool
     here: bool
-    kind: str
     weights: int | None
     dtype: str
 
@@ -60,9 +57,10 @@ def outlook(name: str, placement: Placement, loaded: bool = False) -> Outlook:
     """
     check_name(name)
     dtype, here = placement.weights_dtype(), local_folder(name) is not None
-    kind = model_type(name) if here and not loaded else ""
+    if here and not loaded:
+        model_type(name)
     word = "stored" if dtype == "auto" else str(dtype).removeprefix("torch.")
-    return Outlook(loaded, here, kind, weight_bytes(name, dtype), word)
+    return Outlook(loaded, here, weight_bytes(name, dtype), word)
 
 
 def check_memory(name: str, placement: Placement, freed: int = 0) -> None:

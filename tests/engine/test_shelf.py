@@ -143,7 +143,7 @@ def test_the_memory_said_beforehand_is_what_it_takes(tiny) -> None:
     for dtype, size in (("float32", 4), ("bfloat16", 2)):
         shelf = Shelf((tiny,), placement=Placement("cpu", dtype))
         before = shelf.look(tiny)
-        assert (before.loaded, before.here, before.kind) == (False, True, "llava")
+        assert (before.loaded, before.here) == (False, True)
         assert before.dtype == dtype
         model = shelf.session().loaded.model
         assert before.weights == size * sum(p.numel() for p in model.parameters())
