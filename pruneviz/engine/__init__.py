@@ -4,8 +4,10 @@ from pruneviz.engine.budget import Budget
 from pruneviz.engine.compare import compare_many
 from pruneviz.engine.curves import Curve, Sweep, SweepEvent
 from pruneviz.engine.images import read_image
+from pruneviz.engine.outlook import Outlook, Placement
 from pruneviz.engine.results import Answer, Comparison, Event, Settings, Times
 from pruneviz.engine.session import Prepared, Session
+from pruneviz.engine.shelf import Shelf
 from pruneviz.engine.sidebyside import CompareEvent, Outcome, SideBySide
 from pruneviz.engine.sweeps import RATIOS, sweep
 
@@ -18,9 +20,12 @@ __all__ = [
     "Curve",
     "Event",
     "Outcome",
+    "Outlook",
+    "Placement",
     "Prepared",
     "Session",
     "Settings",
+    "Shelf",
     "SideBySide",
     "Sweep",
     "SweepEvent",

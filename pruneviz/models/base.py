@@ -20,6 +20,8 @@ class Adapter(ABC):
 
     family: ClassVar[str]
     example: ClassVar[str]
+    loadable: ClassVar[bool] = True
+    """Whether :func:`pruneviz.load_model` loads the family by name."""
 
     @classmethod
     @abstractmethod

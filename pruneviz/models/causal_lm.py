@@ -14,6 +14,7 @@ class CausalLMAdapter(Adapter):
 
     family: ClassVar[str] = "Causal LM (Llama- or Qwen2-like)"
     example: ClassVar[str] = "LlamaForCausalLM, Qwen2ForCausalLM, with visual_mask given"
+    loadable: ClassVar[bool] = False
 
     @classmethod
     def matches(cls, model: Any) -> bool:

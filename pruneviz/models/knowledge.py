@@ -73,12 +73,10 @@ class Knowledge:
         found = []
         if words := self.unknown_words(question):
             listed = ", ".join(f"“{word}”" for word in words[:5])
-            found.append(
-                f"The built-in model was never taught the word{'s'[: len(words) > 1]} {listed}."
-            )
+            found.append(f"This model was never taught the word{'s'[: len(words) > 1]} {listed}.")
         if visual.shape == self.mean.shape and self.strangeness(visual) > self.limit:
             found.append(
-                "This picture is unlike the drawn scenes that the built-in model knows; "
+                "This picture is unlike the drawn scenes that this model knows; "
                 "photographs it cannot read."
             )
         return tuple(found)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 import transformers
 from safetensors import SafetensorError
 from transformers.utils import is_torchvision_available
@@ -15,19 +13,31 @@ from transformers.utils import is_torchvision_available
 from pruneviz.errors import ModelLoadError, UnsupportedModelError
 from pruneviz.models.base import Adapter
 from pruneviz.models.knowledge import Knowledge, load_knowledge
+from pruneviz.models.placing import DTYPES, pick_device, pick_dtype, quantised, to_device, too_large
 from pruneviz.models.qwen_processor import StillImageProcessor
-from pruneviz.models.registry import ADAPTERS, find_adapter, supported_models
+from pruneviz.models.registry import find_adapter, supported_models
 from pruneviz.models.words import remember_tokenizer
 
 EMBEDDED = "embedded"
-DTYPES = ("auto", "float32", "float16", "bfloat16")
-QUANTISATIONS = (None, "4bit", "8bit")
 CLASSES = {
     "llava": transformers.LlavaForConditionalGeneration,
     "llava_next": transformers.LlavaNextForConditionalGeneration,
     "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
     "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
 }
+UNREADABLE = (
+    OSError,
+    ValueError,
+    ImportError,
+    RuntimeError,
+    MemoryError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    SafetensorError,
+)
+"""What transformers raises on files that are missing, damaged or do not belong together."""
 
 
 @dataclass(frozen=True)
@@ -108,26 +118,25 @@ def load_model(
     UnsupportedModelError
         If its family is not supported; the message lists those that are.
     """
-    where = _device(device)
-    if dtype not in DTYPES:
-        raise ModelLoadError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}.")
-    source = str(assets_dir() / "embedded") if name == EMBEDDED else name
-    kind = _model_type(source)
-    settings: dict[str, Any] = {"dtype": _dtype(dtype, where)}
+    where = pick_device(device)
+    settings: dict[str, Any] = {"dtype": pick_dtype(dtype, where)}
+    source, kind = where_is(name), model_type(name)
     if quantisation is not None:
-        settings |= _quantised(quantisation, where)
+        settings |= quantised(quantisation, where)
     if name == EMBEDDED:
         # Loaded in a blink: a progress bar would only be noise.
         transformers.utils.logging.disable_progress_bar()
     try:
         model = CLASSES[kind].from_pretrained(source, **settings)
         processor = _processor(kind, source)
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
+    except UNREADABLE as error:
+        if _memory(error):
+            raise too_large(name, where) from error
         raise ModelLoadError(f"Could not load {name!r}: {error}") from error
     finally:
         transformers.utils.logging.enable_progress_bar()
     if quantisation is None:
-        model = _to_device(model, where, name)
+        model = to_device(model, where, name)
     model.eval()
     adapter = find_adapter(model)
     adapter.decoder(model)
@@ -141,29 +150,25 @@ def _processor(kind: str, source: str) -> Any:
     return transformers.AutoProcessor.from_pretrained(source)
 
 
-def _device(device: str) -> torch.device:
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise ModelLoadError(
-            f"Unknown device {device!r}; use auto, cpu, cuda, cuda:1 or mps."
-        ) from error
+def where_is(name: str) -> str:
+    """What transformers is given for a name."""
+    return str(assets_dir() / "embedded") if name == EMBEDDED else name
 
 
-def _dtype(dtype: str, device: torch.device) -> Any:
-    if dtype == "auto":
-        return torch.float32 if device.type == "cpu" else "auto"
-    return getattr(torch, dtype)
+def model_type(name: str) -> str:
+    """Kind of a model, from its configuration alone.
 
-
-def _model_type(source: str) -> str:
+    Raises
+    ------
+    ModelLoadError
+        If there is no model of that name.
+    UnsupportedModelError
+        If its family is not supported.
+    """
+    source = where_is(name)
     try:
         config = transformers.AutoConfig.from_pretrained(source)
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise ModelLoadError(
             f"No model found at {source!r}. Give 'embedded', a folder with config.json, or a hub "
             f"id (its download needs a network). {error}"
@@ -171,41 +176,21 @@ def _model_type(source: str) -> str:
     if config.model_type not in CLASSES:
         raise UnsupportedModelError(
             f"{source!r} is a {config.model_type!r} model, which is not supported. Supported "
-            f"models:\n{supported_models()}"
+            f"models:\n{supported_models(by_name=True)}"
         )
     return str(config.model_type)
 
 
-def _quantised(quantisation: str, device: torch.device) -> dict[str, Any]:
-    if quantisation not in QUANTISATIONS:
-        raise ModelLoadError(f"quantisation must be '4bit' or '8bit', not {quantisation!r}.")
-    missing = [m for m in ("bitsandbytes", "accelerate") if not importlib.util.find_spec(m)]
-    if missing:
-        raise ModelLoadError(
-            f"Quantised loading needs {' and '.join(missing)}: pip install {' '.join(missing)}."
-        )
-    if device.type != "cuda":
-        raise ModelLoadError("Quantised loading needs a CUDA device; leave quantisation out.")
-    config = transformers.BitsAndBytesConfig(
-        load_in_4bit=quantisation == "4bit",
-        load_in_8bit=quantisation == "8bit",
-        bnb_4bit_compute_dtype=torch.float16,
-        # The encoder is small and decides which patches matter: it stays exact.
-        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "visual", "lm_head"],
-    )
-    return {"quantization_config": config, "device_map": {"": device}}
+def _memory(error: Exception) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text
 
 
-def _to_device(model: Any, device: torch.device, name: str) -> Any:
-    try:
-        return model.to(device)
-    except torch.OutOfMemoryError as error:
-        raise ModelLoadError(
-            f"{name!r} does not fit into the memory of {device}. Try quantisation='4bit', "
-            "dtype='float16' or device='cpu'."
-        ) from error
-    except (AssertionError, RuntimeError) as error:
-        raise ModelLoadError(f"Device {device} cannot be used: {error}") from error
-
-
-__all__ = ["ADAPTERS", "EMBEDDED", "LoadedModel", "assets_dir", "load_model"]
+__all__ = [
+    "DTYPES",
+    "EMBEDDED",
+    "LoadedModel",
+    "assets_dir",
+    "load_model",
+    "model_type",
+]

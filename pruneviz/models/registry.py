@@ -19,9 +19,16 @@ ADAPTERS: tuple[type[Adapter], ...] = (
 )
 
 
-def supported_models() -> str:
-    """One line per supported family, for error messages and pages."""
-    return "\n".join(f"- {adapter.family}, e.g. {adapter.example}" for adapter in ADAPTERS)
+def supported_models(by_name: bool = False) -> str:
+    """One line per supported family, for error messages and pages.
+
+    `by_name` leaves out those that :func:`pruneviz.load_model` does not load.
+    """
+    return "\n".join(
+        f"- {adapter.family}, e.g. {adapter.example}"
+        for adapter in ADAPTERS
+        if adapter.loadable or not by_name
+    )
 
 
 def find_adapter(model: Any) -> Adapter:

@@ -10,23 +10,23 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import FileData
 
-from pruneviz.engine import Budget, Comparison, Session, compare_many, sweep
+from pruneviz.engine import Budget, Comparison, Shelf, compare_many, sweep
 from pruneviz.engine.compare import chosen_methods
 from pruneviz.engine.sweeps import check_ratios
 from pruneviz.errors import InputError
 from pruneviz.ui import methods
+from pruneviz.ui.docstrings import described
 from pruneviz.ui.failures import BROKEN, MEANT, explain
 from pruneviz.ui.running import MODEL
 
 logger = logging.getLogger(__name__)
 
 
-def register(session: Session) -> None:
+def register(shelf: Shelf) -> None:
     """Add the public endpoints; to be called inside a ``gr.Blocks``."""
-    gr.api(make_ask(session), api_name="ask", **MODEL)
-    gr.api(make_compare(session), api_name="compare", **MODEL)
-    gr.api(make_sweep(session), api_name="sweep", **MODEL)
-    gr.api(list_methods, api_name="methods", queue=False)
+    for name, make in (("ask", make_ask), ("compare", make_compare), ("sweep", make_sweep)):
+        gr.api(described(make(shelf), name), api_name=name, **MODEL)
+    gr.api(described(make_methods(), "methods"), api_name="methods", queue=False)
 
 
 @contextmanager
@@ -41,29 +41,41 @@ def refusals() -> Iterator[None]:
         raise gr.Error(explain(error), print_exception=False) from error
 
 
-def list_methods() -> list[dict]:
-    """List the pruning methods: name, title, summary, paper and parameters with defaults."""
-    return methods.catalogue()
+def make_methods() -> Callable[[], list[dict]]:
+    """The function behind ``/methods``."""
+
+    def list_methods() -> list[dict]:
+        """List the pruning methods: name, title, summary, paper and parameters with defaults."""
+        return methods.catalogue()
+
+    return list_methods
 
 
-def make_ask(session: Session) -> Callable[..., dict]:
+def make_ask(shelf: Shelf) -> Callable[..., dict]:
     """The function behind ``/ask``."""
 
     def ask(
-        image: FileData, question: str, method: str = "transprune", keep_ratio: float = 0.25
+        image: FileData,
+        question: str,
+        method: str = "transprune",
+        keep_ratio: float = 0.25,
+        model: str = "",
     ) -> dict:
         """Answer a question about an image with and without visual-token pruning.
 
         Parameters
         ----------
         image : FileData
-            The picture; with gradio_client, ``handle_file("picture.png")``.
+            The picture: ``handle_file("picture.png")`` with gradio_client, an http(s) or data URL
+            in an MCP call.
         question : str
             What to ask.
         method : str
             A name from ``/methods``.
         keep_ratio : float
             Share of the visual tokens that is kept, above 0 and up to 1.
+        model : str
+            Name of a model that the server offers; empty for the one that its page opens with.
 
         Returns
         -------
@@ -72,14 +84,15 @@ def make_ask(session: Session) -> Callable[..., dict]:
             pruning stages with the indices of the kept tokens.
         """
         with refusals():
+            path, session = uploaded_path(image), shelf.session(model)
             chosen = methods.make(method, keep_ratio, session.num_layers)
-            prepared = session.prepare(uploaded_path(image), question)
+            prepared = session.prepare(path, question)
             return result(session.compare(prepared, chosen))
 
     return ask
 
 
-def make_compare(session: Session) -> Callable[..., dict]:
+def make_compare(shelf: Shelf) -> Callable[..., dict]:
     """The function behind ``/compare``."""
 
     def compare(
@@ -88,13 +101,15 @@ def make_compare(session: Session) -> Callable[..., dict]:
         methods: list[str],
         budget: float = 0.25,
         budget_kind: str = "final",
+        model: str = "",
     ) -> dict:
         """Run several pruning methods on one question under one budget.
 
         Parameters
         ----------
         image : FileData
-            The picture; with gradio_client, ``handle_file("picture.png")``.
+            The picture: ``handle_file("picture.png")`` with gradio_client, an http(s) or data URL
+            in an MCP call.
         question : str
             What to ask.
         methods : list of str
@@ -104,6 +119,8 @@ def make_compare(session: Session) -> Callable[..., dict]:
         budget_kind : str
             What the budget counts: ``"final"``, the visual tokens left after the last stage, or
             ``"compute"``, the visual tokens averaged over all decoder layers.
+        model : str
+            Name of a model that the server offers; empty for the one that its page opens with.
 
         Returns
         -------
@@ -115,31 +132,39 @@ def make_compare(session: Session) -> Callable[..., dict]:
         with refusals():
             shared = Budget(budget, budget_kind)
             names = chosen_methods(methods)
-            prepared = session.prepare(uploaded_path(image), question)
+            path, session = uploaded_path(image), shelf.session(model)
+            prepared = session.prepare(path, question)
             *_, last = compare_many(session, prepared, names, shared)
             return last.result.to_dict()
 
     return compare
 
 
-def make_sweep(session: Session) -> Callable[..., dict]:
+def make_sweep(shelf: Shelf) -> Callable[..., dict]:
     """The function behind ``/sweep``."""
 
     def sweep_ratios(
-        image: FileData, question: str, methods: list[str], keep_ratios: list[float]
+        image: FileData,
+        question: str,
+        methods: list[str],
+        keep_ratios: list[float],
+        model: str = "",
     ) -> dict:
         """Run pruning methods over keep ratios and search their break points.
 
         Parameters
         ----------
         image : FileData
-            The picture; with gradio_client, ``handle_file("picture.png")``.
+            The picture: ``handle_file("picture.png")`` with gradio_client, an http(s) or data URL
+            in an MCP call.
         question : str
             What to ask.
         methods : list of str
             Names from ``/methods``; each runs with its published settings.
         keep_ratios : list of float
             Shares of the visual tokens left after the last stage, above 0 and up to 1.
+        model : str
+            Name of a model that the server offers; empty for the one that its page opens with.
 
         Returns
         -------
@@ -151,7 +176,8 @@ def make_sweep(session: Session) -> Callable[..., dict]:
         """
         with refusals():
             names, ratios = chosen_methods(methods), check_ratios(keep_ratios)
-            prepared = session.prepare(uploaded_path(image), question)
+            path, session = uploaded_path(image), shelf.session(model)
+            prepared = session.prepare(path, question)
             *_, last = sweep(session, prepared, names, ratios)
             return last.result.to_dict()
 

@@ -74,7 +74,12 @@ def ask(session: Session, question: Question) -> Generator[Screen]:
 
     Closing the generator stops the run. Errors meant for the person become a screen.
     """
-    yield from guarded(_ask(session, question), lambda line: Screen(status=line))
+    yield from guarded(_ask(session, question), said)
+
+
+def said(line: str) -> Screen:
+    """A screen that changes nothing but the status line."""
+    return Screen(status=line)
 
 
 def prepare(session: Session, question: Question) -> tuple[Prepared, Method]:

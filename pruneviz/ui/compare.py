@@ -9,10 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from pruneviz.engine import Session
+from pruneviz.engine import Shelf
 from pruneviz.ui import methods, texts
 from pruneviz.ui.comparing import CompareScreen, Wanted, compare
 from pruneviz.ui.controls import run_buttons
+from pruneviz.ui.failures import on_model
 from pruneviz.ui.inputs import Inputs
 from pruneviz.ui.running import MODEL, scroll_script, steps, wire_stop
 from pruneviz.ui.status import status_html
@@ -89,7 +90,7 @@ def create() -> CompareTab:
     return CompareTab(chosen, kind, budget, auto, run, stop, status, view)
 
 
-def wire(session: Session, inputs: Inputs, tab: CompareTab) -> None:
+def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> None:
     """Connect the tab."""
     gr.on(
         [tab.budget.input, tab.budget.change, tab.kind.change],
@@ -101,7 +102,7 @@ def wire(session: Session, inputs: Inputs, tab: CompareTab) -> None:
         show_progress="hidden",
     )
     tab.run.click(None, None, None, js=scroll_script("pv-compare-status"), api_visibility="private")
-    values = [inputs.image, inputs.question, tab.methods, tab.budget, tab.kind]
+    values = [chosen, inputs.image, inputs.question, tab.methods, tab.budget, tab.kind]
     shared: dict[str, Any] = {
         "outputs": [tab.status, tab.view, tab.run, tab.stop],
         "show_progress": "hidden",
@@ -109,8 +110,10 @@ def wire(session: Session, inputs: Inputs, tab: CompareTab) -> None:
         **MODEL,
     }
 
-    def run(*now: Any) -> Iterator[list[Any]]:
-        yield from steps(compare(session, Wanted(*now)), updates, CompareScreen())
+    def run(model: str, *now: Any) -> Iterator[list[Any]]:
+        wanted = Wanted(*now)
+        screens = on_model(shelf, model, lambda session: compare(session, wanted), CompareScreen)
+        yield from steps(screens, updates, CompareScreen())
 
     def rested(auto: bool, *now: Any) -> Iterator[list[Any]]:
         if auto:

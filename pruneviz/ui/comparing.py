@@ -53,7 +53,7 @@ class CompareScreen:
 
 def compare(session: Session, wanted: Wanted) -> Generator[CompareScreen]:
     """Run the methods, as a stream of screens; closing the generator stops the run."""
-    yield from guarded(_compare(session, wanted), lambda line: CompareScreen(status=line))
+    yield from guarded(_compare(session, wanted), CompareScreen)
 
 
 def _compare(session: Session, wanted: Wanted) -> Iterator[CompareScreen]:

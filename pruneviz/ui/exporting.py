@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from pruneviz import export
+from pruneviz.models.loading import EMBEDDED
 from pruneviz.render import save_figure
 from pruneviz.ui import links, texts
 from pruneviz.ui.examples import Example
@@ -81,7 +82,7 @@ def create() -> Panel:
     return Panel(held, files, link, command, note, copied, kind, text, served)
 
 
-def wire(panel: Panel, examples: Sequence[Example]) -> None:
+def wire(panel: Panel, examples: Sequence[Example], offered: Sequence[str]) -> None:
     """Connect the buttons: a file is made when its button is pressed."""
     for name, button in panel.files.items():
         pressed = button.click(
@@ -95,7 +96,7 @@ def wire(panel: Panel, examples: Sequence[Example]) -> None:
         pressed.then(None, panel.served, None, js=DOWNLOAD_SCRIPT, **QUIET)
     for kind, button in (("link", panel.link), ("command", panel.command)):
         pressed = button.click(
-            make_copier(kind, examples),
+            make_copier(kind, examples, offered),
             panel.held,
             [panel.kind, panel.text, panel.note, panel.copied],
             **QUIET,
@@ -119,7 +120,9 @@ def make_writer(name: str, cache: Callable[[str], str | None]) -> Callable[[Any]
     return write
 
 
-def make_copier(kind: str, examples: Sequence[Example]) -> Callable[[Any], list[Any]]:
+def make_copier(
+    kind: str, examples: Sequence[Example], offered: Sequence[str] = (EMBEDDED,)
+) -> Callable[[Any], list[Any]]:
     """Handler of a copy button: the held result to ``[kind, text, note, textbox]``."""
 
     def copy(held: Held | None) -> list[Any]:
@@ -128,8 +131,10 @@ def make_copier(kind: str, examples: Sequence[Example]) -> Callable[[Any], list[
             return [kind, "", note, gr.update(visible=False)]
         own = links.example_of(held.shown, examples) is None
         if kind == "link":
-            text = links.query_of(held.shown, examples)
+            text = links.query_of(held.shown, examples, offered)
             note = texts.LINK_WITHOUT_PICTURE if own else texts.LINK_COPIED
+            if held.shown.model not in offered:
+                note = f"{note} {texts.LINK_WITHOUT_MODEL}"
         else:
             text = links.command_of(held.shown, examples)
             note = texts.COMMAND_OWN_PICTURE if own else texts.COMMAND_COPIED

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
+from pruneviz.engine import Session, Shelf
 from pruneviz.errors import PruneVizError
+from pruneviz.ui.knows import title
 from pruneviz.ui.status import status_html
 
 T = TypeVar("T")
@@ -26,6 +28,28 @@ def guarded(screens: Iterator[T], failed: Callable[[str], T]) -> Generator[T]:
     except BROKEN as error:
         logger.exception("The run failed")
         yield failed(status_html(explain(error), "error"))
+
+
+def on_model(
+    shelf: Shelf,
+    name: str,
+    run: Callable[[Session], Generator[T]],
+    said: Callable[[str], T],
+) -> Generator[T]:
+    """Screens of a run on a model, which is loaded first where it is not in memory.
+
+    `said` makes a screen of a status line. Closing the generator stops the run.
+    """
+    yield from guarded(_on_model(shelf, name, run, said), said)
+
+
+def _on_model(
+    shelf: Shelf, name: str, run: Callable[[Session], Generator[T]], said: Callable[[str], T]
+) -> Iterator[T]:
+    name = shelf.resolve(name)
+    if not shelf.holds(name):
+        yield said(status_html(f"Loading {title(name)} …", "busy"))
+    yield from run(shelf.session(name))
 
 
 def explain(error: Exception) -> str:

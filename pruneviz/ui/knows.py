@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from pruneviz.models.knowledge import Knowledge
 from pruneviz.models.loading import EMBEDDED, LoadedModel
-from pruneviz.ui.texts import OTHER_KNOWS, TASTE_OF_KINDS
+from pruneviz.ui.costs import size
+from pruneviz.ui.texts import OTHER_KNOWS, TASTE_OF_KINDS, UNKNOWN_LIMITS
 
 LARGER = "For real pictures, start the app with --model and a LLaVA-1.5 model."
+LARGER_HERE = "For real pictures, choose another model below."
+LARGER_TYPED = (
+    "For real pictures, choose a LLaVA-1.5 model below, such as llava-hf/llava-1.5-7b-hf."
+)
 _BUILT_IN = (
     "The built-in model is tiny and was trained on nothing but composed scenes of about seventy "
     "drawn everyday things (animals, food, vehicles, instruments, plants, clothes, tools, toys) "
@@ -19,11 +26,34 @@ _LIMITS = (
 )
 
 
-def about_model(loaded: LoadedModel) -> str:
-    """Say what the model knows; of the built-in one also how well, as it was measured."""
-    if loaded.name != EMBEDDED:
-        return OTHER_KNOWS
-    return " ".join(filter(None, (_BUILT_IN, _claims(loaded.knowledge), _LIMITS, LARGER)))
+def title(name: str) -> str:
+    """What the page calls a model: a folder by its last part."""
+    if name == EMBEDDED:
+        return "Built-in model"
+    return os.path.basename(name.rstrip("/")) or name if os.path.isdir(name) else name
+
+
+def facts(loaded: LoadedModel) -> str:
+    """Size, depth, dtype, device and memory in a line."""
+    model = loaded.model
+    count = model.num_parameters() / 1e6
+    shown = f"{count:.1f} million" if count < 1000 else f"{count / 1000:.1f} billion"
+    kind = str(model.dtype).removeprefix("torch.")
+    return (
+        f"{shown} parameters, {loaded.num_layers} decoder layers, {kind} on {model.device}, "
+        f"{size(model.get_memory_footprint())} of weights"
+    )
+
+
+def about_model(loaded: LoadedModel, larger: str = LARGER) -> str:
+    """Say what the model knows; where that was measured, also how well.
+
+    `larger` says how to come by a model for real pictures.
+    """
+    claims = _claims(loaded.knowledge)
+    if loaded.name == EMBEDDED:
+        return " ".join(filter(None, (_BUILT_IN, claims, _LIMITS, larger)))
+    return f"{OTHER_KNOWS} {claims or UNKNOWN_LIMITS}"
 
 
 def _claims(knowledge: Knowledge | None) -> str:

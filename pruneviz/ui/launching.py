@@ -11,8 +11,10 @@ from pruneviz.ui.view import STATIC
 MAX_FILE_SIZE = "64mb"
 
 
-def launch_settings(host: str = "127.0.0.1", port: int | None = None) -> dict[str, Any]:
-    """Arguments for ``Blocks.launch``."""
+def launch_settings(
+    host: str = "127.0.0.1", port: int | None = None, mcp: bool = False
+) -> dict[str, Any]:
+    """Arguments for ``Blocks.launch``; `mcp` offers the public endpoints as MCP tools, too."""
     folder = examples_dir()
     return {
         "server_name": host,
@@ -29,5 +31,6 @@ def launch_settings(host: str = "127.0.0.1", port: int | None = None) -> dict[st
         "run_history": False,
         "show_error": True,
         "share": False,
+        "mcp_server": mcp,
         "ssr_mode": False,
     }

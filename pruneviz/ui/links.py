@@ -31,18 +31,28 @@ LONGEST = 2_000
 
 @dataclass(frozen=True)
 class Linked:
-    """What a link asks for; `question.image` is None where the picture was a visitor's own."""
+    """What a link asks for; `question.image` is None where the picture was a visitor's own.
+
+    `model` is as the link says, on offer or not; empty where it says nothing.
+    """
 
     question: Question
     example: Example | None
+    model: str = ""
 
 
-def query_of(shown: Shown, examples: Sequence[Example]) -> str:
-    """The link's query string."""
+def query_of(
+    shown: Shown, examples: Sequence[Example], offered: Sequence[str] = (EMBEDDED,)
+) -> str:
+    """The link's query string.
+
+    The model is in it if it is on offer: a link must not make a server load anything else.
+    """
     asked, example = shown.question, example_of(shown, examples)
     values: dict[str, Any] = {} if example is None else {"example": example.image.stem}
     values |= {"q": shown.done.question, "method": asked.method}
     values |= {"keep": f"{asked.keep_percent:g}", "length": asked.max_new_tokens}
+    values |= {"model": shown.model} if shown.model in offered else {}
     values |= _options(asked)
     if example is not None:
         for name, value in _pin_texts(shown.pins):
@@ -71,7 +81,7 @@ def read_query(values: Mapping[str, str], examples: Sequence[Example]) -> Linked
         options={key: value for key, value in options.items() if value is not None},
         pins=_read_pins(values) if example else Pins(),
     )
-    return Linked(question, example)
+    return Linked(question, example, values.get("model", ""))
 
 
 def command_of(shown: Shown, examples: Sequence[Example]) -> str:

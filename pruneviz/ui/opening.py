@@ -25,6 +25,11 @@ class Opening:
         self._lock = threading.Lock()
         self._screen: Screen | None = None
 
+    @property
+    def ready(self) -> Screen | None:
+        """The screen, if the model has run."""
+        return self._screen
+
     def __call__(self) -> Screen:
         """The finished screen; runs the model the first time."""
         with self._lock:

@@ -7,10 +7,10 @@ from html import escape
 from typing import Literal
 
 ADVICE = (
-    "It answers all the same, but means nothing by it. “Built-in model” above says what it knows; "
-    "for real pictures, start the app with --model and a LLaVA-1.5 model."
+    "It answers all the same, but means nothing by it. The model's box above says what it "
+    "knows; for real pictures, use a LLaVA-1.5 model."
 )
-Kind = Literal["idle", "busy", "done", "stopped", "error"]
+Kind = Literal["idle", "busy", "done", "stopped", "earlier", "error"]
 
 
 def status_html(text: str, kind: Kind = "idle", hints: Sequence[str] = ()) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from pruneviz.engine import Session
+from pruneviz.engine import Shelf
 from pruneviz.ui import methods, texts
 from pruneviz.ui.controls import run_buttons
+from pruneviz.ui.failures import on_model
 from pruneviz.ui.inputs import Inputs
 from pruneviz.ui.running import MODEL, scroll_script, steps, wire_stop
 from pruneviz.ui.status import status_html
@@ -73,17 +74,19 @@ def create() -> SweepTab:
     return SweepTab(chosen, ratios, run, stop, status, plot, tables)
 
 
-def wire(session: Session, inputs: Inputs, tab: SweepTab) -> None:
+def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: SweepTab) -> None:
     """Connect the tab."""
     tab.run.click(None, None, None, js=scroll_script("pv-sweep-status"), api_visibility="private")
 
-    def run(*now: Any) -> Iterator[list[Any]]:
-        yield from steps(run_sweep(session, SweepWanted(*now)), updates, SweepScreen())
+    def run(model: str, *now: Any) -> Iterator[list[Any]]:
+        wanted = SweepWanted(*now)
+        screens = on_model(shelf, model, lambda session: run_sweep(session, wanted), SweepScreen)
+        yield from steps(screens, updates, SweepScreen())
 
     asked = gr.on(
         [tab.run.click, tab.ratios.submit],
         run,
-        [inputs.image, inputs.question, tab.methods, tab.ratios],
+        [chosen, inputs.image, inputs.question, tab.methods, tab.ratios],
         [tab.status, tab.plot, tab.tables, tab.run, tab.stop],
         trigger_mode="once",
         show_progress="hidden",

@@ -42,7 +42,7 @@ class SweepScreen:
 
 def run_sweep(session: Session, wanted: SweepWanted) -> Generator[SweepScreen]:
     """Run the sweep, as a stream of screens; closing the generator stops the run."""
-    yield from guarded(_sweep(session, wanted), lambda line: SweepScreen(status=line))
+    yield from guarded(_sweep(session, wanted), SweepScreen)
 
 
 def _sweep(session: Session, wanted: SweepWanted) -> Iterator[SweepScreen]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
-from pruneviz.engine import Session
-from pruneviz.ui import compare, controls, results, sweep, wiring
+from pruneviz.engine import Shelf
+from pruneviz.ui import compare, controls, picker, results, sweep, wiring
 from pruneviz.ui.asking import is_small
 from pruneviz.ui.controls import Controls
 from pruneviz.ui.examples import Example
@@ -14,22 +14,25 @@ from pruneviz.ui.results import Results
 
 
 def create(
-    session: Session, inputs: Inputs, examples: list[Example], opening: bool
+    shelf: Shelf, box: picker.Picker, inputs: Inputs, examples: list[Example], opening: bool
 ) -> tuple[Controls, Results]:
-    """Create and connect the tabs; returns the Ask tab's settings and results.
+    """Create and connect the tabs and what follows the model's box.
 
-    `opening` says that a first result of the Ask tab is on its way.
+    Returns the Ask tab's settings and results. `opening` says that a first result of that tab is
+    on its way.
     """
     with gr.Tabs(elem_id="pv-tabs"):
         with gr.Tab("Ask", id="ask", elem_id="pv-tab-ask"):
             tip = examples[0].tip(0) if examples else None
-            set_up = controls.create(is_small(session), tip)
+            set_up = controls.create(is_small(shelf.session()), tip)
             shown = results.create(opening)
         with gr.Tab("Compare", id="compare", elem_id="pv-tab-compare"):
             side_by_side = compare.create()
         with gr.Tab("Sweep", id="sweep", elem_id="pv-tab-sweep"):
             curves = sweep.create()
-    wiring.wire_asking(session, inputs, set_up, shown, examples)
-    compare.wire(session, inputs, side_by_side)
-    sweep.wire(session, inputs, curves)
+    wiring.wire_asking(shelf, box.chosen, inputs, set_up, shown, examples)
+    compare.wire(shelf, box.chosen, inputs, side_by_side)
+    sweep.wire(shelf, box.chosen, inputs, curves)
+    lines = (shown.status, side_by_side.status, curves.status)
+    picker.wire(shelf, box, picker.Followers(*lines, set_up.auto, shown.export.held))
     return set_up, shown

@@ -22,6 +22,10 @@ OTHER_KNOWS = (
     "Answers come from this model, unchanged; only visual tokens are removed. The unpruned "
     "baseline runs on the same weights and the same attention kernels."
 )
+UNKNOWN_LIMITS = (
+    "What it was taught, its makers say: the page cannot tell when a picture or a question is "
+    "beyond it, and gives no warnings."
+)
 METHOD_INFO = "Random and Uniform are controls: a method should beat them."
 KEEP_LABEL = "Keep ratio (%)"
 KEEP_INFO = "Share of the patches left after the last pruning step."
@@ -54,16 +58,39 @@ VALUES_NOTE = (
     "computed work as the papers count it, against the baseline. * run in "
     "search of the break point."
 )
+
+CHOOSE_MODEL = "Model"
+ANOTHER = "Another …"
+TYPED_LABEL = "Hub id or folder"
+TYPED_INFO = "A LLaVA-1.5 model on the hub, or a folder on the machine that runs this page."
+USE_MODEL = "Use this model"
+NOT_TYPED = "Type a hub id or the path of a folder first."
+IN_USE = "This model is in use."
+IN_MEMORY = "In memory: it can be used at once."
+NOT_HERE = (
+    "Its files are not on this machine. They are downloaded first, which may take long; how much "
+    "memory it takes is not known before."
+)
+SIZE_UNKNOWN = "How much memory its weights take cannot be read from its files."
+MODEL_WAITS = "Its files are here. Waiting for the runs before it …"
+NEW_COMPARE = "{} answers from now on. Cards below, if any, are from the model before."
+NEW_SWEEP = "{} answers from now on. A plot below, if any, is from the model before."
+
 READING = "Reading the picture …"
 
 NOTHING_TO_EXPORT = "There is no result to export yet, or it is over an hour old. Ask first."
-LINK_COPIED = "Link copied: it brings back the example, question, method, settings and pins."
+LINK_COPIED = "Link copied: it brings back the example, question, model, method, settings and pins."
 LINK_WITHOUT_PICTURE = (
     "Link copied, without your picture: it stays on this machine. Whoever opens the link finds "
     "question, method and settings, and has to add the picture; pins are left out with it."
 )
 COMMAND_COPIED = "Command copied: it repeats this result and writes all files to a folder."
 COMMAND_OWN_PICTURE = "Command copied. Run it where your picture lies, or put its path in."
+LINK_WITHOUT_MODEL = "The model is left out, too: it was named by hand and has to be again."
+LINK_OTHER_MODEL = (
+    "This link was made with the model {}, which is not offered here. Press Ask to put its "
+    "question to this page's own model."
+)
 LINK_NEEDS_PICTURE = "This link came without its picture. Add one, then press Ask."
 
 COST_NOTE = (

@@ -7,12 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from pruneviz.engine import Session
+from pruneviz.engine import Shelf
 from pruneviz.errors import InputError
 from pruneviz.ui import exporting, gallery, methods, texts
-from pruneviz.ui.asking import Question, Screen, ask
+from pruneviz.ui.asking import Question, Screen, ask, said
 from pruneviz.ui.controls import Controls
 from pruneviz.ui.examples import Example
+from pruneviz.ui.failures import on_model
 from pruneviz.ui.inputs import Inputs
 from pruneviz.ui.pins import read_pins
 from pruneviz.ui.results import Results
@@ -57,16 +58,17 @@ def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> 
 
 
 def wire_asking(
-    session: Session,
+    shelf: Shelf,
+    chosen: gr.Textbox,
     inputs: Inputs,
     controls: Controls,
     results: Results,
     examples: list[Example],
 ) -> None:
     """Connect the Ask tab."""
-    _wire_run(session, inputs, controls, results)
+    _wire_run(shelf, chosen, inputs, controls, results)
     _wire_method(controls)
-    exporting.wire(results.export, examples)
+    exporting.wire(results.export, examples, shelf.offered)
     # Painting needs no server: the canvas listens for this event. `input` fires while the
     # slider moves, `change` also when its number is typed or reset.
     gr.on(
@@ -94,17 +96,19 @@ def updates(screen: Screen) -> list[Any]:
     return [gr.skip() if value is None else value for value in (*values, held)]
 
 
-def _wire_run(session: Session, inputs: Inputs, controls: Controls, results: Results) -> None:
+def _wire_run(
+    shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, controls: Controls, results: Results
+) -> None:
     buttons = [controls.ask, controls.stop]
     controls.ask.click(None, None, None, js=scroll_script("pv-status"), api_visibility="private")
-    ask_again = _asker(session, list(controls.options))
+    ask_again = _asker(shelf, list(controls.options))
     shared: dict[str, Any] = {
         "outputs": [*results.outputs(), *buttons],
         "show_progress": "hidden",
         "api_visibility": "private",
         **MODEL,
     }
-    values = [controls.pins, *settings(inputs, controls)]
+    values = [controls.pins, chosen, *settings(inputs, controls)]
     now = {"js": pin_script(0, len(values)), "trigger_mode": "once", **shared}
     asked = controls.ask.click(ask_again, values, **now)
     again = results.view.again(ask_again, values, **now)
@@ -134,9 +138,10 @@ def pin_script(place: int, count: int) -> str:
     )
 
 
-def _asker(session: Session, names: list[str]) -> Callable[..., Iterator[list[Any]]]:
+def _asker(shelf: Shelf, names: list[str]) -> Callable[..., Iterator[list[Any]]]:
     def run(
         pins: str,
+        model: str,
         image: str | None,
         text: str,
         method: str,
@@ -148,10 +153,10 @@ def _asker(session: Session, names: list[str]) -> Callable[..., Iterator[list[An
         try:
             question = Question(image, text, method, keep, int(length), chosen, read_pins(pins))
         except InputError as error:
-            failed = Screen(status=status_html(str(error), "error"))
-            yield [*updates(failed), gr.skip(), gr.skip()]
+            yield [*updates(said(status_html(str(error), "error"))), gr.skip(), gr.skip()]
             return
-        yield from steps(ask(session, question), updates, Screen())
+        screens = on_model(shelf, model, lambda session: ask(session, question), said)
+        yield from steps(screens, updates, Screen())
 
     return run
 

@@ -13,9 +13,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from pruneviz import load_model
-from pruneviz.engine import Event, Session
+from pruneviz.engine import Event, Placement, Session, Shelf
+from pruneviz.models.loading import EMBEDDED
 from pruneviz.ui import build, launch_settings
 from pruneviz.ui.examples import Example, Tip
+from tests.folders import copy_embedded, save_tiny
 from tests.ui.browsing import QUESTION, browser, open_page
 
 __all__ = ["QUESTION", "browser", "open_page"]
@@ -85,3 +87,21 @@ def url(session, examples) -> Iterator[str]:
     page.launch(**settings, prevent_thread_lock=True, quiet=True)
     yield page.local_url
     page.close()
+
+
+@pytest.fixture(scope="session")
+def copied(tmp_path_factory) -> str:
+    """Another model that answers as the embedded one does."""
+    return copy_embedded(tmp_path_factory.mktemp("models") / "copied")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> str:
+    """Another model with another depth and another grid; what it says means nothing."""
+    return save_tiny(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def shelf(copied, tiny) -> Shelf:
+    """Three models on offer, and no other."""
+    return Shelf((EMBEDDED, copied, tiny), placement=Placement(device="cpu"))

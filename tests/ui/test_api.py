@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import httpx
 import pytest
+from gradio.utils import get_function_description
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from pruneviz.ui import build, launch_settings
+from pruneviz.ui.api import make_ask, make_compare, make_sweep
+from pruneviz.ui.docstrings import described
 from tests.ui.conftest import QUESTION, draw
 
 
@@ -196,3 +201,50 @@ def test_damaged_files(client, picture, tmp_path) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(AppError, match=words):
             client.predict(image=handle_file(tmp_path / name), question=QUESTION, api_name="/ask")
+
+
+@pytest.fixture(scope="module")
+def models_client(shelf, examples) -> Iterator[Client]:
+    page = build(shelf, examples)
+    page.launch(**launch_settings(), prevent_thread_lock=True, quiet=True)
+    yield Client(page.local_url, verbose=False)
+    page.close()
+
+
+def test_a_model_by_name(models_client, picture, tiny) -> None:
+    call = {"image": handle_file(picture), "question": QUESTION}
+    one = {"methods": ["random"]}
+    asked = models_client.predict(**call, model=tiny, api_name="/ask")
+    assert (asked["num_visual"], asked["parameters"]["num_layers"]) == (64, 4)
+    asked = models_client.predict(**call, api_name="/ask")
+    assert (asked["num_visual"], asked["parameters"]["num_layers"]) == (256, 10)
+    many = models_client.predict(**call, **one, model=tiny, api_name="/compare")
+    assert many["num_visual"] == 64
+    swept = models_client.predict(**call, **one, keep_ratios=[0.5], model=tiny, api_name="/sweep")
+    assert swept["num_visual"] == 64
+
+
+@pytest.mark.parametrize("name", ["/etc", "no-owner/no-model", "<b>", 7, {"a": 1}])
+def test_a_model_that_is_not_offered(models_client, picture, name) -> None:
+    call = {"image": handle_file(picture), "question": QUESTION}
+    with pytest.raises(AppError, match="not offered here"):
+        models_client.predict(**call, model=name, api_name="/ask")
+    assert models_client.predict(**call, api_name="/ask")["baseline"]["text"]
+
+
+def test_the_page_endpoints_stay_private(models_client) -> None:
+    info = models_client.view_api(return_format="dict", print_info=False)
+    assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods"}
+    assert not info["unnamed_endpoints"]
+
+
+def test_endpoints_are_described_for_people_and_tools(shelf) -> None:
+    for name, make in (("ask", make_ask), ("compare", make_compare), ("sweep", make_sweep)):
+        function = described(make(shelf), name)
+        assert function.__name__ == name
+        text, parameters, returned = get_function_description(function)
+        assert "Parameters" not in text
+        assert "---" not in text
+        assert all(parameters.values()), "each parameter has its line"
+        assert list(parameters)[-1] == "model"
+        assert len(returned) == 1

@@ -96,6 +96,7 @@ def test_unsupported_type_lists_the_supported_ones(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match="'llama' model") as error:
         load_model(str(tmp_path))
     assert "LlavaForConditionalGeneration" in str(error.value)
+    assert "LlamaForCausalLM" not in str(error.value), "it cannot be loaded by name"
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "martian"}))
     with pytest.raises((UnsupportedModelError, ModelLoadError)):
         load_model(str(tmp_path))
