@@ -13,6 +13,7 @@ from pruneviz.ui import exporting, links
 from pruneviz.ui.asking import Question, ask
 from pruneviz.ui.loading import Loader
 from pruneviz.ui.opening import Opening, merge
+from pruneviz.ui.running import busy, idle
 from pruneviz.ui.shown import Held, Shown
 from tests.ui.conftest import QUESTION
 
@@ -56,13 +57,15 @@ def test_a_link_restores_a_model_on_offer(shelf, examples, tiny) -> None:
     assert row[-1] is True
     found = list(page.answer(True, link))
     assert any(row[CHOSEN] == tiny for row in found)
-    assert found[-1][STATUS].count("of 64 patches") == 1
+    assert found[-2][STATUS].count("of 64 patches") == 1
+    assert found[0][-2:] == busy()
+    assert found[-1][-2:] == idle()
 
 
 def test_a_link_without_picture_restores_its_model(shelf, examples, tiny) -> None:
     found = list(loader(shelf, examples).answer(True, request(q=QUESTION, model=tiny)))
     assert any(row[CHOSEN] == tiny for row in found)
-    assert "without its picture" in found[-1][STATUS]
+    assert "without its picture" in found[-2][STATUS]
 
 
 @pytest.mark.parametrize("name", ["/etc", "no-owner/no-model", "<b>"])
