@@ -196,8 +196,12 @@ def choose(tried: Sequence[Tried]) -> list[Tried]:
 
     def add(pool: Iterable[Tried]) -> None:
         used = [one.asked.question.kind for one in chosen]
+        said = [one.asked.question.answer for one in chosen]
         fresh = [one for one in pool if one not in chosen]
-        fresh.sort(key=lambda one: used.count(one.asked.question.kind))
+        # Another wording of the same question comes last.
+        fresh.sort(
+            key=lambda one: (one.asked.question.answer in said, used.count(one.asked.question.kind))
+        )
         chosen.extend(fresh[:1])
 
     add(one for one in tried if one.best)
