@@ -1,4 +1,4 @@
-"""Take the README's screenshots from the running page: ``python docs/screenshots.py``.
+"""Take the README's screenshots from the running page: ``python -m docs.screenshots``.
 
 Needs Playwright (requirements-dev.txt) and a Chromium on the path.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,8 @@ logger = logging.getLogger(__name__)
 QUESTIONS, ATTEMPTS = 4, 12
 # The keep ratio at which notes compare methods with random.
 RATIO = 0.1
-SHOWN = ("transprune", "resprune", "fopru", "fastv")
+# Those that prune before the LLM come first: the patches they keep carry the answer alone.
+SHOWN = ("resprune", "fopru", "transprune", "fastv")
 
 
 @dataclass(frozen=True)
@@ -133,22 +135,26 @@ class Tried:
     keeps: frozenset[str]
 
     @property
-    def best(self) -> str | None:
-        """A method that keeps the answer where random loses it."""
-        good = [name for name in SHOWN if name in self.keeps]
-        return good[0] if good and "random" not in self.keeps else None
+    def best(self) -> list[str]:
+        """Methods that keep the answer where random loses it."""
+        return [] if "random" in self.keeps else [name for name in SHOWN if name in self.keeps]
 
     @property
-    def worst(self) -> str | None:
-        """A method that loses the answer where random keeps it."""
-        bad = [name for name in SHOWN if name not in self.keeps]
-        return bad[0] if bad and "random" in self.keeps else None
+    def worst(self) -> list[str]:
+        """Methods that lose the answer where random keeps it."""
+        return [name for name in SHOWN if name not in self.keeps] if "random" in self.keeps else []
 
-    def row(self) -> dict[str, Any]:
-        """Return what ``examples.json`` holds of it."""
+    def row(self, shown: Counter[str]) -> dict[str, Any]:
+        """Return what ``examples.json`` holds of it.
+
+        Of several methods that tell the same, the one `shown` least often so far is named, and
+        counted.
+        """
         question = self.asked.question
         row: dict[str, Any] = {"text": question.text, "answer": question.answer}
-        if method := self.best or self.worst:
+        if told := self.best or self.worst:
+            method = min(told, key=lambda name: shown[name])
+            shown[method] += 1
             verb = ("keeps", "loses") if self.best else ("loses", "keeps")
             title = METHODS[method].title
             percent = 100 * RATIO
@@ -190,7 +196,7 @@ def choose(tried: Sequence[Tried]) -> list[Tried]:
     Returns
     -------
     list of Tried
-        At most ``QUESTIONS``, of as many kinds as possible, each method shown as often.
+        At most ``QUESTIONS``, of as many kinds as possible.
     """
     chosen: list[Tried] = []
 
@@ -232,11 +238,12 @@ def make_examples(
     remember_tokenizer(model, processor.tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
+    shown: Counter[str] = Counter()
     for layout in LAYOUTS:
         chosen = choose(_try(model, processor, layout, kinds))
         file = f"{layout.name}.png"
         compose(build_scene(layout), layout.width, layout.height, 0)[0].save(folder / file)
-        rows.append({"image": file, "questions": [one.row() for one in chosen]})
+        rows.append({"image": file, "questions": [one.row(shown) for one in chosen]})
         notes = sum("note" in row for row in rows[-1]["questions"])
         logger.info("%s: %d questions, %d with a note", file, len(chosen), notes)
     text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"

@@ -92,8 +92,9 @@ def create() -> CompareTab:
 
 def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> None:
     """Connect the tab."""
+    # The canvas itself listens to the slider's moves; the rest it hears of here.
     gr.on(
-        [tab.budget.input, tab.budget.change, tab.kind.change],
+        [tab.budget.change, tab.kind.change],
         None,
         [tab.kind, tab.budget],
         None,

@@ -62,7 +62,7 @@ def _claims(knowledge: Knowledge | None) -> str:
     good = [TASTE_OF_KINDS[kind] for kind in knowledge.claims]
     text = f"Of new scenes it answers over 95 % of these questions rightly: {'; '.join(good)}."
     weak = [
-        f"{TASTE_OF_KINDS[kind]} ({100 * share:.0f} %)"
+        f"{TASTE_OF_KINDS[kind]} ({int(100 * share)} %)"
         for kind, share in knowledge.accuracy.items()
         if kind not in knowledge.claims
     ]

@@ -89,16 +89,21 @@ def summary(result: Sweep, runs: int) -> str:
     known = [(c.break_point.kept, c.title) for c in result.curves if c.break_point]
     if not known:
         return f"Done: {runs} runs."
-    kept, title = min(known)
+    kept = min(known)[0]
+    first = [title for count, title in known if count == kept]
+    listed = f"{', '.join(first[:-1])} and {first[-1]}" if len(first) > 1 else first[0]
+    gets, gives = ("get", "they give") if len(first) > 1 else ("gets", "it gives")
     return (
-        f"Done: {runs} runs. {title} gets by with the fewest patches: from {kept} of "
-        f"{result.num_visual} up it gives the baseline's answer."
+        f"Done: {runs} runs. {listed} {gets} by with the fewest patches: from {kept} of "
+        f"{result.num_visual} up {gives} the baseline's answer."
     )
 
 
 def plot(result: Sweep) -> dict[str, Any]:
     """What the plot draws."""
-    names = list(METHODS)
+    # Controls have marks of their own, so that new methods do not change theirs.
+    names = [name for name in METHODS if name not in methods.CONTROLS]
+    styles = {name: at for group in (names, methods.CONTROLS) for at, name in enumerate(group)}
     return {
         "total": result.num_visual,
         "baseline": None if result.baseline is None else result.baseline.text,
@@ -107,7 +112,7 @@ def plot(result: Sweep) -> dict[str, Any]:
             {
                 "name": curve.name,
                 "title": curve.title,
-                "style": names.index(curve.name),
+                "style": styles[curve.name],
                 "control": curve.name in methods.CONTROLS,
                 "points": [asdict(point) for point in curve.points],
                 "breakAt": curve.break_point.kept if curve.break_point else None,

@@ -69,10 +69,9 @@ def wire_asking(
     _wire_run(shelf, chosen, inputs, controls, results)
     _wire_method(controls)
     exporting.wire(results.export, examples, shelf.offered)
-    # Painting needs no server: the canvas listens for this event. `input` fires while the
-    # slider moves, `change` also when its number is typed or reset.
-    gr.on(
-        [controls.keep.input, controls.keep.change],
+    # Painting needs no server. The canvas itself listens to the slider's moves; of a number that
+    # is typed, reset or set by an example it hears here.
+    controls.keep.change(
         None,
         controls.keep,
         None,

@@ -1,6 +1,7 @@
 """Measurements beside the weights, the model card's tables, the choice of examples."""
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -78,12 +79,20 @@ def test_examples_show_the_best_the_worst_and_other_kinds() -> None:
     assert len(chosen) == QUESTIONS
     kinds = [one.asked.question.kind for one in chosen]
     assert len(set(kinds)) == QUESTIONS
-    note = chosen[0].row()
+    shown = Counter()
+    note = chosen[0].row(shown)
     assert note["method"] == "fastv"
     assert note["note"] == "At 10 % FastV keeps the answer, Random loses it."
-    assert chosen[1].row()["note"] == "At 10 % ResPrune loses the answer, Random keeps it."
-    assert "note" not in chosen[2].row()
+    assert chosen[1].row(shown)["note"] == "At 10 % ResPrune loses the answer, Random keeps it."
+    assert "note" not in chosen[2].row(shown)
+    assert shown == {"fastv": 1, "resprune": 1}
 
 
 def test_few_questions_are_all_shown() -> None:
     assert len(choose([_tried("what"), _tried("where")])) == 2
+
+
+def test_methods_that_tell_the_same_take_turns() -> None:
+    shown = Counter()
+    rows = [_tried("where", "fopru", "fastv", "transprune").row(shown) for _ in range(4)]
+    assert [row["method"] for row in rows] == ["fopru", "transprune", "fastv", "fopru"]

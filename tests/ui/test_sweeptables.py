@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from pruneviz.engine import Curve, Sweep
 from pruneviz.engine.breakpoint import BreakPoint
 from pruneviz.engine.curves import Point
+from pruneviz.ui.sweeping import summary
 from pruneviz.ui.sweeptables import how, tables_html
 
 
@@ -40,3 +43,17 @@ def test_the_search_in_words(found, words) -> None:
 def test_a_curve_without_a_search() -> None:
     html = tables_html(Sweep("?", 256, None, -0.1, (Curve("random", "Random"),)))
     assert "not searched" in html
+
+
+def test_the_summary_names_all_that_need_the_fewest() -> None:
+    def curve(title: str, kept: int | None) -> SimpleNamespace:
+        return SimpleNamespace(title=title, break_point=kept and SimpleNamespace(kept=kept))
+
+    def said(*curves: SimpleNamespace) -> str:
+        return summary(SimpleNamespace(curves=curves, num_visual=256), 9)
+
+    one = said(curve("FoPru", 9), curve("FastV", 8), curve("Random", None))
+    assert "FastV gets by with the fewest patches: from 8 of 256 up it gives" in one
+    tie = said(curve("FoPru", 8), curve("FastV", 8), curve("Random", 8))
+    assert "FoPru, FastV and Random get by with the fewest patches: from 8 of 256 up they" in tie
+    assert said(curve("Random", None)) == "Done: 9 runs."

@@ -109,6 +109,14 @@ function swatch(kind, text) {
   return item;
 }
 
+// A slider's moves, straight from the browser: through Gradio they come a frame later.
+function onSlide(id, move) {
+  document.addEventListener("input", (event) => {
+    const inside = event.target.closest && event.target.closest(`#${id}`);
+    if (inside && event.target.value !== "") move(Number(event.target.value));
+  }, true);
+}
+
 // Whether part of the shown picture was never seen by the model.
 function isCropped() {
   const [x0, y0, x1, y1] = view.window, [left, top, right, bottom] = view.seen;

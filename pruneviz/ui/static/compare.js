@@ -84,15 +84,22 @@ $(".pv-agreemap").addEventListener("pointerleave", () => {
 });
 let resting = 0;
 const REST = 450; // milliseconds without a move
-// The settings' own script sends this when they move; no server takes part.
-window.addEventListener("pruneviz:budget", (event) => {
-  const { kind, percent } = event.detail, whole = Math.round(Number(percent));
+let wanted = null; // the kind of budget that is chosen, if not the last run's
+// No server takes part.
+function budgetAt(kind, percent) {
+  const whole = Math.round(percent);
   if (!view.ready || !(whole >= 1 && whole <= 100)) return;
   const asRun = kind === view.kind && Math.abs(percent - view.percent) < 1e-6;
   view.preview = asRun ? null : { kind, percent: whole };
   paintAll();
   clearTimeout(resting);
   if (!asRun) resting = setTimeout(() => trigger("rest", {}), REST);
+}
+onSlide("pv-budget", (percent) => budgetAt(wanted ?? view.kind, percent));
+// Also when the number is typed or reset, and when the kind of budget changes.
+window.addEventListener("pruneviz:budget", (event) => {
+  wanted = event.detail.kind;
+  budgetAt(wanted, Number(event.detail.percent));
 });
 let queued = 0;
 new ResizeObserver(() => {

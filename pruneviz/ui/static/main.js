@@ -169,16 +169,19 @@ function rest() {
     trigger("rest", {});
   }, REST);
 }
-// The slider's own script sends this while it moves; no server takes part.
-window.addEventListener("pruneviz:keep", (event) => {
-  const ratio = Number(event.detail) / 100;
+// No server takes part.
+function keepAt(percent) {
+  const ratio = percent / 100;
   if (!view.ready || !(ratio > 0) || !view.stages.length) return;
   const count = Math.max(1, Math.floor(view.tokens * Math.min(1, ratio) + 1e-9));
   view.budget = count;
   settle();
   clearTimeout(resting);
   if (view.preview !== null || due) rest();
-});
+}
+onSlide("pv-keep", keepAt);
+// Also when the number is typed, reset or set with an example.
+window.addEventListener("pruneviz:keep", (event) => keepAt(Number(event.detail)));
 // An example was chosen; if that moves the slider too, one run answers both.
 window.addEventListener("pruneviz:example", () => {
   if (!root.offsetParent) return;

@@ -8,9 +8,12 @@ const MARKS = [
   "M0,-6L5.5,4.5H-5.5z", // triangle
   "M0,-6.5L5.5,0L0,6.5L-5.5,0z", // diamond
   "M0,6L5.5,-4.5H-5.5z", // triangle downwards
+  "M-3,-5.5h6L6,0L3,5.5h-6L-6,0z", // hexagon
+  "M-6,0L4.5,-5.5V5.5z", // triangle to the left
+];
+const CONTROL_MARKS = [
   "M-1.7,-5.5h3.4v3.8h3.8v3.4h-3.8v3.8h-3.4v-3.8h-3.8v-3.4h3.8z", // plus
   "M-5.5,-5.5L0,-2.4L5.5,-5.5L2.4,0L5.5,5.5L0,2.4L-5.5,5.5L-2.4,0z", // star of four
-  "M-3,-5.5h6L6,0L3,5.5h-6L-6,0z", // hexagon
 ];
 
 function svg(tag, attributes, text) {
@@ -23,8 +26,9 @@ function svg(tag, attributes, text) {
 const styleOf = (curve) => (curve.control ? "pv-cc" : `pv-c${curve.style % COLOURS}`);
 
 function mark(curve, x, y, kind, size = 1) {
+  const marks = curve.control ? CONTROL_MARKS : MARKS;
   return svg("path", {
-    d: MARKS[curve.style % MARKS.length], class: `pv-mark ${styleOf(curve)} ${kind || ""}`,
+    d: marks[curve.style % marks.length], class: `pv-mark ${styleOf(curve)} ${kind || ""}`,
     transform: `translate(${x.toFixed(1)},${y.toFixed(1)}) scale(${size})`,
   });
 }
