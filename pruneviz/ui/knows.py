@@ -9,11 +9,9 @@ from pruneviz.models.loading import EMBEDDED, LoadedModel
 from pruneviz.ui.costs import size
 from pruneviz.ui.texts import OTHER_KNOWS, TASTE_OF_KINDS, UNKNOWN_LIMITS
 
-LARGER = "For real pictures, start the app with --model and a LLaVA-1.5 model."
+LARGER = "For real pictures, start the app with --model and a larger one."
 LARGER_HERE = "For real pictures, choose another model below."
-LARGER_TYPED = (
-    "For real pictures, choose a LLaVA-1.5 model below, such as llava-hf/llava-1.5-7b-hf."
-)
+LARGER_TYPED = "For real pictures, choose a larger one below, such as llava-hf/llava-1.5-7b-hf."
 _BUILT_IN = (
     "The built-in model is tiny and was trained on nothing but composed scenes of about seventy "
     "drawn everyday things (animals, food, vehicles, instruments, plants, clothes, tools, toys) "

@@ -8,7 +8,7 @@ from typing import Literal
 
 ADVICE = (
     "It answers all the same, but means nothing by it. The model's box above says what it "
-    "knows; for real pictures, use a LLaVA-1.5 model."
+    "knows; for real pictures, use a larger model."
 )
 Kind = Literal["idle", "busy", "done", "stopped", "earlier", "error"]
 

@@ -62,7 +62,9 @@ VALUES_NOTE = (
 CHOOSE_MODEL = "Model"
 ANOTHER = "Another …"
 TYPED_LABEL = "Hub id or folder"
-TYPED_INFO = "A LLaVA-1.5 model on the hub, or a folder on the machine that runs this page."
+TYPED_INFO = (
+    "A LLaVA, LLaVA-NeXT or Qwen2.5-VL model on the hub, or a folder on this page's server."
+)
 USE_MODEL = "Use this model"
 NOT_TYPED = "Type a hub id or the path of a folder first."
 IN_USE = "This model is in use."
