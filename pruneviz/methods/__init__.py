@@ -11,6 +11,7 @@ from pruneviz.methods.pinned import Pinned
 from pruneviz.methods.pyramiddrop import PyramidDrop
 from pruneviz.methods.registry import get_method, list_methods
 from pruneviz.methods.resprune import ResPrune
+from pruneviz.methods.sparsevlm import SparseVLM
 from pruneviz.methods.transprune import TransPrune
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Random",
     "ResPrune",
     "Scores",
+    "SparseVLM",
     "Stage",
     "StageContext",
     "TransPrune",

@@ -35,8 +35,9 @@ class StageContext(Protocol):
     def attention(self, queries: str, own_layer: bool = False) -> torch.Tensor:
         """Mean attention of the queries to each token, heads averaged: float32 ``[n]``.
 
-        `queries` is ``"after_image"``, ``"last"`` or ``"question"`` (content words). Taken in
-        the decoder layer after the pruning layer or, with `own_layer`, inside it (the method
+        `queries` is ``"after_image"``, ``"last"``, ``"question"`` (content words) or
+        ``"raters"`` (text that matches the picture; the method must set `reads_raters`). Taken
+        in the decoder layer after the pruning layer or, with `own_layer`, inside it (the method
         must then set `reads_own_attention`). Raises :class:`NoQueryError` where no such query
         exists.
         """
@@ -138,6 +139,7 @@ class Method(ABC):
     positions: ClassVar[Positions] = "renumber"
     needs_vision: ClassVar[bool] = False
     reads_own_attention: ClassVar[bool] = False
+    reads_raters: ClassVar[bool] = False
     exact_prefix: ClassVar[bool] = True
     """True where a smaller budget keeps a prefix of the same ranking."""
     default_ratio: ClassVar[float] = 0.25

@@ -73,7 +73,7 @@ class Pinned(Method):
         values |= {"method": method, "keep": kept, "drop": dropped, "extra": int(extra)}
         touched = bool(kept or dropped or extra)
         values["title"] = f"{method.title} + pins" if touched else method.title
-        for flag in ("needs_vision", "reads_own_attention"):
+        for flag in ("needs_vision", "reads_own_attention", "reads_raters"):
             values[flag] = getattr(method, flag)
         for field_name, value in values.items():
             object.__setattr__(self, field_name, value)

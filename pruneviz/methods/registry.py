@@ -13,6 +13,7 @@ from pruneviz.methods.fastv import FastV
 from pruneviz.methods.fopru import FoPru
 from pruneviz.methods.pyramiddrop import PyramidDrop
 from pruneviz.methods.resprune import ResPrune
+from pruneviz.methods.sparsevlm import SparseVLM
 from pruneviz.methods.transprune import TransPrune
 
 METHODS: dict[str, type[Method]] = {
@@ -23,6 +24,7 @@ METHODS: dict[str, type[Method]] = {
         FoPru,
         FastV,
         PyramidDrop,
+        SparseVLM,
         DivPrune,
         CDPruner,
         Random,

@@ -157,6 +157,10 @@ class ScheduledMethod(Method):
                 f"Give keep_ratios, one per pruning layer: {self.title} publishes "
                 f"{len(self.published_ratios)} stages, not {stages}."
             )
+        return self._ratios_to(final, stages)
+
+    def _ratios_to(self, final: float, stages: int) -> tuple[float, ...]:
+        """Keep ratios of that many stages, the last one `final`, in the published shape."""
         lost = 1.0 - self.published_ratios[-1]
         weights = [(1.0 - ratio) / lost for ratio in self.published_ratios[-stages:]]
         return tuple(round(1.0 - (1.0 - final) * weight, 12) for weight in weights)

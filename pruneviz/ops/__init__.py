@@ -13,7 +13,13 @@ from pruneviz.ops.residual import (
     residual_greedy,
     text_relevance,
 )
-from pruneviz.ops.scores import fopru_significance, l1_normalise, larger_variance, top_indices
+from pruneviz.ops.scores import (
+    fopru_significance,
+    l1_normalise,
+    larger_variance,
+    text_raters,
+    top_indices,
+)
 from pruneviz.ops.transition import DIRECTIONS, token_transition, transition_terms
 
 __all__ = [
@@ -28,6 +34,7 @@ __all__ = [
     "pick_profile",
     "residual_greedy",
     "self_attention_means",
+    "text_raters",
     "text_relevance",
     "token_transition",
     "top_indices",

@@ -60,6 +60,31 @@ def larger_variance(received: torch.Tensor, emitted: torch.Tensor) -> torch.Tens
     return torch.where(wins, received, emitted)
 
 
+def text_raters(visual: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    """SparseVLM's choice of the text tokens that rate the patches.
+
+    Parameters
+    ----------
+    visual : torch.Tensor
+        Visual tokens in the LLM's input space, ``[n, hidden]``.
+    text : torch.Tensor
+        Text tokens there, ``[t, hidden]``.
+
+    Returns
+    -------
+    torch.Tensor
+        Bool ``[t]``: those whose share of the softmax over the text, averaged over the visual
+        tokens, is above the mean; all of them where none is.
+
+    Notes
+    -----
+    SparseVLM (arXiv 2410.04417), as its published code computes it.
+    """
+    share = (visual.float() @ text.float().T).softmax(-1).mean(0)
+    chosen = share > share.mean()
+    return chosen if bool(chosen.any()) else torch.ones_like(chosen)
+
+
 def fopru_significance(attention: torch.Tensor) -> torch.Tensor:
     """Token significance from an encoder layer's attention map (FoPru, arXiv 2411.14164).
 

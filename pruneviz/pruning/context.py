@@ -127,6 +127,10 @@ class RowContext:
             return self._sample.last
         if queries == "question":
             return self._content_columns()[0]
+        if queries == "raters":
+            if self._sample.raters is None:
+                raise PruningError("The method must set reads_raters to ask for raters.")
+            return self._sample.raters
         return self._sample.after_image
 
     def _content_columns(self) -> tuple[torch.Tensor, str]:

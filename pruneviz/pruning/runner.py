@@ -18,6 +18,7 @@ from pruneviz.pruning.chooser import Chooser
 from pruneviz.pruning.frames import Frame, leaders
 from pruneviz.pruning.inputs import DecoderInputs, expand_rows
 from pruneviz.pruning.observer import Observer
+from pruneviz.pruning.signals import raters
 from pruneviz.pruning.state import Prefill, Sample
 
 
@@ -159,6 +160,9 @@ class Runner:
             visual = visual & base.valid
         first = leaders(inputs.embeds, visual, base.valid, base.positions.movedim(-2, 0))
         samples = [Sample.of(row, visual[row], base.row_valid(row)) for row in range(inputs.batch)]
+        if self.method and self.method.reads_raters:
+            for sample in samples:
+                sample.raters = raters(sample, inputs.embeds[sample.row])
         vision, self._vision = self._given_vision or self._vision, None
         state = Prefill(inputs.length, base, visual, samples, first, ids, vision)
         self.state, self.chooser.seconds = state, 0.0

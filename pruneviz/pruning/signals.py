@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from pruneviz.methods.base import TransitionSpec
-from pruneviz.ops import attention_rows, transition_terms
+from pruneviz.ops import attention_rows, text_raters, transition_terms
+from pruneviz.pruning.state import Sample
 
 
 def transition(
@@ -69,6 +70,15 @@ def project_rows(
     return attention_rows(
         query.transpose(0, 1), key.transpose(0, 1), rows, cos, sin, scaling, key_mask
     )
+
+
+@torch.no_grad()
+def raters(sample: Sample, embeds: torch.Tensor) -> torch.Tensor:
+    """Columns of a sample's text raters, from its input embeddings ``[n, hidden]``."""
+    after = sample.after_image
+    if not len(after) or not len(sample.columns):
+        return after
+    return after[text_raters(embeds[sample.columns], embeds[after])]
 
 
 def relative_norm(output: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:

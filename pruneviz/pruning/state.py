@@ -42,6 +42,9 @@ class Sample:
         Int64 ``[1]``: column of the last prompt token.
     num_text : int
         Prompt tokens that are not visual, padding not counted.
+    raters : torch.Tensor or None
+        Int64: columns of the text after the image that matches the picture; None where no
+        method asked for it.
     """
 
     row: int
@@ -51,7 +54,7 @@ class Sample:
     last: torch.Tensor
     num_text: int
     stages: list[StageRecord] = field(default_factory=list)
-    content: torch.Tensor | None = None
+    raters: torch.Tensor | None = None
 
     @classmethod
     def of(cls, row: int, visual: torch.Tensor, valid: torch.Tensor | None) -> Sample:

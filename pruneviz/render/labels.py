@@ -32,6 +32,7 @@ COMPONENT_NOTES = {
     "residual": "energy left outside the span of the kept patches (ResPrune)",
     "significance": "attention received inside the vision encoder (FoPru)",
     "row": "mean significance of the patch's row (FoPru)",
+    "raters": "attention paid by the words that match the picture (SparseVLM)",
     "distance": "distance from the nearest patch picked before (DivPrune)",
     "novelty": "share of the patch that the kept patches do not explain (CDPruner)",
     "attention": "attention paid to the patch by the last prompt token (FastV, PyramidDrop)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pruneviz.methods import FastV, PyramidDrop, ResPrune, TransPrune
+from pruneviz.methods import FastV, PyramidDrop, ResPrune, SparseVLM, TransPrune
 
 ALIVE = ("i, j", "patches not dropped before")
 BUDGET = ("N, r", "number of patches, and the keep ratio set on the page")
@@ -148,6 +148,29 @@ FORMULAS: dict[str, Formula] = {
         f"{_slashed(PyramidDrop.published_ratios)} of the patches. Scaling to other keep ratios "
         "and depths is ours. The formula is the published code's; we do not know its number in "
         "the paper.",
+    ),
+    "sparsevlm": Formula(
+        (
+            (r"m_t = \frac{1}{N} ∑_i \frac{exp(v_i · e_t)}{∑_s exp(v_i · e_s)}", "match"),
+            (r"R = \{t : m_t > mean(m)\}", "the raters"),
+            (r"score_i = \frac{1}{|R|} ∑_{t ∈ R} a_{t, i}", "in layer p itself"),
+            (r"K_p = round(r_p N)", "largest scores kept after layer p"),
+        ),
+        (
+            ("v_i", "patch i as it enters the LLM"),
+            ("e_t", "embedding of text token t, one after the image"),
+            ("a", "attention in layer p, softmax over all tokens, mean over heads"),
+            ("p", "the layer after which patches are dropped"),
+            (
+                "r_p",
+                "keep ratio of the stage: between the published ones, interpolated by the last",
+            ),
+            ("N", BUDGET[1].split(",")[0]),
+        ),
+        f"Published: after layers {_slashed(SparseVLM.published_layers)} of 32 keep 300/200/110 of "
+        "576 patches, or three smaller budgets; interpolation between them is ours. Dropped "
+        "patches are not merged into new tokens here (recycling). The formulas are the published "
+        "code's first version; we do not know their numbers in the paper.",
     ),
     "divprune": Formula(
         (

@@ -11,6 +11,7 @@ from pruneviz import (
     PyramidDrop,
     Random,
     ResPrune,
+    SparseVLM,
     TransPrune,
     Uniform,
 )
@@ -33,6 +34,7 @@ METHODS: dict[str, Method] = {
     "transprune_ttv": TransPrune(prune_layers=(1, 4), keep_ratios=(0.7, 0.3), signal="ttv"),
     "transprune_iga": TransPrune(prune_layers=(1, 4), keep_ratios=(0.7, 0.3), signal="iga"),
     "pyramiddrop": PyramidDrop(prune_layers=(1, 3, 4), keep_ratios=(0.5, 0.25, 0.125)),
+    "sparsevlm": SparseVLM(prune_layers=(1, 3, 4), keep_ratios=(0.6, 0.4, 0.2)),
     "fastv": FastV(prune_layer=2, keep_ratio=0.4),
     "resprune": ResPrune(keep_ratio=0.3),
     "divprune": DivPrune(keep_ratio=0.3),

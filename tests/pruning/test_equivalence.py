@@ -29,6 +29,7 @@ NEW = 5
 KEEP_ALL = {
     "transprune": {"prune_layers": (2, 3, 5)},
     "pyramiddrop": {"prune_layers": (2, 3, 5)},
+    "sparsevlm": {"prune_layers": (2, 3, 5)},
     "fastv": {},
     "resprune": {},
     "divprune": {},

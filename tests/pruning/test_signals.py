@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from pruneviz import FastV, FoPru, PyramidDrop, ResPrune, TransPrune, observe, ops, prune
+from pruneviz import (
+    FastV,
+    FoPru,
+    PyramidDrop,
+    ResPrune,
+    SparseVLM,
+    TransPrune,
+    observe,
+    ops,
+    prune,
+)
 from tests.helpers import (
     BACKENDS,
     LAYERS,
@@ -86,6 +96,29 @@ def test_attention_methods_read_the_right_layer_and_row(kind: str) -> None:
             model(**case.inputs)
         wanted = attentions[layer][0].mean(0)[-1, image]
         np.testing.assert_allclose(run.trace.stages[0].scores, wanted.numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["llama_gqa", "llava_clip", "qwen25_vl"])
+def test_sparsevlm_is_rated_by_the_text_that_matches_the_picture(kind: str) -> None:
+    model, case = tiny(kind, "eager"), prompt(kind)
+    attentions = model(**case.inputs, output_attentions=True).attentions
+    image, text = slice(3, 3 + NUM_PATCHES), slice(3 + NUM_PATCHES, None)
+    # Word by word, from the definition.
+    match = [
+        sum(
+            float((case.embeds[0, i] @ case.embeds[0, text].T).softmax(-1)[t])
+            for i in range(image.start, image.stop)
+        )
+        for t in range(case.embeds.shape[1] - image.stop)
+    ]
+    raters = [image.stop + t for t, value in enumerate(match) if value > sum(match) / len(match)]
+    assert 0 < len(raters) < len(match)
+    method = SparseVLM(prune_layers=(2, 4), keep_ratios=(0.5, 0.25))
+    with prune(model, method, **case.prune_kwargs) as run:
+        model(**case.inputs)
+    wanted = attentions[1][0].mean(0)[raters][:, image].mean(0)
+    np.testing.assert_allclose(run.trace.stages[0].scores, wanted.numpy(), rtol=1e-3)
+    assert [len(stage.kept) for stage in run.trace.stages] == [18, 9]
 
 
 def test_alpha_and_signal_are_two_ways_to_say_one_thing() -> None:

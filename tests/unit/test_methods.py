@@ -14,6 +14,7 @@ from pruneviz import (
     PyramidDrop,
     Random,
     ResPrune,
+    SparseVLM,
     TransPrune,
     Uniform,
     get_method,
@@ -22,8 +23,8 @@ from pruneviz import (
 from pruneviz.methods import Method, Stage
 
 NAMES = ["transprune", "resprune", "fopru", "fastv", "pyramiddrop", "divprune", "cdpruner"]
-NAMES += ["random", "uniform"]
-SCHEDULED = ["transprune", "pyramiddrop"]
+NAMES += ["sparsevlm", "random", "uniform"]
+SCHEDULED = ["transprune", "pyramiddrop", "sparsevlm"]
 
 
 def test_published_defaults() -> None:
@@ -98,7 +99,7 @@ def test_keep_ratio_gives_the_floor_where_code_does_not_round(
     name: str, number: int, ratio: float
 ) -> None:
     method = get_method(name, keep_ratio=ratio, num_layers=32)
-    rule = round if name in ("fastv", "divprune") else int
+    rule = round if name in ("fastv", "divprune", "sparsevlm") else int
     assert method.count(method.stages()[-1], number) == rule(number * ratio)
     assert method.budget_ratio == pytest.approx(ratio)
 
@@ -280,3 +281,17 @@ def test_equal_members_of_a_chain_are_told_apart() -> None:
     """Two FastV at different layers, the second counted from what the first left."""
     chain = Chain([FastV(prune_layer=1), FastV(prune_layer=3)])
     assert [chain.count(stage, 100) for stage in chain.stages()] == [50, 25]
+
+
+@pytest.mark.parametrize(
+    "published", [(66, 30, 17), (238, 48, 26), (303, 110, 36), (300, 200, 110)]
+)
+def test_sparsevlm_keeps_the_published_counts(published: tuple[int, ...]) -> None:
+    """By ratio and by count, and between them something between."""
+    for settings in ({"keep_ratio": published[-1] / 576}, {"keep_tokens": published[-1]}):
+        method = get_method("sparsevlm", num_layers=32, **settings)
+        assert [stage.layer for stage in method.stages()] == [3, 7, 16]
+        assert tuple(method.count(stage, 576) for stage in method.stages()) == published
+    assert [SparseVLM().count(stage, 576) for stage in SparseVLM().stages()] == [300, 200, 110]
+    between = SparseVLM.at(73 / 576, num_layers=32)
+    assert [between.count(stage, 576) for stage in between.stages()] == [302, 155, 73]
