@@ -14,6 +14,8 @@ from pruneviz.models.anyres import Layout
 from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.vision import EncoderRecord, Handles, VisionRecord
 
+WATCHED = "get_image_features"
+
 
 class LlavaNextAdapter(LlavaAdapter):
     """``LlavaNextForConditionalGeneration`` (LLaVA-1.6).
@@ -115,18 +117,25 @@ class _Packing:
 
     def __init__(self, inner: Any) -> None:
         self._inner, self._sizes = inner, torch.empty(0, 2, dtype=torch.long)
+        self._before = vars(inner).get(WATCHED)
         original = inner.get_image_features
 
         def watched(pixel_values: Any, image_sizes: Any, *args: Any, **kwargs: Any) -> Any:
             self._sizes = torch.as_tensor(image_sizes).cpu()
             return original(pixel_values, image_sizes, *args, **kwargs)
 
-        inner.get_image_features = watched
+        self._own = watched
+        setattr(inner, WATCHED, watched)
 
     def layouts(self, model: Any) -> tuple[Layout, ...]:
         """Layout of each image that is being encoded."""
         return tuple(Layout.of(model, (width, height)) for height, width in self._sizes.tolist())
 
     def remove(self) -> None:
-        """Give the model its own method back."""
-        self._inner.__dict__.pop("get_image_features", None)
+        """Give the model back the method that it had before."""
+        if vars(self._inner).get(WATCHED) is not self._own:
+            return
+        if self._before is None:
+            delattr(self._inner, WATCHED)
+        else:
+            setattr(self._inner, WATCHED, self._before)

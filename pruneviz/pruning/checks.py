@@ -80,11 +80,16 @@ def check_prefill(cache: Any, mask: Any, positions: Any, multimodal: bool = Fals
     check_generate()
     if mask is not None and (not isinstance(mask, torch.Tensor) or mask.ndim != 2):
         raise PruningError("Pass a 2-D attention mask [batch, sequence]; others cannot be pruned.")
-    if positions is not None and positions.ndim != 2:
-        if not multimodal or positions.ndim != 3 or positions.shape[0] not in (3, 4):
-            raise PruningError("Only 2-D position_ids [batch, sequence] can be pruned.")
+    if multimodal and positions is not None:
+        if positions.ndim != 2 and (positions.ndim != 3 or positions.shape[0] not in (3, 4)):
+            raise PruningError(
+                "position_ids must be [batch, sequence], [3, batch, sequence] (time, height, "
+                "width) or [4, batch, sequence] (the text's before them)."
+            )
         # Of four channels the first counts the text; masks are made of that one alone.
-        positions = positions[0] if positions.shape[0] == 4 else None
+        positions = positions[0] if positions.ndim == 3 and len(positions) == 4 else None
+    elif positions is not None and positions.ndim != 2:
+        raise PruningError("Only 2-D position_ids [batch, sequence] can be pruned.")
     alone = mask is None and cache is None and positions is not None
     if alone and bool((positions.diff(dim=-1) != 1).any()):
         raise PruningError(

@@ -89,7 +89,7 @@ class DecoderInputs:
         base = state.base
         if not state.base_pruned:
             return None
-        changed = self.kwargs | {"position_ids": state.steps() - base.shift[..., None]}
+        changed = self.kwargs | {"position_ids": state.steps(base)}
         if base.valid is None and self.mask is None:
             return changed
         past = torch.ones_like(base.columns) if base.valid is None else base.valid.long()

@@ -285,7 +285,7 @@ class Runner:
 
     def _rotary_for(self, state: Prefill, frame: Frame, hidden: torch.Tensor, base: Any) -> Any:
         if not state.running:
-            return self.decoder.rotary(hidden, state.steps() - frame.shift[..., None])
+            return self.decoder.rotary(hidden, state.steps(frame))
         if frame.renumbered:
             return self.decoder.rotary(hidden, frame.positions)
         places = torch.searchsorted(state.base.columns.contiguous(), frame.columns)[..., None]

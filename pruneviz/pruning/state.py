@@ -132,11 +132,16 @@ class Prefill:
         self.frames = [(0, self.base)]
         self.base_pruned = True
 
-    def steps(self) -> torch.Tensor:
-        """Positions of the running decode step as the unpruned run counts them."""
-        if self.step_positions is None:
+    def steps(self, frame: Frame) -> torch.Tensor:
+        """Positions of the running decode step as a frame counts them."""
+        steps, shift = self.step_positions, frame.shift[..., None]
+        if steps is None:
             raise RuntimeError("No decode step is running.")
-        return self.step_positions
+        if steps.ndim == shift.ndim == 3:
+            # One of them may hold the text's positions before the three others.
+            channels = min(len(steps), len(shift))
+            steps, shift = steps[-channels:], shift[-channels:]
+        return steps - shift
 
     def is_cache(self, cache: Any) -> bool:
         """Whether this is the cache that the prefill filled."""

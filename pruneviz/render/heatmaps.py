@@ -61,7 +61,8 @@ def layer_sheet(trace: Trace, grid: PatchGrid, signal: str, scale: str = "linear
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     title = SIGNAL_TITLES.get(signal, signal)
-    draw.text((MARGIN, MARGIN), f"{title} per layer, {trace.method}", INK, _font(15))
+    shown = f", {grid.title} only" if grid.others else ""
+    draw.text((MARGIN, MARGIN), f"{title} per layer, {trace.method}{shown}", INK, _font(15))
     for number, layer in enumerate(unit, start=1):
         row, column = divmod(number - 1, columns)
         x = MARGIN + column * (tile[0] + GAP)

@@ -105,7 +105,8 @@ def layer_figure(
         for number, name in enumerate(names):
             runs = [("Baseline", baseline), (label or pruned.method, pruned)]
             _signal(figure, name, runs, grid, tiles, top + number * block)
-        write_lines(figure, [KEY], top + len(names) * block, SMALL, MUTED)
+        key = f"{KEY} {grid.left_out}".strip()
+        write_lines(figure, [key], top + len(names) * block, SMALL, MUTED)
     return figure
 
 

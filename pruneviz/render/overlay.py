@@ -32,7 +32,8 @@ def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int =
     -------
     PIL.Image.Image
         RGB, same size. Kept patches are unchanged but for a thin line where they meet dropped
-        ones; dropped patches are grey and faded; what the model never saw is hatched.
+        ones; dropped patches are grey and faded; what the model never saw is hatched. Where the
+        model sees the image more than once, a place is unchanged if any kept token shows it.
 
     Raises
     ------
@@ -45,8 +46,9 @@ def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int =
             f"{grid.image_size[0]} x {grid.image_size[1]}."
         )
     pixels = np.asarray(image.convert("RGB"))
-    kept = cell_states(grid, kept_tokens(trace, stage))
-    shown, seen = paint_cells(grid, kept)
+    kept = kept_tokens(trace, stage)
+    painted = [paint_cells(part, cell_states(part, kept)) for part in grid.parts]
+    shown, seen = (np.logical_or.reduce(masks) for masks in zip(*painted, strict=True))
     result = np.where(shown[..., None], pixels, faded(pixels))
     outside = ~seen
     result[outside] = _hatched(result, outside)

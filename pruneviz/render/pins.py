@@ -35,10 +35,10 @@ def draw_pins(image: Image.Image, grid: PatchGrid, trace: Trace) -> Image.Image:
         return image
     marked = image.convert("RGB")
     for token, kind in pins:
-        cell = int(grid.token_cell[token])
-        if cell < 0:
+        box = grid.token_box(token)
+        if box is None:
             continue
-        left, top, right, bottom = (float(v) for v in grid.boxes[cell])
+        left, top, right, bottom = box
         mark = pin_mark(kind, round(max(SMALLEST, SHARE * min(right - left, bottom - top))))
         corner = (
             round((left + right - mark.width) / 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,10 @@ from pruneviz import FoPru, TransPrune, load_model, ops, prune
 from pruneviz.cost import ModelShape, vision_flops
 from pruneviz.engine import Session, Settings
 from pruneviz.methods import Method
+from pruneviz.models import find_adapter
 from pruneviz.models.anyres import Layout
+from pruneviz.render import mask_overlay
+from pruneviz.trace import StageTrace
 from tests.helpers import IMAGE, close, prompt, tiny
 from tests.models.test_qwen import words
 
@@ -203,3 +207,40 @@ def test_encoder_flops_of_five_crops() -> None:
     one = ModelShape.of(config, 2, vision_tokens=577)
     five = ModelShape.of(config, 2, vision_tokens=5 * 577, crops=5)
     assert vision_flops(five) == 5 * vision_flops(one)
+
+
+def test_the_user_s_own_wrapper_comes_back_and_nesting_is_undone_in_order() -> None:
+    model, case = tiny(KIND), prompt(KIND)
+    original = model.model.get_image_features
+
+    def mine(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **kwargs)
+
+    model.model.get_image_features = mine
+    try:
+        with prune(model, FoPru(keep_ratio=0.5)) as run:
+            handle = find_adapter(model).watch_vision(model, lambda _: None)
+            handle.remove()
+            model(**case.inputs)
+            assert len(run.trace.kept) == 18
+        assert model.model.get_image_features is mine
+    finally:
+        del model.model.get_image_features
+
+
+def test_figures_show_the_tokens_of_the_whole_image_too() -> None:
+    size = (163, 55)
+    grid = Layout.of(tiny(KIND), size).grid(size)
+    (whole,) = grid.others
+    tokens = np.flatnonzero(whole.token_cell >= 0)
+    stage = StageTrace(
+        layer=0,
+        method="uniform",
+        alive=np.arange(grid.num_tokens),
+        kept=tokens,
+        scores=np.ones(grid.num_tokens, dtype=np.float32),
+    )
+    picture = Image.effect_noise(size, 90).convert("RGB")
+    trace = SimpleNamespace(stages=(stage,), num_visual=grid.num_tokens, pins=lambda _: ())
+    drawn = mask_overlay(picture, grid, trace)
+    assert drawn.tobytes() == picture.tobytes(), "every place is kept, and none unseen"

@@ -111,6 +111,39 @@ def test_decoding_by_hand_with_three_positions(
     assert close(torch.stack(got), wanted[length:])
 
 
+@pytest.mark.parametrize(("first", "later"), [(4, 3), (3, 4), (4, None), (None, 4), (None, 3)])
+@pytest.mark.parametrize("name", ["transprune", "resprune"])
+@pytest.mark.parametrize("positions", ["renumber", "keep"])
+def test_prompt_and_steps_may_give_positions_in_different_forms(
+    name: str, positions: str, first: int | None, later: int | None
+) -> None:
+    """With the text's own positions before the three others, without, or left to the model."""
+    model, case, method = tiny("qwen25_vl"), prompt("qwen25_vl"), methods_of("qwen25_vl")[name]
+    length = case.visual.shape[1]
+
+    def given(channels: int | None, three: torch.Tensor, text: torch.Tensor) -> dict[str, Any]:
+        if channels is None:
+            return {}
+        return {"position_ids": torch.cat([text, three]) if channels == 4 else three}
+
+    ids, got, three = torch.tensor([9, 33]), [], case.positions
+    with prune(model, method, positions=positions) as run:
+        inputs = {k: v for k, v in case.inputs.items() if k != "attention_mask"}
+        out = model(**inputs, **given(first, three, torch.arange(length)[None, None]))
+        for step, token in enumerate(ids):
+            three, text = three[..., -1:] + 1, torch.tensor([[[length + step]]])
+            out = model(
+                input_ids=token[None, None],
+                past_key_values=out.past_key_values,
+                **given(later, three, text),
+            )
+            got.append(out.logits[0, -1])
+    alive = alive_columns(case.visual[0], run.trace, LAYERS)
+    embeds = with_generated(model, case.embeds, ids)
+    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions)
+    assert close(torch.stack(got), wanted[length:])
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_published_positions_of_a_chain_are_followed_stage_by_stage(
