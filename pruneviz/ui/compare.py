@@ -14,8 +14,9 @@ from pruneviz.ui import methods, texts
 from pruneviz.ui.comparing import CompareScreen, Wanted, compare
 from pruneviz.ui.controls import run_buttons
 from pruneviz.ui.failures import on_model
+from pruneviz.ui.fields import Percent
 from pruneviz.ui.inputs import Inputs
-from pruneviz.ui.running import MODEL, scroll_script, steps, wire_stop
+from pruneviz.ui.running import MODEL, steps, wire_run, wire_stop
 from pruneviz.ui.status import status_html
 from pruneviz.ui.view import join_scripts, read_static
 
@@ -66,7 +67,7 @@ def create() -> CompareTab:
                 elem_classes="pv-chips",
             )
         with gr.Column(scale=4, min_width=300):
-            budget = gr.Slider(
+            budget = Percent(
                 1, 100, 25, step=1, label="Budget (%)", info=texts.BUDGET_HINT, elem_id="pv-budget"
             )
             auto = gr.Checkbox(
@@ -102,14 +103,9 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> N
         api_visibility="private",
         show_progress="hidden",
     )
-    tab.run.click(None, None, None, js=scroll_script("pv-compare-status"), api_visibility="private")
     values = [chosen, inputs.image, inputs.question, tab.methods, tab.budget, tab.kind]
-    shared: dict[str, Any] = {
-        "outputs": [tab.status, tab.view, tab.run, tab.stop],
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        **MODEL,
-    }
+    buttons = [tab.run, tab.stop]
+    outputs = [tab.status, tab.view, *buttons]
 
     def run(model: str, *now: Any) -> Iterator[list[Any]]:
         wanted = Wanted(*now)
@@ -123,9 +119,17 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> N
             # Gradio takes an empty generator for one that cleared everything.
             yield [gr.skip()] * 4
 
-    asked = tab.run.click(run, values, trigger_mode="once", **shared)
-    moved = tab.view.rest(rested, [tab.auto, *values], trigger_mode="always_last", **shared)
-    wire_stop(tab.stop, [asked, moved], tab.status, [tab.run, tab.stop], texts.COMPARE_STOPPED)
+    asked = wire_run([tab.run.click], run, values, outputs, tab.status, buttons)
+    moved = tab.view.rest(
+        rested,
+        [tab.auto, *values],
+        outputs,
+        trigger_mode="always_last",
+        show_progress="hidden",
+        api_visibility="private",
+        **MODEL,
+    )
+    wire_stop(tab.stop, [*asked, moved], tab.status, buttons, texts.COMPARE_STOPPED)
 
 
 def updates(screen: CompareScreen) -> list[Any]:

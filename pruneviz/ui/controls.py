@@ -11,6 +11,7 @@ from pruneviz.methods.fopru import STRATEGIES
 from pruneviz.methods.transprune import SIGNALS
 from pruneviz.ui import methods, texts
 from pruneviz.ui.examples import Tip
+from pruneviz.ui.fields import Percent
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def create(rerun: bool, tip: Tip | None = None) -> Controls:
             )
             about = gr.HTML(methods.describe(shown), elem_id="pv-about")
         with gr.Column(scale=4, min_width=300):
-            keep = gr.Slider(
+            keep = Percent(
                 1,
                 100,
                 tip.keep_percent if tip else 25,

@@ -9,6 +9,12 @@ from pruneviz.ui.answers import diff_html
 from pruneviz.ui.texts import FIDELITY_NOTES
 
 
+def nats(value: float, sign: str = "-") -> str:
+    """A log-probability: three decimals, of small ones two digits; `sign` ``"+"`` writes both."""
+    kind = ".3f" if abs(value) >= 0.01 or value == 0 else ".2g"
+    return format(value, sign + kind).replace("-", "\N{MINUS SIGN}")
+
+
 def fidelity_html(done: Comparison) -> str:
     """Four numbers with a line on each, and the token-level difference."""
     if done.fidelity is None:
@@ -26,9 +32,7 @@ def fidelity_html(done: Comparison) -> str:
         ("First-token KL", f"{found.first_token_kl:.3g}", FIDELITY_NOTES["kl"]),
         (
             "Log-probability",
-            f"{found.baseline_logprob:.3f} → {found.answer_logprob:.3f} ({drop:+.3f})".replace(
-                "-", "\N{MINUS SIGN}"
-            ),
+            f"{nats(found.baseline_logprob)} → {nats(found.answer_logprob)} ({nats(drop, '+')})",
             FIDELITY_NOTES["logprob"],
         ),
     ]

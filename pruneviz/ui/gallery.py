@@ -32,6 +32,7 @@ def gallery_value(examples: list[Example]) -> list[dict[str, Any]]:
     return [
         {
             "name": e.name,
+            "stem": e.image.stem,
             "thumb": _thumb(e),
             "questions": list(e.questions),
             "notes": [tip.note if (tip := e.tip(i)) else "" for i in range(len(e.questions))],

@@ -20,7 +20,8 @@ _BUILT_IN = (
 )
 _LIMITS = (
     "It does not know photographs, people, free text or general knowledge, and answers such "
-    "questions wrongly."
+    "questions wrongly; a warning names most photographs and unknown words, but not everything "
+    "it cannot know."
 )
 
 

@@ -9,6 +9,7 @@ from pruneviz.methods.controls import Uniform
 from pruneviz.render import panel
 from pruneviz.ui.answers import token_diff
 from pruneviz.ui.costs import count
+from pruneviz.ui.fidelity import nats
 
 
 def card(outcome: Outcome, num_visual: int) -> dict[str, Any]:
@@ -55,14 +56,9 @@ def facts(done: Comparison, num_visual: int) -> list[list[str]]:
         drop = found.answer_logprob - found.baseline_logprob
         rows += [
             ["First-token KL", f"{found.first_token_kl:.3g}"],
-            ["Log-probability", signed(f"{found.answer_logprob:.3f} ({drop:+.3f})")],
+            ["Log-probability", f"{nats(found.answer_logprob)} ({nats(drop, '+')})"],
         ]
     return rows
-
-
-def signed(text: str) -> str:
-    """Typographic minus signs instead of hyphens."""
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _share(part: float, whole: float) -> str:

@@ -12,14 +12,14 @@ from pruneviz.ui.status import status_html
 T = TypeVar("T")
 MODEL = {"concurrency_id": "model", "concurrency_limit": 1}
 """All events that run the model share one place in the queue."""
+WAITING = "Waiting for the model …"
 
 
-def scroll_script(status_id: str) -> str:
-    """On a phone, bring the status line into view: the results are below the settings."""
-    return (
-        f"() => {{ if (window.innerWidth <= 1000) document.getElementById('{status_id}')"
-        ".scrollIntoView({ block: 'start' }); }"
-    )
+SCROLL_SCRIPT = (
+    "() => { const row = [...document.querySelectorAll('.pv-actions')].find((e) => e.offsetParent);"
+    " if (row && window.innerWidth <= 1000) row.scrollIntoView({ block: 'start' }); }"
+)
+"""On a phone, bring Stop, the status line and the answers into view, below the settings."""
 
 
 def busy() -> list[Any]:
@@ -46,6 +46,33 @@ def steps(
     finally:
         screens.close()
     yield [*values(nothing), *idle()]
+
+
+def wire_run(
+    events: list[Any],
+    run: Callable[..., Iterator[list[Any]]],
+    inputs: list[Any],
+    outputs: list[Any],
+    status: gr.HTML,
+    buttons: list[gr.Button],
+    js: str | None = None,
+) -> list[Any]:
+    """Let each of the events run the model; returns what Stop has to cancel.
+
+    The model may be busy with somebody else: the page says at once that it waits, and can be
+    stopped while it does.
+    """
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+    def wait() -> list[Any]:
+        return [status_html(WAITING, "busy"), *busy()]
+
+    runs = []
+    for event in events:
+        event(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
+        begun = event(wait, None, [status, *buttons], queue=False, trigger_mode="once", **quiet)
+        runs.append(begun.then(run, inputs, outputs, js=js, **quiet, **MODEL))
+    return runs
 
 
 def wire_stop(

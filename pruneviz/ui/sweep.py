@@ -14,7 +14,7 @@ from pruneviz.ui import methods, texts
 from pruneviz.ui.controls import run_buttons
 from pruneviz.ui.failures import on_model
 from pruneviz.ui.inputs import Inputs
-from pruneviz.ui.running import MODEL, scroll_script, steps, wire_stop
+from pruneviz.ui.running import steps, wire_run, wire_stop
 from pruneviz.ui.status import status_html
 from pruneviz.ui.sweeping import DEFAULT_RATIOS, SweepScreen, SweepWanted, run_sweep
 from pruneviz.ui.view import join_scripts, read_static
@@ -76,24 +76,22 @@ def create() -> SweepTab:
 
 def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: SweepTab) -> None:
     """Connect the tab."""
-    tab.run.click(None, None, None, js=scroll_script("pv-sweep-status"), api_visibility="private")
 
     def run(model: str, *now: Any) -> Iterator[list[Any]]:
         wanted = SweepWanted(*now)
         screens = on_model(shelf, model, lambda session: run_sweep(session, wanted), SweepScreen)
         yield from steps(screens, updates, SweepScreen())
 
-    asked = gr.on(
+    buttons = [tab.run, tab.stop]
+    asked = wire_run(
         [tab.run.click, tab.ratios.submit],
         run,
         [chosen, inputs.image, inputs.question, tab.methods, tab.ratios],
-        [tab.status, tab.plot, tab.tables, tab.run, tab.stop],
-        trigger_mode="once",
-        show_progress="hidden",
-        api_visibility="private",
-        **MODEL,
+        [tab.status, tab.plot, tab.tables, *buttons],
+        tab.status,
+        buttons,
     )
-    wire_stop(tab.stop, [asked], tab.status, [tab.run, tab.stop], texts.SWEEP_STOPPED)
+    wire_stop(tab.stop, asked, tab.status, buttons, texts.SWEEP_STOPPED)
 
 
 def updates(screen: SweepScreen) -> list[Any]:

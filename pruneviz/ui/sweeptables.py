@@ -6,7 +6,7 @@ from html import escape
 
 from pruneviz.engine import Curve, Sweep
 from pruneviz.ui import texts
-from pruneviz.ui.panels import signed
+from pruneviz.ui.fidelity import nats
 
 
 def tables_html(result: Sweep) -> str:
@@ -43,7 +43,7 @@ def values_html(result: Sweep) -> str:
         for p in curve.points:
             ratio = f"{100 * p.keep_ratio:.3g} %" + (" *" if p.searched else "")
             answer = "= same" if p.exact_match else f"≠ {p.text or '(empty)'}"
-            logprob = signed(f"{p.answer_logprob:.3f}")
+            logprob = nats(p.answer_logprob)
             cells = (
                 str(p.kept),
                 f"{100 * p.layer_average / result.num_visual:.3g} %",

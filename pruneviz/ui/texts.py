@@ -81,14 +81,14 @@ NEW_SWEEP = "{} answers from now on. A plot below, if any, is from the model bef
 READING = "Reading the picture …"
 
 NOTHING_TO_EXPORT = "There is no result to export yet, or it is over an hour old. Ask first."
-LINK_COPIED = "Link copied: it brings back the example, question, model, method, settings and pins."
+LINK_COPIED = "Link copied: it brings back example, question, method, settings and pins."
 LINK_WITHOUT_PICTURE = (
     "Link copied, without your picture: it stays on this machine. Whoever opens the link finds "
     "question, method and settings, and has to add the picture; pins are left out with it."
 )
 COMMAND_COPIED = "Command copied: it repeats this result and writes all files to a folder."
 COMMAND_OWN_PICTURE = "Command copied. Run it where your picture lies, or put its path in."
-LINK_WITHOUT_MODEL = "The model is left out, too: it was named by hand and has to be again."
+LINK_WITHOUT_MODEL = "But not the model: that was named by hand and has to be again."
 LINK_OTHER_MODEL = (
     "This link was made with the model {}, which is not offered here. Press Ask to put its "
     "question to this page's own model."

@@ -17,11 +17,14 @@ from pruneviz.ui.failures import on_model
 from pruneviz.ui.inputs import Inputs
 from pruneviz.ui.pins import read_pins
 from pruneviz.ui.results import Results
-from pruneviz.ui.running import MODEL, scroll_script, steps, wire_stop
+from pruneviz.ui.running import MODEL, steps, wire_run, wire_stop
 from pruneviz.ui.shown import Held
 from pruneviz.ui.status import status_html
 
-PICTURE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:picture')); }"
+PICTURE_SCRIPT = (
+    "() => { window.dispatchEvent(new CustomEvent('pruneviz:picture', "
+    "{ detail: { changed: true } })); }"
+)
 EXAMPLE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:example')); }"
 KEEP_SCRIPT = (
     "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
@@ -99,18 +102,18 @@ def _wire_run(
     shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, controls: Controls, results: Results
 ) -> None:
     buttons = [controls.ask, controls.stop]
-    controls.ask.click(None, None, None, js=scroll_script("pv-status"), api_visibility="private")
     ask_again = _asker(shelf, list(controls.options))
-    shared: dict[str, Any] = {
-        "outputs": [*results.outputs(), *buttons],
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        **MODEL,
-    }
+    outputs = [*results.outputs(), *buttons]
     values = [controls.pins, chosen, *settings(inputs, controls)]
-    now = {"js": pin_script(0, len(values)), "trigger_mode": "once", **shared}
-    asked = controls.ask.click(ask_again, values, **now)
-    again = results.view.again(ask_again, values, **now)
+    asked = wire_run(
+        [controls.ask.click, results.view.again],
+        ask_again,
+        values,
+        outputs,
+        results.status,
+        buttons,
+        pin_script(0, len(values)),
+    )
 
     def rested(auto: bool, *now: Any) -> Iterator[list[Any]]:
         if auto:
@@ -122,11 +125,14 @@ def _wire_run(
     moved = results.view.rest(
         rested,
         [controls.auto, *values],
+        outputs,
         trigger_mode="always_last",
         js=pin_script(1, len(values) + 1),
-        **shared,
+        show_progress="hidden",
+        api_visibility="private",
+        **MODEL,
     )
-    wire_stop(controls.stop, [asked, again, moved], results.status, buttons, texts.STOPPED)
+    wire_stop(controls.stop, [*asked, moved], results.status, buttons, texts.STOPPED)
 
 
 def pin_script(place: int, count: int) -> str:

@@ -21,9 +21,13 @@ def finished(page: Page, words: str) -> None:
 def test_an_uploaded_picture_is_asked(open_page, picture) -> None:
     watched = open_page()
     page = watched.page
+    expect(page.locator(".pv-thumb[aria-pressed=true]")).to_have_count(1)
+    page.wait_for_timeout(4000)  # what the page itself sets after opening is no upload
     page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
     page.set_input_files("#pv-image input[type=file]", str(picture))
     expect(page.locator("#pv-image img")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".pv-thumb[aria-pressed=true]")).to_have_count(0)
+    expect(page.locator(".pv-question")).to_have_count(0)
     page.click("#pv-method label:has-text('ResPrune')")
     expect(page.locator("#pv-about")).to_contain_text("rebuild")
     watched.ask()
@@ -158,3 +162,40 @@ def test_everything_that_can_be_used_has_a_name(open_page) -> None:
         ".map((e) => e.outerHTML.slice(0, 120))"
     )
     assert nameless == []
+
+
+def test_a_run_that_waits_says_so_and_can_be_stopped(browser, url, session, open_page) -> None:
+    first, second = open_page(), open_page(390)
+    session.endless.set()
+    try:
+        first.ask()
+        expect(first.page.locator("#pv-baseline .pv-answer")).to_contain_text("word", timeout=SLOW)
+        second.page.click("#pv-ask")
+        expect(second.page.locator(".pv-status")).to_contain_text("Waiting for the model")
+        expect(second.page.locator("#pv-stop")).to_be_in_viewport()
+        second.page.click("#pv-stop")
+        expect(second.page.locator(".pv-status")).to_contain_text("Stopped")
+        expect(second.page.locator("#pv-ask")).to_be_enabled()
+        first.page.click("#pv-stop")
+        assert session.closed.wait(5.0)
+    finally:
+        session.endless.clear()
+    second.page.click("#pv-ask")
+    finished(second.page, "TransPrune kept 64 of 256")
+
+
+def test_bad_files_and_numbers_are_explained_in_the_status_line(open_page, tmp_path) -> None:
+    page = open_page().page
+    status = page.locator(".pv-status")
+    page.fill("#pv-keep input[type=number]", "150")
+    page.keyboard.press("Enter")
+    expect(status).to_contain_text("up to 1, not 1.5", timeout=SLOW)
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
+    page.set_input_files("#pv-image input[type=file]", str(broken))
+    page.fill("#pv-keep input[type=number]", "25")
+    page.click("#pv-ask")
+    expect(status).to_contain_text("not an image that can be read", timeout=SLOW)
+    expect(page.locator("#pv-ask")).to_be_enabled()
+    expect(page.locator(".toast-body")).to_have_count(0)

@@ -56,6 +56,7 @@ def test_stop_ends_a_run_that_a_link_began(page, url, endless) -> None:
 def test_a_link_s_run_gives_the_buttons_back(page, url) -> None:
     page.goto(url + LINK)
     finished(page, "Random kept 102 of 256")
+    expect(page.locator(".pv-thumb").nth(1)).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#pv-stop")).to_be_disabled()
     usable(page)
 

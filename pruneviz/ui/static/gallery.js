@@ -1,6 +1,10 @@
 // Thumbnails and the questions of the one chosen; a choice fires "pick".
 const box = element.querySelector(".pv-gallery");
-let chosen = 0;
+const linked = new URLSearchParams(location.search).get("example");
+const names = (props.value || []).map((example) => example.stem);
+let chosen = linked === null ? 0 : names.indexOf(linked);
+let sent = performance.now();
+const SETTLED = 4000; // milliseconds after which a change of the picture is the visitor's own
 
 function made(tag, className, text) {
   const node = document.createElement(tag);
@@ -10,6 +14,7 @@ function made(tag, className, text) {
 }
 
 function send(question) {
+  sent = performance.now();
   trigger("pick", { image: chosen, question });
 }
 
@@ -49,5 +54,11 @@ function draw() {
   box.replaceChildren(made("p", "pv-galleryhead", "Examples"), row, questions);
 }
 
+// A picture of the visitor's own is none of the examples.
+window.addEventListener("pruneviz:picture", (event) => {
+  if (!(event.detail && event.detail.changed) || performance.now() - sent < SETTLED) return;
+  chosen = -1;
+  draw();
+});
 draw();
 watch("value", draw);
