@@ -140,6 +140,8 @@ class Method(ABC):
     needs_vision: ClassVar[bool] = False
     reads_own_attention: ClassVar[bool] = False
     reads_raters: ClassVar[bool] = False
+    rounds: ClassVar[bool] = False
+    """Whether counts are rounded, as some published code does, instead of rounded down."""
     exact_prefix: ClassVar[bool] = True
     """True where a smaller budget keeps a prefix of the same ranking."""
     default_ratio: ClassVar[float] = 0.25
@@ -202,7 +204,12 @@ class Method(ABC):
         """
         if self.keep_tokens is not None:
             return check_count(self.keep_tokens, num_visual)
-        return check_count(int(num_visual * self.budget_ratio), num_visual, self.budget_ratio)
+        return self.share_of(num_visual, self.budget_ratio)
+
+    def share_of(self, num_visual: int, ratio: float) -> int:
+        """How many tokens a keep ratio means, checked."""
+        whole = round if self.rounds else int
+        return check_count(whole(num_visual * ratio), num_visual, ratio)
 
     def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
         """Places (ascending, int64 ``[keep]``) among the alive tokens, and the scores."""

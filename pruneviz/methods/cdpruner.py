@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from pruneviz.methods.base import Scores, Stage, StageContext
 from pruneviz.methods.before_llm import BeforeLLM
-from pruneviz.ops import pick_profile, text_relevance
+from pruneviz.ops import dpp_profile, text_relevance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +46,9 @@ class CDPruner(BeforeLLM):
         features = context.visual_features()
         text, source = context.text_features()
         relevance = text_relevance(features, text, "minmax")
-        unit = torch.nn.functional.normalize(features.double(), dim=-1)
-        weight = relevance.double().square()
-        order, gain, residual = pick_profile(unit, weight, keep)
-        total = (weight * residual).float().index_copy(0, order, gain.float())
+        order, gain, residual = dpp_profile(features, relevance, keep)
+        could = relevance.to(residual.dtype).square() * residual
+        total = could.float().index_copy(0, order, gain.float())
         components = {"relevance": relevance, "novelty": residual.float()}
         notes = (source, "Relevance in the LLM's input space, not by CLIP's text tower.")
         return Scores(total, components, order.sort().values, notes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pruneviz.methods.base import Scores, Stage, StageContext, check_count
+from pruneviz.methods.base import Scores, Stage, StageContext
 from pruneviz.methods.before_llm import BeforeLLM
 from pruneviz.ops import diversity_profile
 
@@ -36,13 +36,8 @@ class DivPrune(BeforeLLM):
         "Before the LLM, keeps the patches that differ most from each other, whatever is asked."
     )
     paper: ClassVar[str] = "https://arxiv.org/abs/2503.02175"
+    rounds: ClassVar[bool] = True
     default_ratio: ClassVar[float] = 0.098
-
-    def count(self, stage: Stage, num_visual: int) -> int:
-        """``round(N * ratio)`` as in the published code."""
-        if self.keep_tokens is not None:
-            return super().count(stage, num_visual)
-        return check_count(round(num_visual * self.budget_ratio), num_visual, self.budget_ratio)
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Distances from the picks."""

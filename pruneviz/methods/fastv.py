@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from pruneviz.methods.base import Method, Positions, Scores, Stage, StageContext, check_count
+from pruneviz.methods.base import Method, Positions, Scores, Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class FastV(Method):
     paper: ClassVar[str] = "https://arxiv.org/abs/2403.06764"
     positions: ClassVar[Positions] = "keep"
     reads_own_attention: ClassVar[bool] = True
+    rounds: ClassVar[bool] = True
     default_ratio: ClassVar[float] = 0.5
 
     prune_layer: int = 2
@@ -56,12 +57,6 @@ class FastV(Method):
     def stages(self) -> tuple[Stage, ...]:
         """After `prune_layer`."""
         return (Stage(self.prune_layer),)
-
-    def count(self, stage: Stage, num_visual: int) -> int:
-        """``round(N * ratio)`` as in the published code."""
-        if self.keep_tokens is not None:
-            return super().count(stage, num_visual)
-        return check_count(round(num_visual * self.budget_ratio), num_visual, self.budget_ratio)
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention of the last prompt token inside layer `prune_layer`."""

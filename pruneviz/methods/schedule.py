@@ -109,8 +109,7 @@ class ScheduledMethod(Method):
     def count(self, stage: Stage, num_visual: int) -> int:
         """Visual tokens left after a stage: ``int(N * ratio)`` of the original number."""
         if self.keep_tokens is None:
-            ratio = self.ratios[stage.index]
-            return check_count(int(num_visual * ratio), num_visual, ratio)
+            return self.share_of(num_visual, self.ratios[stage.index])
         final = check_count(self.keep_tokens, num_visual)
         weight = self._weights()[stage.index]
         return final if weight == 1.0 else int(num_visual - weight * (num_visual - final) + 1e-9)

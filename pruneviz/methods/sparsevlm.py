@@ -46,6 +46,7 @@ class SparseVLM(ScheduledMethod):
     paper: ClassVar[str] = "https://arxiv.org/abs/2410.04417"
     published_layers: ClassVar[tuple[int, ...]] = (3, 7, 16)
     published_ratios: ClassVar[tuple[float, ...]] = tuple(n / _OF for n in PUBLISHED[-1])
+    rounds: ClassVar[bool] = True
     reads_own_attention: ClassVar[bool] = True
     reads_raters: ClassVar[bool] = True
 
@@ -57,10 +58,9 @@ class SparseVLM(ScheduledMethod):
     def count(self, stage: Stage, num_visual: int) -> int:
         """Visual tokens left after a stage."""
         if self.keep_tokens is None:
-            ratio = self.ratios[stage.index]
-            return check_count(round(num_visual * ratio), num_visual, ratio)
+            return super().count(stage, num_visual)
         final = check_count(self.keep_tokens, num_visual)
-        ratios = _interpolated(final / num_visual)[-len(self.layers) :]
+        ratios = self._ratios_to(final / num_visual, len(self.layers))
         return max(final, round(num_visual * ratios[stage.index]))
 
     def _ratios_to(self, final: float, stages: int) -> tuple[float, ...]:

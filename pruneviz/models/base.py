@@ -65,3 +65,39 @@ class Adapter(ABC):
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """Where the visual tokens of an image of this size lie."""
         raise UnsupportedModelError(f"{type(model).__name__} takes no image.")
+
+
+class VisionLanguageAdapter(Adapter):
+    """A family whose inner model holds an encoder and ``language_model``."""
+
+    def decoder(self, model: Any) -> Decoder:
+        """The language model."""
+        return Decoder.of(model.model.language_model, type(model).__name__)
+
+    def entry(self, model: Any) -> Any:
+        """The inner model, which sees ids and pixels together."""
+        return model.model
+
+    @abstractmethod
+    def features(self, model: Any, inputs: Any) -> Any:
+        """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""
+
+    @torch.no_grad()
+    def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
+        """Run encoder and projector once and put their rows into the prompt's embeddings."""
+        ids = inputs["input_ids"]
+        embeds = model.get_input_embeddings()(ids)
+        rows = torch.cat(list(self.features(model, inputs)), dim=0).to(embeds.device, embeds.dtype)
+        mask = self.visual_mask(model, ids)
+        embeds = embeds.masked_scatter(mask.unsqueeze(-1), rows)
+        return {"inputs_embeds": embeds, "attention_mask": inputs["attention_mask"]}
+
+    @staticmethod
+    def asked(processor: Any, question: str) -> str:
+        """A question about one image, in the words of the processor's chat template."""
+        content = [{"type": "image"}, {"type": "text", "text": question}]
+        return str(
+            processor.apply_chat_template(
+                [{"role": "user", "content": content}], add_generation_prompt=True
+            )
+        )

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import torch
 from PIL import Image
 from transformers import LlavaForConditionalGeneration
 
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.base import Adapter
-from pruneviz.models.decoder import Decoder
+from pruneviz.models.base import VisionLanguageAdapter
 from pruneviz.models.vision import EncoderRecord, Handles, penultimate_attention, watch
 
 PROMPT = "USER: {image}\n{question} ASSISTANT:"
 
 
-class LlavaAdapter(Adapter):
+class LlavaAdapter(VisionLanguageAdapter):
     """``LlavaForConditionalGeneration`` with any vision tower, with CLS or without."""
 
     family: ClassVar[str] = "LLaVA-1.5 (LlavaForConditionalGeneration)"
@@ -28,14 +26,6 @@ class LlavaAdapter(Adapter):
     def matches(cls, model: Any) -> bool:
         """Whether it is a LLaVA-1.5 model."""
         return isinstance(model, LlavaForConditionalGeneration)
-
-    def decoder(self, model: Any) -> Decoder:
-        """The language model."""
-        return Decoder.of(model.model.language_model, type(model).__name__)
-
-    def entry(self, model: Any) -> Any:
-        """``LlavaModel``, which sees ids and pixels together."""
-        return model.model
 
     def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
         """Watch the tower's penultimate layer."""
@@ -66,24 +56,10 @@ class LlavaAdapter(Adapter):
         inputs = processor(images=image, text=text, return_tensors="pt")
         return inputs.to(model.device, dtype=model.dtype)
 
-    @staticmethod
-    def _prompt(processor: Any, question: str, token: str) -> str:
+    def _prompt(self, processor: Any, question: str, token: str) -> str:
         if not getattr(processor, "chat_template", None):
             return PROMPT.format(image=token, question=question)
-        content = [{"type": "image"}, {"type": "text", "text": question}]
-        return processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )
-
-    @torch.no_grad()
-    def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
-        """Run tower and projector once and put their rows into the prompt's embeddings."""
-        ids = inputs["input_ids"]
-        embeds = model.get_input_embeddings()(ids)
-        rows = torch.cat(list(self.features(model, inputs)), dim=0).to(embeds.device, embeds.dtype)
-        mask = self.visual_mask(model, ids)
-        embeds = embeds.masked_scatter(mask.unsqueeze(-1), rows)
-        return {"inputs_embeds": embeds, "attention_mask": inputs["attention_mask"]}
+        return self.asked(processor, question)
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""

@@ -11,15 +11,14 @@ from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLForCondition
 
 from pruneviz.errors import InputError, PruningError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.base import Adapter
-from pruneviz.models.decoder import Decoder
+from pruneviz.models.base import VisionLanguageAdapter
 from pruneviz.models.qwen_vision import watch_qwen
 from pruneviz.models.vision import EncoderRecord
 
 RESERVED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
 
 
-class QwenVLAdapter(Adapter):
+class QwenVLAdapter(VisionLanguageAdapter):
     """``Qwen2_5_VLForConditionalGeneration`` and ``Qwen2VLForConditionalGeneration``.
 
     Notes
@@ -38,14 +37,6 @@ class QwenVLAdapter(Adapter):
         return isinstance(
             model, (Qwen2_5_VLForConditionalGeneration, Qwen2VLForConditionalGeneration)
         )
-
-    def decoder(self, model: Any) -> Decoder:
-        """The language model."""
-        return Decoder.of(model.model.language_model, type(model).__name__)
-
-    def entry(self, model: Any) -> Any:
-        """The module that sees ids and pixels together."""
-        return model.model
 
     def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
         """True at image tokens.
@@ -70,39 +61,30 @@ class QwenVLAdapter(Adapter):
         used = next((token for token in RESERVED if token in question), None)
         if used:
             raise InputError(f"Leave the placeholder {used!r} out of the question.")
-        content = [{"type": "image"}, {"type": "text", "text": question}]
-        text = processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )
+        text = self.asked(processor, question)
         try:
             inputs = processor(images=image, text=[text], return_tensors="pt")
         except ValueError as error:
             raise InputError(f"The image cannot be used with this model: {error}") from error
         return inputs.to(model.device, dtype=model.dtype)
 
-    @torch.no_grad()
-    def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
-        """Run the encoder once; the prompt's embeddings, and its positions ``[3, 1, n]``."""
-        ids = inputs["input_ids"]
-        embeds = model.get_input_embeddings()(ids)
-        features = model.model.get_image_features(
+    def features(self, model: Any, inputs: Any) -> Any:
+        """Merged tokens of every image, a sequence of ``[tokens, hidden]``."""
+        return model.model.get_image_features(
             pixel_values=inputs["pixel_values"],
             image_grid_thw=inputs["image_grid_thw"],
             return_dict=True,
         ).pooler_output
-        rows = torch.cat(list(features), dim=0).to(embeds.device, embeds.dtype)
-        mask = self.visual_mask(model, ids)
+
+    def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
+        """Also the prompt's positions, ``[3, 1, n]``, which depend on the image's shape."""
         positions, _ = model.model.get_rope_index(
-            input_ids=ids,
+            input_ids=inputs["input_ids"],
             mm_token_type_ids=inputs["mm_token_type_ids"],
             image_grid_thw=inputs["image_grid_thw"],
             attention_mask=inputs["attention_mask"],
         )
-        return {
-            "inputs_embeds": embeds.masked_scatter(mask.unsqueeze(-1), rows),
-            "attention_mask": inputs["attention_mask"],
-            "position_ids": positions,
-        }
+        return {**super().embed(model, inputs), "position_ids": positions}
 
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """The grid that the processor itself makes of an image of this size."""

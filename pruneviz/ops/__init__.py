@@ -8,6 +8,7 @@ from pruneviz.ops.attention import attention_rows, self_attention_means
 from pruneviz.ops.residual import (
     conditional_dpp,
     diversity_profile,
+    dpp_profile,
     max_min_diversity,
     pick_profile,
     residual_greedy,
@@ -27,6 +28,7 @@ __all__ = [
     "attention_rows",
     "conditional_dpp",
     "diversity_profile",
+    "dpp_profile",
     "fopru_significance",
     "l1_normalise",
     "larger_variance",

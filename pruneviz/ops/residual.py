@@ -109,6 +109,28 @@ def residual_greedy(features: torch.Tensor, weight: torch.Tensor, k: int) -> tor
     return pick_profile(features, weight, k)[0]
 
 
+def dpp_profile(
+    features: torch.Tensor, relevance: torch.Tensor, k: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Greedy MAP of a DPP conditioned on relevance, with what decided it.
+
+    Parameters
+    ----------
+    features, relevance, k
+        See :func:`conditional_dpp`.
+
+    Returns
+    -------
+    order, gain, residual : torch.Tensor
+        As of :func:`pick_profile` on unit rows with ``weight = relevance ** 2``.
+    """
+    _check(features, k)
+    unit = torch.nn.functional.normalize(_double(features), dim=-1)
+    order, gain, residual = pick_profile(unit, _double(relevance).square(), k)
+    device = features.device
+    return order.to(device), gain.to(device), residual.to(device)
+
+
 def conditional_dpp(features: torch.Tensor, relevance: torch.Tensor, k: int) -> torch.Tensor:
     """CDPruner's pick order: greedy MAP of a DPP conditioned on relevance.
 
@@ -131,9 +153,7 @@ def conditional_dpp(features: torch.Tensor, relevance: torch.Tensor, k: int) -> 
     CDPruner (NeurIPS 2025): kernel ``rel_i * cos_ij * rel_j``. The same selection as
     :func:`residual_greedy` on unit rows with ``weight = relevance ** 2``.
     """
-    _check(features, k)
-    unit = torch.nn.functional.normalize(_double(features), dim=-1)
-    return residual_greedy(unit, _double(relevance).square(), k).to(features.device)
+    return dpp_profile(features, relevance, k)[0]
 
 
 def diversity_profile(
@@ -168,14 +188,11 @@ def diversity_profile(
         return order, distance, rest
     # With a single token there is no other: its infinite distance still makes it the pick.
     pick = apart.clone().fill_diagonal_(torch.inf).amin(0).argmax().reshape(1)
-    open_rest = rest.clone()
     for step in range(k):
         order[step : step + 1] = pick
         distance[step : step + 1] = rest.index_select(0, pick)
-        column = apart.index_select(1, pick).squeeze(1)
-        rest = torch.minimum(rest, column)
-        open_rest = torch.minimum(open_rest, column).index_fill(0, pick, -torch.inf)
-        pick = open_rest.argmax().reshape(1)
+        rest = torch.minimum(rest, apart.index_select(1, pick).squeeze(1))
+        pick = rest.index_fill(0, order[: step + 1], -torch.inf).argmax().reshape(1)
     return order, distance, rest
 
 

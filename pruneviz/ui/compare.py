@@ -10,13 +10,13 @@ from typing import Any
 import gradio as gr
 
 from pruneviz.engine import Shelf
-from pruneviz.ui import methods, texts
+from pruneviz.ui import texts
 from pruneviz.ui.comparing import CompareScreen, Wanted, compare
-from pruneviz.ui.controls import run_buttons
+from pruneviz.ui.controls import methods_box, rerun_tick, run_buttons
 from pruneviz.ui.failures import on_model
 from pruneviz.ui.fields import Percent
 from pruneviz.ui.inputs import Inputs
-from pruneviz.ui.running import MODEL, steps, wire_run, wire_stop
+from pruneviz.ui.running import filled, steps, wire_rest, wire_run, wire_stop
 from pruneviz.ui.status import status_html
 from pruneviz.ui.view import join_scripts, read_static
 
@@ -50,14 +50,7 @@ def create() -> CompareTab:
     """Create the tab's components."""
     with gr.Row(elem_classes="pv-controls"):
         with gr.Column(scale=6, min_width=300):
-            chosen = gr.CheckboxGroup(
-                methods.choices(),
-                value=list(methods.COMPARED),
-                label="Methods",
-                info=texts.METHODS_INFO,
-                elem_id="pv-compare-methods",
-                elem_classes="pv-chips",
-            )
+            chosen = methods_box("compare")
             kind = gr.Radio(
                 texts.BUDGET_KINDS,
                 value="final",
@@ -70,13 +63,7 @@ def create() -> CompareTab:
             budget = Percent(
                 1, 100, 25, step=1, label="Budget (%)", info=texts.BUDGET_HINT, elem_id="pv-budget"
             )
-            auto = gr.Checkbox(
-                False,
-                label=texts.RERUN,
-                show_label=False,
-                elem_id="pv-compare-auto",
-                elem_classes="pv-tick",
-            )
+            auto = rerun_tick(False, "compare-auto")
             run, stop = run_buttons("Compare", "compare", "compare-stop")
     status = gr.HTML(
         status_html(texts.COMPARE_READY), elem_id="pv-compare-status", apply_default_css=False
@@ -112,26 +99,11 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> N
         screens = on_model(shelf, model, lambda session: compare(session, wanted), CompareScreen)
         yield from steps(screens, updates, CompareScreen())
 
-    def rested(auto: bool, *now: Any) -> Iterator[list[Any]]:
-        if auto:
-            yield from run(*now)
-        else:
-            # Gradio takes an empty generator for one that cleared everything.
-            yield [gr.skip()] * 4
-
     asked = wire_run([tab.run.click], run, values, outputs, tab.status, buttons)
-    moved = tab.view.rest(
-        rested,
-        [tab.auto, *values],
-        outputs,
-        trigger_mode="always_last",
-        show_progress="hidden",
-        api_visibility="private",
-        **MODEL,
-    )
+    moved = wire_rest(tab.view.rest, tab.auto, run, values, outputs)
     wire_stop(tab.stop, [*asked, moved], tab.status, buttons, texts.COMPARE_STOPPED)
 
 
 def updates(screen: CompareScreen) -> list[Any]:
     """Values for the status line and the canvas."""
-    return [gr.skip() if value is None else value for value in (screen.status, screen.view)]
+    return filled(screen.status, screen.view)

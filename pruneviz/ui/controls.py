@@ -57,13 +57,7 @@ def create(rerun: bool, tip: Tip | None = None) -> Controls:
                 info=texts.KEEP_INFO,
                 elem_id="pv-keep",
             )
-            auto = gr.Checkbox(
-                rerun,
-                label=texts.RERUN,
-                show_label=False,
-                elem_id="pv-auto",
-                elem_classes="pv-tick",
-            )
+            auto = rerun_tick(rerun, "auto")
             ask, stop = run_buttons("Ask", "ask", "stop")
     with gr.Accordion("More settings", open=False):
         options = _options(shown)
@@ -71,6 +65,29 @@ def create(rerun: bool, tip: Tip | None = None) -> Controls:
     # The canvas keeps the pins; a script puts them in whenever something is asked.
     pins = gr.Textbox(visible=False)
     return Controls(method, about, keep, ask, stop, options, length, auto, pins)
+
+
+def rerun_tick(ticked: bool, name: str) -> gr.Checkbox:
+    """Whether a tab runs again by itself when its slider rests."""
+    return gr.Checkbox(
+        ticked,
+        label=texts.RERUN,
+        show_label=False,
+        elem_id=f"pv-{name}",
+        elem_classes="pv-tick",
+    )
+
+
+def methods_box(name: str) -> gr.CheckboxGroup:
+    """The methods that a tab runs."""
+    return gr.CheckboxGroup(
+        methods.choices(),
+        value=list(methods.COMPARED),
+        label="Methods",
+        info=texts.METHODS_INFO,
+        elem_id=f"pv-{name}-methods",
+        elem_classes="pv-chips",
+    )
 
 
 def run_buttons(label: str, run_id: str, stop_id: str) -> tuple[gr.Button, gr.Button]:

@@ -96,7 +96,8 @@ def nested(method: Method) -> bool:
     Not so for whole rows, nor where a method counts in its own way.
     """
     whole_rows = getattr(method, "strategy", "rank") == "row"
-    return method.exact_prefix and type(method).count is Method.count and not whole_rows
+    own_counts = method.rounds or type(method).count is not Method.count
+    return method.exact_prefix and not own_counts and not whole_rows
 
 
 def catalogue() -> list[dict[str, Any]]:

@@ -75,6 +75,40 @@ def wire_run(
     return runs
 
 
+def wire_rest(
+    event: Any,
+    auto: gr.Checkbox,
+    run: Callable[..., Iterator[list[Any]]],
+    inputs: list[Any],
+    outputs: list[Any],
+    js: str | None = None,
+) -> Any:
+    """Let the canvas run the model when its slider rests, if that is ticked."""
+
+    def rested(wanted: bool, *now: Any) -> Iterator[list[Any]]:
+        if wanted:
+            yield from run(*now)
+        else:
+            # Gradio takes an empty generator for one that cleared everything.
+            yield [gr.skip()] * len(outputs)
+
+    return event(
+        rested,
+        [auto, *inputs],
+        outputs,
+        trigger_mode="always_last",
+        js=js,
+        show_progress="hidden",
+        api_visibility="private",
+        **MODEL,
+    )
+
+
+def filled(*values: Any) -> list[Any]:
+    """Values for outputs; what is None is left alone."""
+    return [gr.skip() if value is None else value for value in values]
+
+
 def wire_stop(
     stop: gr.Button, events: list[Any], status: gr.HTML, buttons: list[gr.Button], text: str
 ) -> None:

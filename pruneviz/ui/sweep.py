@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 
 from pruneviz.engine import Shelf
-from pruneviz.ui import methods, texts
-from pruneviz.ui.controls import run_buttons
+from pruneviz.ui import texts
+from pruneviz.ui.controls import methods_box, run_buttons
 from pruneviz.ui.failures import on_model
 from pruneviz.ui.inputs import Inputs
-from pruneviz.ui.running import steps, wire_run, wire_stop
+from pruneviz.ui.running import filled, steps, wire_run, wire_stop
 from pruneviz.ui.status import status_html
 from pruneviz.ui.sweeping import DEFAULT_RATIOS, SweepScreen, SweepWanted, run_sweep
 from pruneviz.ui.view import join_scripts, read_static
@@ -43,14 +43,7 @@ def create() -> SweepTab:
     """Create the tab's components."""
     with gr.Row(elem_classes="pv-controls"):
         with gr.Column(scale=6, min_width=300):
-            chosen = gr.CheckboxGroup(
-                methods.choices(),
-                value=list(methods.COMPARED),
-                label="Methods",
-                info=texts.METHODS_INFO,
-                elem_id="pv-sweep-methods",
-                elem_classes="pv-chips",
-            )
+            chosen = methods_box("sweep")
         with gr.Column(scale=4, min_width=300):
             ratios = gr.Textbox(
                 DEFAULT_RATIOS,
@@ -96,5 +89,4 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: SweepTab) -> Non
 
 def updates(screen: SweepScreen) -> list[Any]:
     """Values for the status line, the plot and the tables."""
-    values = (screen.status, screen.plot, screen.tables)
-    return [gr.skip() if value is None else value for value in values]
+    return filled(screen.status, screen.plot, screen.tables)

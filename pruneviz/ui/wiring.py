@@ -17,7 +17,7 @@ from pruneviz.ui.failures import on_model
 from pruneviz.ui.inputs import Inputs
 from pruneviz.ui.pins import read_pins
 from pruneviz.ui.results import Results
-from pruneviz.ui.running import MODEL, steps, wire_run, wire_stop
+from pruneviz.ui.running import filled, steps, wire_rest, wire_run, wire_stop
 from pruneviz.ui.shown import Held
 from pruneviz.ui.status import status_html
 
@@ -86,16 +86,15 @@ def wire_asking(
 
 def updates(screen: Screen) -> list[Any]:
     """Values for the result column; what a screen leaves alone is skipped."""
-    values = (
+    return filled(
         screen.status,
         screen.baseline,
         screen.pruned,
         screen.fidelity,
         screen.view,
         screen.cost,
+        None if screen.shown is None else Held(screen.shown),
     )
-    held = None if screen.shown is None else Held(screen.shown)
-    return [gr.skip() if value is None else value for value in (*values, held)]
 
 
 def _wire_run(
@@ -115,23 +114,8 @@ def _wire_run(
         pin_script(0, len(values)),
     )
 
-    def rested(auto: bool, *now: Any) -> Iterator[list[Any]]:
-        if auto:
-            yield from ask_again(*now)
-        else:
-            # Gradio takes an empty generator for one that cleared everything.
-            yield [*updates(Screen()), gr.skip(), gr.skip()]
-
-    moved = results.view.rest(
-        rested,
-        [controls.auto, *values],
-        outputs,
-        trigger_mode="always_last",
-        js=pin_script(1, len(values) + 1),
-        show_progress="hidden",
-        api_visibility="private",
-        **MODEL,
-    )
+    script = pin_script(1, len(values) + 1)
+    moved = wire_rest(results.view.rest, controls.auto, ask_again, values, outputs, script)
     wire_stop(controls.stop, [*asked, moved], results.status, buttons, texts.STOPPED)
 
 
