@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pruneviz.scenes.vocabulary import CLASSES, STYLES
+from pruneviz.scenes.vocabulary import CLASSES, STYLES, TRAINING_STYLES
 
 COLUMNS = 8
 
@@ -23,23 +23,27 @@ def assets_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "assets"
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def load_sheet(style: str) -> tuple[Image.Image, ...]:
     """Return one RGBA picture for every class.
 
     Parameters
     ----------
     style : str
-        One of :data:`pruneviz.scenes.vocabulary.STYLES`.
+        One of :data:`pruneviz.scenes.vocabulary.STYLES` or ``TRAINING_STYLES``.
 
     Returns
     -------
     tuple of PIL.Image.Image
         Square RGBA pictures in class order. They are shared: copy before drawing on one.
     """
-    if style not in STYLES:
-        raise ValueError(f"unknown style {style!r}; known: {', '.join(STYLES)}")
-    with Image.open(assets_folder() / "scenes" / f"{style}.webp") as sheet:
+    if style not in (*STYLES, *TRAINING_STYLES):
+        known = ", ".join((*STYLES, *TRAINING_STYLES))
+        raise ValueError(f"unknown style {style!r}; known: {known}")
+    folder = assets_folder() / "scenes"
+    if style in TRAINING_STYLES:
+        folder = folder / "training"
+    with Image.open(folder / f"{style}.webp") as sheet:
         rgba = sheet.convert("RGBA")
     side = rgba.width // COLUMNS
     cells = []
@@ -48,6 +52,18 @@ def load_sheet(style: str) -> tuple[Image.Image, ...]:
         corner = (column * side, row * side)
         cells.append(rgba.crop((*corner, corner[0] + side, corner[1] + side)))
     return tuple(cells)
+
+
+@lru_cache(maxsize=1)
+def training_drawings() -> dict[str, tuple[str, ...]]:
+    """Return which training-only styles have a drawing of each class, by class name."""
+    found: dict[str, tuple[str, ...]] = {}
+    sheets = {style: load_sheet(style) for style in TRAINING_STYLES}
+    for index, entry in enumerate(CLASSES):
+        found[entry.name] = tuple(
+            style for style, cells in sheets.items() if cells[index].getchannel("A").getbbox()
+        )
+    return found
 
 
 @lru_cache(maxsize=4096)

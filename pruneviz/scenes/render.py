@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from pruneviz.scenes.art import sprite
 from pruneviz.scenes.backgrounds import background
 from pruneviz.scenes.scene import Item, Scene
-from pruneviz.scenes.variation import GENTLE, WILD, bend, recolour, restyle
-from pruneviz.scenes.vocabulary import CARD, CLASS_INDEX, COLOURS
+from pruneviz.scenes.variation import GENTLE, WILD, bend, recolour, restyle, tint
+from pruneviz.scenes.vocabulary import CARD, CLASS_INDEX, COLOURS, SHAPES
 
 # Pillow's own face, then those that come with matplotlib.
 _FACES = ("", "", "DejaVuSans-Bold", "DejaVuSans", "DejaVuSerif", "DejaVuSansMono-Bold")
@@ -73,6 +73,8 @@ def draw_item(item: Item, side: int, rng: np.random.Generator, vary: float = GEN
         picture = _card(item, side, rng, vary)
     else:
         picture = sprite(CLASS_INDEX[item.name], item.style, side, item.mirrored)
+        if item.style == SHAPES:
+            picture = tint(picture, rng)
         if vary:
             picture = recolour(picture, rng, vary)
         if vary >= WILD:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from pruneviz.scenes.art import training_drawings
 from pruneviz.scenes.vocabulary import (
     CARD,
     CARD_TEXTS,
@@ -102,12 +103,15 @@ class SceneRules:
     styles : str
         ``seen``: the held-out style of a class never appears. ``unseen``: only classes with
         a held-out style appear, in that style. ``all``: no rule.
+    extra : float
+        Probability that an object is drawn in a style kept for training only.
     """
 
     crowds: tuple[float, ...] = (0.2, 0.15, 0.2, 0.2, 0.15, 0.1)
     card: float = 0.35
     repeat: float = 0.25
     styles: str = "seen"
+    extra: float = 0.0
 
 
 def _style(rng: Random, name: str, rules: SceneRules) -> str:
@@ -116,6 +120,8 @@ def _style(rng: Random, name: str, rules: SceneRules) -> str:
         if held_out is None:
             raise ValueError(f"{name!r} has no unseen style")
         return held_out
+    if rules.extra and rng.random() < rules.extra:
+        return rng.choice(training_drawings()[name])
     allowed = [s for s in STYLES if rules.styles == "all" or s != held_out]
     return rng.choice(allowed)
 

@@ -30,6 +30,14 @@ def recolour(picture: Image.Image, rng: np.random.Generator, vary: float) -> Ima
     return picture
 
 
+def tint(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Fill a plain shape with a colour of its own, dark or bright."""
+    colour = tuple(int(v) for v in rng.integers(0, 256, 3))
+    filled = Image.new("RGBA", picture.size, (*colour, 255))
+    filled.putalpha(picture.getchannel("A"))
+    return filled
+
+
 def bend(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Squeeze and skew it: every corner moves, mostly inwards so that little is cut off."""
     outwards = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)])

@@ -177,6 +177,10 @@ PLACES = (
 )
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 STYLES = ("fluent", "noto", "flat", "twemoji")
+# Drawn in training only, so that a thing is known by more than four ways of drawing it. Some
+# classes lack a drawing in some of them. None shares its drawings with noto or twemoji.
+SHAPES = "shapes"
+TRAINING_STYLES = ("emojione", "fxemoji", "streamline", SHAPES)
 # The named style of each of these classes is never shown in training. Fluent and flat pictures
 # of a class share their outlines, so neither would be news where the other has been seen.
 HELD_OUT_STYLE = {

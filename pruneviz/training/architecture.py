@@ -29,6 +29,7 @@ def vision_config(sizes: ModelSettings) -> CLIPVisionConfig:
         image_size=sizes.image_size,
         patch_size=sizes.patch_size,
         hidden_act="gelu",
+        layer_norm_eps=1e-6,
     )
 
 

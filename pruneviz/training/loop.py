@@ -43,12 +43,15 @@ class Optimizers:
 
     def __init__(self, module: nn.Module, stage: StageSettings) -> None:
         inner: list[Tensor] = []
+        learned: list[Tensor] = []
         tables: list[Tensor] = []
         vectors: list[Tensor] = []
         for name, parameter in module.named_parameters():
             if not parameter.requires_grad:
                 continue
-            if parameter.ndim == 2 and ".layers." in name and stage.muon:
+            if stage.tower_rate != 1 and "tower." in name:
+                learned.append(parameter)
+            elif parameter.ndim == 2 and ".layers." in name and stage.muon:
                 inner.append(parameter)
             else:
                 (tables if parameter.ndim > 1 else vectors).append(parameter)
@@ -56,6 +59,10 @@ class Optimizers:
             {"params": tables, "weight_decay": stage.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
+        if learned:
+            # AdamW, with which it was trained, and small steps keep what it knows.
+            decay = stage.weight_decay
+            groups.append({"params": learned, "weight_decay": decay, "share": stage.tower_rate})
         self.parts: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.98))
         ]
@@ -72,7 +79,7 @@ class Optimizers:
         """Update all parameters with this learning rate and drop the gradients."""
         for part in self.parts:
             for group in part.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("share", 1.0)
             part.step()
             part.zero_grad(set_to_none=True)
 

@@ -19,25 +19,3 @@ def position_waves() -> Tensor:
     rows = encoded[:, None].expand(GRID, GRID, -1)
     columns = encoded[None].expand(GRID, GRID, -1)
     return torch.cat([rows, columns], dim=-1).reshape(GRID * GRID, -1)
-
-
-def position_table(width: int, scale: float) -> Tensor:
-    """Return sinusoids mixed at random to a width, float32 of shape (256, width).
-
-    Parameters
-    ----------
-    width : int
-        Number of features.
-    scale : float
-        Their standard deviation, roughly.
-
-    Returns
-    -------
-    Tensor
-        The same on every call. Near patches have like rows, which lets attention find
-        neighbours from the first step on.
-    """
-    waves = position_waves()
-    generator = torch.Generator().manual_seed(0)
-    mix = torch.randn(waves.shape[1], width, generator=generator)
-    return scale * (waves @ (mix / (waves.shape[1] / 2) ** 0.5))

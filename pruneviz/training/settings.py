@@ -13,8 +13,9 @@ class ModelSettings:
 
     image_size: int = 224
     patch_size: int = 14
-    vision_width: int = 192
-    vision_layers: int = 8
+    # The first layers of the tower that training starts from; see training/backbone.py.
+    vision_width: int = 384
+    vision_layers: int = 10
     vision_heads: int = 6
     text_width: int = 128
     text_layers: int = 10
@@ -50,6 +51,8 @@ class StageSettings:
         Largest norm of the whole gradient.
     muon : bool
         Whether layers' matrices are optimised by Muon rather than AdamW.
+    tower_rate : float
+        Share of the rate for a tower that has learned before; 1 treats it like the rest.
     horizon : int
         Step at which the rate has fallen, if not the last step: a stage that another one
         carries on need not end at a small rate.
@@ -63,6 +66,7 @@ class StageSettings:
     weight_decay: float = 0.01
     clip: float = 1.0
     muon: bool = True
+    tower_rate: float = 1.0
     horizon: int = 0
 
 
@@ -96,6 +100,21 @@ _HARD = {
 }
 
 
+# What is the hardest: reading places, and counting.
+_HARDEST = {
+    "what": 0.2,
+    "place": 2.5,
+    "category": 0.4,
+    "where": 1.2,
+    "exists": 1.2,
+    "count": 2.2,
+    "total": 0.8,
+    "read": 0.4,
+    "colour": 0.3,
+    "relation": 2.8,
+}
+
+
 # About pictures the slow kinds are asked as often as the matching ones.
 _ALL = {
     "what": 0.5,
@@ -126,22 +145,24 @@ class Settings:
     fixed_symbols_from: int = 850
     # Crowded pictures hold more labelled object patches for the same work.
     tower_rules: SceneRules = field(
-        default_factory=lambda: SceneRules(crowds=(1, 1, 1, 1, 1, 2, 3, 4, 5), card=0.8)
+        default_factory=lambda: SceneRules(crowds=(1, 1, 1, 1, 1, 2, 3, 4, 5), card=0.8, extra=0.4)
     )
-    rules: SceneRules = field(default_factory=SceneRules)
+    rules: SceneRules = field(default_factory=lambda: SceneRules(extra=0.4))
     tower: StageSettings = field(
         default_factory=lambda: StageSettings(
-            1200, 16, 2e-3, warmup=60, weight_decay=0.05, horizon=3000
+            300, 16, 2e-3, warmup=30, weight_decay=0.02, tower_rate=0.08, horizon=1000
         )
     )
     symbolic: StageSettings = field(
-        default_factory=lambda: StageSettings(1100, 96, 3e-3, questions=3, warmup=100, horizon=2400)
+        default_factory=lambda: StageSettings(1800, 96, 3e-3, questions=3, warmup=100, horizon=1900)
     )
     align: StageSettings = field(
-        default_factory=lambda: StageSettings(700, 16, 2e-3, warmup=20, horizon=900)
+        default_factory=lambda: StageSettings(
+            300, 16, 2e-3, warmup=20, weight_decay=0.02, tower_rate=0.07, horizon=600
+        )
     )
     joint: StageSettings = field(
-        default_factory=lambda: StageSettings(2060, 12, 1e-3, questions=8, warmup=20)
+        default_factory=lambda: StageSettings(800, 12, 1e-3, questions=8, warmup=20, tower_rate=0.1)
     )
     # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.
     token_curriculum: tuple[tuple[int, int, int], ...] = (
@@ -151,6 +172,10 @@ class Settings:
         (1040, 160, 40),
         (1080, 256, 28),
     )
+    # In the end the hardest kinds are asked most, and scenes show few and many tokens in turn.
+    hardest_kinds: dict[str, float] = field(default_factory=lambda: dict(_HARDEST))
+    hardest_from: int = 1100
+    token_turns: tuple[tuple[int, int], ...] = ((96, 48), (160, 36), (256, 24))
     # Symbolic scenes, and visual tokens of each, that accompany a step of the joint stage.
     rehearsal_batch: int = 16
     rehearsal_tokens: int = 128

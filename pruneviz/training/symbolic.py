@@ -190,6 +190,15 @@ def symbolic_loss(
     return loss, by_kind(asked, right)
 
 
+def _lesson(settings: Settings, step: int) -> tuple[int, int, Mapping[str, float]]:
+    """Return visual tokens shown, scenes, and frequencies of kinds in a step."""
+    if step >= settings.hardest_from:
+        tokens, batch = settings.token_turns[step % len(settings.token_turns)]
+        return tokens, batch, settings.hardest_kinds
+    _, tokens, batch = [c for c in settings.token_curriculum if c[0] <= step][-1]
+    return tokens, batch, settings.hard_kinds if step >= settings.hard_from else settings.kinds
+
+
 def train_symbolic(
     settings: Settings, folder: Path, device: torch.device, resume: bool, until: int | None = None
 ) -> SymbolicModel:
@@ -218,8 +227,7 @@ def train_symbolic(
     model = SymbolicModel(settings).to(device)
 
     def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
-        _, tokens, batch = [c for c in settings.token_curriculum if c[0] <= step][-1]
-        kinds = settings.hard_kinds if step >= settings.hard_from else settings.kinds
+        tokens, batch, kinds = _lesson(settings, step)
         if step >= settings.fixed_symbols_from:
             model.fix_symbols()
         start = FIRST_SEED + step * stage.batch

@@ -10,9 +10,9 @@ from transformers import CLIPVisionModel
 
 from pruneviz.scenes.scene import sample_scene
 from pruneviz.training.architecture import PatchHeads, vision_config
+from pruneviz.training.backbone import find_backbone, read_weights, take_backbone
 from pruneviz.training.loop import run_stage
 from pruneviz.training.pictures import draw_batch
-from pruneviz.training.positions import position_table
 from pruneviz.training.settings import Settings
 
 # Stages draw their scenes from ranges of seeds that do not meet.
@@ -26,9 +26,6 @@ class LabelledTower(nn.Module):
         super().__init__()
         self.tower = CLIPVisionModel(vision_config(settings.model))
         self.heads = PatchHeads(settings.model.vision_width)
-        places = self.tower.embeddings.position_embedding.weight
-        with torch.no_grad():
-            places[1:] = position_table(settings.model.vision_width, 0.5)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Encode pictures.
@@ -93,7 +90,10 @@ def train_tower(
     """
     torch.manual_seed(settings.seed)
     stage = settings.tower
-    model = LabelledTower(settings).to(device)
+    model = LabelledTower(settings)
+    if not (resume and (folder / "tower.pt").is_file()):
+        take_backbone(model.tower, read_weights(find_backbone()))
+    model.to(device)
 
     def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
         start = FIRST_SEED + step * stage.batch
