@@ -37,6 +37,11 @@ class StageTrace:
         Float32, one per `alive`: the terms of the score as they entered it.
     notes : tuple of str
         Anything the reader must know, such as a fallback that was taken.
+    into : np.ndarray or None
+        Where tokens were merged: int64, one per `alive`, the kept token that each went into (a
+        kept one into itself); -1 where it is lost or went into one that stands for no patch.
+    extra : int
+        Visual tokens after this stage that stand for no patch, such as the encoder's CLS token.
     """
 
     layer: int
@@ -46,6 +51,8 @@ class StageTrace:
     scores: np.ndarray
     components: dict[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    into: np.ndarray | None = None
+    extra: int = 0
 
     @property
     def dropped(self) -> np.ndarray:
@@ -114,8 +121,24 @@ class Trace:
 
     @property
     def final_keep_ratio(self) -> float:
-        """Share of the visual tokens left after the last stage (1 where there are none)."""
-        return len(self.kept) / self.num_visual if self.num_visual else 1.0
+        """Visual tokens left after the last stage, as a share (1 where there are none)."""
+        extra = self.stages[-1].extra if self.stages else 0
+        return (len(self.kept) + extra) / self.num_visual if self.num_visual else 1.0
+
+    @property
+    def merged_into(self) -> np.ndarray:
+        """Int64 ``[num_visual]``: the token that holds what each one was in the end.
+
+        Its own index where it was kept, -1 where it is lost.
+        """
+        holder = np.arange(self.num_visual)
+        for stage in self.stages:
+            follow = np.full(self.num_visual + 1, -1, dtype=np.int64)
+            follow[stage.kept] = stage.kept
+            if stage.into is not None:
+                follow[stage.alive] = stage.into
+            holder = follow[holder]
+        return holder
 
     @property
     def layer_average(self) -> float:
@@ -165,9 +188,11 @@ class Trace:
             head = f"stages/{number}/"
             arrays |= {head + name: getattr(stage, name) for name in ("alive", "kept", "scores")}
             arrays |= {f"{head}components/{k}": v for k, v in stage.components.items()}
+            if stage.into is not None:
+                arrays[f"{head}into"] = stage.into
         header = self.to_dict() | {"signals": {}}
         for stage_dict in header["stages"]:
-            stage_dict |= {"alive": [], "kept": [], "scores": [], "components": {}}
+            stage_dict |= {"alive": [], "kept": [], "scores": [], "components": {}, "into": None}
         # Through an open file: NumPy would append .npz to a bare name.
         with Path(path).open("wb") as file:
             np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
@@ -232,6 +257,8 @@ def _stage(data: Mapping[str, Any]) -> StageTrace:
         scores=_floats(data["scores"]),
         components={k: _floats(v) for k, v in data["components"].items()},
         notes=tuple(data["notes"]),
+        into=None if data.get("into") is None else np.asarray(data["into"], dtype=np.int64),
+        extra=int(data.get("extra", 0)),
     )
 
 

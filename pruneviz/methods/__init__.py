@@ -1,27 +1,37 @@
 """Pruning methods, one file each. A method knows no model: it asks its context."""
 
-from pruneviz.methods.base import Method, Scores, Stage, StageContext
+from pruneviz.methods.base import Encoded, Merge, Method, Scores, Stage, StageContext
 from pruneviz.methods.cdpruner import CDPruner
 from pruneviz.methods.chain import Chain
-from pruneviz.methods.controls import Random, Uniform
+from pruneviz.methods.controls import Downsample, Grid, Random, Uniform
 from pruneviz.methods.divprune import DivPrune
 from pruneviz.methods.fastv import FastV
 from pruneviz.methods.fopru import FoPru
 from pruneviz.methods.pinned import Pinned
+from pruneviz.methods.prumerge import PruMerge, PruMergePlus
 from pruneviz.methods.pyramiddrop import PyramidDrop
 from pruneviz.methods.registry import get_method, list_methods
 from pruneviz.methods.resprune import ResPrune
 from pruneviz.methods.sparsevlm import SparseVLM
+from pruneviz.methods.tome import ToMe
 from pruneviz.methods.transprune import TransPrune
+from pruneviz.methods.visionzip import VisionZip
+from pruneviz.methods.vispruner import VisPruner
 
 __all__ = [
     "CDPruner",
     "Chain",
     "DivPrune",
+    "Downsample",
+    "Encoded",
     "FastV",
     "FoPru",
+    "Grid",
+    "Merge",
     "Method",
     "Pinned",
+    "PruMerge",
+    "PruMergePlus",
     "PyramidDrop",
     "Random",
     "ResPrune",
@@ -29,8 +39,11 @@ __all__ = [
     "SparseVLM",
     "Stage",
     "StageContext",
+    "ToMe",
     "TransPrune",
     "Uniform",
+    "VisPruner",
+    "VisionZip",
     "get_method",
     "list_methods",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Protocol, Self, get_args
@@ -55,9 +56,82 @@ class StageContext(Protocol):
         """FoPru's significance from the vision encoder: float32 ``[num_visual]``."""
         ...
 
+    def encoded(self) -> Encoded:
+        """What the vision encoder left; the method must set `needs_vision`."""
+        ...
+
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the patch grid."""
         ...
+
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of each grid that the visual tokens form, one after another."""
+        ...
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the vision encoder left for one sample; `n` are its visual tokens, in the LLM's order.
+
+    Attributes
+    ----------
+    attention : torch.Tensor
+        Float32 ``[n]``: attention that each token receives, heads averaged. From the CLS token,
+        or the mean over all queries where the encoder has none.
+    keys : torch.Tensor
+        ``[n, c]``: keys of the layer whose attention that is, heads averaged.
+    features : torch.Tensor
+        ``[n, d]``: the tokens that methods merge, `project` not yet applied.
+    leading : torch.Tensor
+        ``[images, d]``: the CLS tokens likewise; ``[0, d]`` without CLS.
+    final : tuple of torch.Tensor
+        Attention and keys of the layer after, taken as one head of full width: float32 ``[n]``
+        and ``[n, c]``.
+    project : callable
+        From features to the LLM's input space.
+    notes : tuple of str
+        What stands in for what the encoder did not give.
+    """
+
+    attention: torch.Tensor
+    keys: torch.Tensor
+    features: torch.Tensor
+    leading: torch.Tensor
+    final: tuple[torch.Tensor, torch.Tensor]
+    project: Callable[[torch.Tensor], torch.Tensor]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How a method made the tokens that stay out of those that were there.
+
+    Attributes
+    ----------
+    states : torch.Tensor
+        ``[k, hidden]``: the new tokens in the order in which the LLM gets them.
+    anchors : torch.Tensor
+        Int64 ``[k]``: the place, among the `n` alive tokens, that each stands for; -1 where it
+        stands for none, as the encoder's CLS token does.
+    into : torch.Tensor
+        Int64 ``[n]``: into which of the new tokens each alive one went, the most where it went
+        into several; -1 where it is lost.
+    """
+
+    states: torch.Tensor
+    anchors: torch.Tensor
+    into: torch.Tensor
+
+    def slots(self) -> torch.Tensor:
+        """Places among the alive tokens that the new ones take, ascending, int64 ``[k]``.
+
+        Those of the anchors; a token without an anchor takes the first place left free.
+        """
+        taken = torch.zeros(len(self.into), dtype=torch.bool, device=self.anchors.device)
+        taken[self.anchors[self.anchors >= 0]] = True
+        free = (~taken).nonzero().squeeze(-1)
+        taken[free[: int((self.anchors < 0).sum())]] = True
+        return taken.nonzero().squeeze(-1)
 
 
 class NoQueryError(ValueError):
@@ -109,12 +183,15 @@ class Scores:
         None = the largest totals.
     notes : tuple of str
         Fallbacks taken.
+    merge : Merge or None
+        Where tokens are made anew; it then also says which stay.
     """
 
     total: torch.Tensor
     components: dict[str, torch.Tensor] = field(default_factory=dict)
     kept: torch.Tensor | None = None
     notes: tuple[str, ...] = ()
+    merge: Merge | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +219,8 @@ class Method(ABC):
     reads_raters: ClassVar[bool] = False
     rounds: ClassVar[bool] = False
     """Whether counts are rounded, as some published code does, instead of rounded down."""
+    merges: ClassVar[bool] = False
+    """Whether tokens are made anew instead of picked."""
     exact_prefix: ClassVar[bool] = True
     """True where a smaller budget keeps a prefix of the same ranking."""
     default_ratio: ClassVar[float] = 0.25
@@ -214,6 +293,8 @@ class Method(ABC):
     def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
         """Places (ascending, int64 ``[keep]``) among the alive tokens, and the scores."""
         scores = self.score(context, stage, keep)
+        if scores.merge is not None:
+            return scores.merge.slots(), scores
         kept = top_indices(scores.total, keep) if scores.kept is None else scores.kept
         return kept, scores
 

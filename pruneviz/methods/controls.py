@@ -1,4 +1,4 @@
-"""Controls that any method must beat: random and evenly spread tokens."""
+"""Controls that any method must beat: random and evenly spread tokens, a coarser picture."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import torch
 
-from pruneviz.methods.base import Scores, Stage, StageContext
+from pruneviz.methods.base import Merge, Scores, Stage, StageContext
 from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.ops import even_places, grid_cells, group_means
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +63,67 @@ class Uniform(BeforeLLM):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """1 at the kept tokens, 0 elsewhere."""
         total = len(context.alive)
-        kept = torch.tensor(
-            [(2 * k + 1) * total // (2 * keep) for k in range(keep)],
-            dtype=torch.long,
-            device=context.device,
-        )
+        kept = even_places(total, keep).to(context.device)
         marks = torch.zeros(total, device=context.device).index_fill(0, kept, 1.0)
         return Scores(marks, kept=kept)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid(BeforeLLM):
+    """The middles of equal cells: a g x g grid for g * g tokens of a square picture.
+
+    Other numbers give bands of rows with as many cells in one band as in another, or one more.
+    Each grid of an image in several (LLaVA-NeXT's whole picture and tiles) gets its share.
+
+    Parameters
+    ----------
+    keep_ratio, keep_tokens, num_layers
+        See :class:`~pruneviz.methods.base.Method`.
+    """
+
+    name: ClassVar[str] = "grid"
+    title: ClassVar[str] = "Grid"
+    summary: ClassVar[str] = "Control: keeps the middles of equal cells, spread in both directions."
+    needs_vision: ClassVar[bool] = True
+    exact_prefix: ClassVar[bool] = False
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        """1 at the kept tokens, 0 elsewhere."""
+        _, middles = grid_cells(context.blocks(), keep)
+        kept = middles.sort().values.to(context.device)
+        marks = torch.zeros(context.num_visual, device=context.device).index_fill(0, kept, 1.0)
+        return Scores(marks, kept=kept)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downsample(BeforeLLM):
+    """Means over equal cells of the grid: the same picture, more coarsely seen.
+
+    Parameters
+    ----------
+    keep_ratio, keep_tokens, num_layers
+        See :class:`~pruneviz.methods.base.Method`.
+
+    Notes
+    -----
+    A picture of fewer pixels would give fewer tokens only to encoders that take any size; means
+    of neighbours' tokens, after the projector, are the like for all of them.
+    """
+
+    name: ClassVar[str] = "downsample"
+    title: ClassVar[str] = "Downsample"
+    summary: ClassVar[str] = "Control: averages neighbouring patches, as a coarser picture would."
+    needs_vision: ClassVar[bool] = True
+    merges: ClassVar[bool] = True
+    exact_prefix: ClassVar[bool] = False
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        """The cells' means; every token counts alike."""
+        states = context.visual_features()
+        total = torch.ones(len(states), device=context.device)
+        if keep >= len(states):
+            return Scores(total)
+        cells, middles = grid_cells(context.blocks(), keep)
+        into, anchors = cells.to(context.device), middles.to(context.device)
+        means = group_means(states, into, keep).to(states.dtype)
+        return Scores(total, merge=Merge(means, anchors, into))

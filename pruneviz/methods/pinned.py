@@ -41,7 +41,8 @@ class Pinned(Method):
 
     Notes
     -----
-    Scores of later stages may differ from an unpinned run's, for the model then sees other
+    A method that merges tokens only picks where anything is pinned. Scores of later
+    stages may differ from an unpinned run's, for the model then sees other
     tokens in between.
     """
 
@@ -73,7 +74,7 @@ class Pinned(Method):
         values |= {"method": method, "keep": kept, "drop": dropped, "extra": int(extra)}
         touched = bool(kept or dropped or extra)
         values["title"] = f"{method.title} + pins" if touched else method.title
-        for flag in ("needs_vision", "reads_own_attention", "reads_raters"):
+        for flag in ("needs_vision", "reads_own_attention", "reads_raters", "merges"):
             values[flag] = getattr(method, flag)
         for field_name, value in values.items():
             object.__setattr__(self, field_name, value)
@@ -130,6 +131,10 @@ class Pinned(Method):
         target = min(self._target(len(own), context.num_visual), len(alive) - int(dropped.sum()))
         places = order[:target].sort().values
         notes = self._notes(chosen, kept, dropped, places, len(own))
+        if scores.merge is not None and (self.keep or self.drop or self.extra):
+            # Its tokens are made for its own choice; with another one every token stays itself.
+            notes = (*notes, "Nothing is merged, because patches are pinned.")
+            return places, replace(scores, notes=(*scores.notes, *notes), merge=None)
         return places, replace(scores, notes=(*scores.notes, *notes))
 
     def parameters(self) -> dict[str, Any]:

@@ -7,14 +7,18 @@ from typing import Any
 
 from pruneviz.methods.base import Method
 from pruneviz.methods.cdpruner import CDPruner
-from pruneviz.methods.controls import Random, Uniform
+from pruneviz.methods.controls import Downsample, Grid, Random, Uniform
 from pruneviz.methods.divprune import DivPrune
 from pruneviz.methods.fastv import FastV
 from pruneviz.methods.fopru import FoPru
+from pruneviz.methods.prumerge import PruMerge, PruMergePlus
 from pruneviz.methods.pyramiddrop import PyramidDrop
 from pruneviz.methods.resprune import ResPrune
 from pruneviz.methods.sparsevlm import SparseVLM
+from pruneviz.methods.tome import ToMe
 from pruneviz.methods.transprune import TransPrune
+from pruneviz.methods.visionzip import VisionZip
+from pruneviz.methods.vispruner import VisPruner
 
 METHODS: dict[str, type[Method]] = {
     cls.name: cls
@@ -25,10 +29,17 @@ METHODS: dict[str, type[Method]] = {
         FastV,
         PyramidDrop,
         SparseVLM,
+        VisionZip,
         DivPrune,
         CDPruner,
+        PruMerge,
+        PruMergePlus,
+        VisPruner,
+        ToMe,
         Random,
         Uniform,
+        Grid,
+        Downsample,
     )
 }
 

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from pruneviz.methods.base import Scores, Stage, StageContext, check_count
+import torch
+
+from pruneviz.methods.base import Merge, Scores, Stage, StageContext, check_count
 from pruneviz.methods.schedule import ScheduledMethod
+from pruneviz.ops import density_peaks, group_means
 
 # Tokens of 576 that the code keeps after each of its layers, for its four budgets.
 PUBLISHED = ((66, 30, 17), (238, 48, 26), (303, 110, 36), (300, 200, 110))
 _OF = 576
+# Share of the dropped tokens that is recycled.
+_AGAIN = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +31,21 @@ class SparseVLM(ScheduledMethod):
     ----------
     prune_layers, keep_ratios : tuple, optional
         Published: after layers 3, 7, 16 of 32; 300, 200 and 110 of 576 tokens by default.
+    recycle : bool
+        Whether the better part of what is dropped goes on in a few further tokens: the best
+        scored 30 % of it, and one token, are clustered into a tenth as many, and one. Means of
+        the clusters follow the kept visual tokens.
     keep_ratio, keep_tokens, num_layers
-        See :class:`~pruneviz.methods.base.Method`. Between the four published budgets (110, 36,
-        26 and 17 tokens at the end) stages are interpolated linearly, which is ours.
+        See :class:`~pruneviz.methods.base.Method`. Recycled tokens come on top of them.
+        Between the four published budgets (110, 36, 26 and 17 tokens at the end) stages are
+        interpolated linearly, which is ours.
 
     Notes
     -----
-    SparseVLM (ICML 2025, arXiv 2410.04417), first version of its code, without recycling: what
-    is dropped is not merged into further tokens. Positions are renumbered. ``round(N * ratio)``
-    tokens, so that 576 gives the published counts.
+    SparseVLM (ICML 2025, arXiv 2410.04417), first version of its code, which always recycles;
+    here it is asked for, because without it all methods only pick. The code's clusters depend
+    on chance where densities are equal; these do not. Positions are renumbered.
+    ``round(N * ratio)`` tokens, so that 576 gives the published counts.
     """
 
     name: ClassVar[str] = "sparsevlm"
@@ -50,10 +61,22 @@ class SparseVLM(ScheduledMethod):
     reads_own_attention: ClassVar[bool] = True
     reads_raters: ClassVar[bool] = True
 
+    recycle: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the switch; recycled tokens are made anew."""
+        super().__post_init__()
+        if not isinstance(self.recycle, bool):
+            raise ValueError(f"recycle must be True or False, not {self.recycle!r}.")
+        object.__setattr__(self, "merges", self.recycle)
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Mean attention of the raters inside the pruning layer."""
         attention = context.attention("raters", own_layer=True)
-        return Scores(attention, {"raters": attention})
+        merge = None
+        if self.recycle and keep < len(attention):
+            merge = _recycled(context.visual_features(), attention, keep)
+        return Scores(attention, {"raters": attention}, merge=merge)
 
     def count(self, stage: Stage, num_visual: int) -> int:
         """Visual tokens left after a stage."""
@@ -65,6 +88,20 @@ class SparseVLM(ScheduledMethod):
 
     def _ratios_to(self, final: float, stages: int) -> tuple[float, ...]:
         return _interpolated(final)[-stages:]
+
+
+def _recycled(states: torch.Tensor, attention: torch.Tensor, keep: int) -> Merge:
+    """The kept tokens and, after them, means of clusters of the best that were dropped."""
+    order = torch.sort(attention, descending=True, stable=True).indices
+    kept, dropped = order[:keep].sort().values, order[keep:]
+    again = dropped[: int(_AGAIN * len(dropped)) + 1].sort().values
+    clusters = len(again) // 10 + 1
+    centres, cluster = density_peaks(states[again], clusters)
+    means = group_means(states[again], cluster, clusters).to(states.dtype)
+    into = torch.full_like(order, -1)
+    into[kept] = torch.arange(keep, device=into.device)
+    into[again] = keep + cluster
+    return Merge(torch.cat([states[kept], means]), torch.cat([kept, again[centres]]), into)
 
 
 def _interpolated(final: float) -> tuple[float, ...]:

@@ -50,6 +50,13 @@ class Adapter(ABC):
             "(FoPru) need a vision-language model."
         )
 
+    def project(self, model: Any, features: torch.Tensor) -> torch.Tensor:
+        """Put encoder features ``[k, d]`` into the LLM's input space, ``[k, hidden]``.
+
+        Only for families whose :class:`~pruneviz.models.vision.EncoderRecord` gives features.
+        """
+        raise UnsupportedModelError(f"{type(model).__name__}: the projector cannot be used alone.")
+
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Model inputs of one image and question, on the model's device."""
         raise UnsupportedModelError(f"{type(model).__name__} takes no image.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import torch
 from PIL import Image
 from transformers import LlavaForConditionalGeneration
 
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import VisionLanguageAdapter
-from pruneviz.models.vision import EncoderRecord, Handles, penultimate_attention, watch
+from pruneviz.models.vision import EncoderRecord, Handles, last_layer, penultimate_attention, watch
 
 PROMPT = "USER: {image}\n{question} ASSISTANT:"
 
@@ -44,6 +45,8 @@ class LlavaAdapter(VisionLanguageAdapter):
             lambda: shape["grid"],
             lambda: int(model.config.vision_feature_select_strategy == "default"),
             keep,
+            # Other layers' features would have to be caught elsewhere.
+            last_layer(tower) if model.config.vision_feature_layer == -2 else None,
         )
         return Handles(first, second)
 
@@ -66,6 +69,11 @@ class LlavaAdapter(VisionLanguageAdapter):
         return model.model.get_image_features(
             pixel_values=inputs["pixel_values"], return_dict=True
         ).pooler_output
+
+    def project(self, model: Any, features: torch.Tensor) -> torch.Tensor:
+        """The projector, one token after the other."""
+        projected: torch.Tensor = model.model.multi_modal_projector(features[None])[0]
+        return projected
 
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """Invert the image processor's padding, resizing and centre crop."""

@@ -95,15 +95,32 @@ class CropsRecord(EncoderRecord):
         """Crops of the first image."""
         return self.layouts[0].crops
 
+    @property
+    def blocks(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """The whole image's grid, then that of the tiles with their newlines."""
+        rows, columns = self.crops.grid
+        return tuple(
+            ((rows, columns), layout.tile_grid) if layout.crops > 1 else ((1, len(layout.source)),)
+            for layout in self.layouts
+        )
+
     def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
         """FoPru's significance of some images' visual tokens, one after another, float32."""
+        return self._packed(lambda crops: self.crops.scores(include_cls, crops), images)
+
+    def received(self, images: slice = slice(None)) -> torch.Tensor:
+        """Attention from each crop's own CLS token, float32."""
+        return self._packed(self.crops.received, images)
+
+    def _packed(self, values_of: Callable[[slice], torch.Tensor], images: slice) -> torch.Tensor:
+        """Values of crops' patches in the order of the images' visual tokens."""
         found, first = [], 0
         chosen = range(len(self.layouts))[images]
         for index, layout in enumerate(self.layouts):
             crops = slice(first, first + layout.crops)
             first = crops.stop
             if index in chosen:
-                values = self.crops.scores(include_cls, crops)
+                values = values_of(crops)
                 source = layout.source.to(values.device)
                 found.append(torch.where(source < 0, values.max(), values[source.clamp_min(0)]))
         return torch.cat(found)

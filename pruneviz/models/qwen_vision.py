@@ -12,6 +12,8 @@ from torch import nn
 from pruneviz.models.vision import EncoderRecord, Handles
 from pruneviz.ops import larger_variance, self_attention_means
 
+Means = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
 
 @dataclass
 class QwenVisionRecord(EncoderRecord):
@@ -59,22 +61,29 @@ class QwenVisionRecord(EncoderRecord):
         frames, rows, columns = self.sizes[0]
         return frames * rows * columns
 
-    @torch.no_grad()
     def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
         """FoPru's significance of every visual token: the mean over its patches.
 
         The encoder has no CLS token, so `include_cls` changes nothing.
         """
+        return self._each(larger_variance, images)
+
+    def received(self, images: slice = slice(None)) -> torch.Tensor:
+        """Attention averaged over all queries, and over a token's patches, float32."""
+        return self._each(lambda received, _: received, images)
+
+    @torch.no_grad()
+    def _each(self, choose: Means, images: slice) -> torch.Tensor:
         found, start = [], 0
         chosen = range(len(self.sizes))[images]
         for index, size in enumerate(self.sizes):
             stop = start + size[0] * size[1] * size[2]
             if index in chosen:
-                found.append(self._image(slice(start, stop), index))
+                found.append(self._image(slice(start, stop), index, choose))
             start = stop
         return torch.cat(found)
 
-    def _image(self, patches: slice, index: int) -> torch.Tensor:
+    def _image(self, patches: slice, index: int, choose: Means) -> torch.Tensor:
         attention: Any = self.attention
         hidden = self.hidden[patches]
         heads = attention.num_heads
@@ -86,7 +95,7 @@ class QwenVisionRecord(EncoderRecord):
         scaling = query.shape[-1] ** -0.5
         received, emitted = self_attention_means(query, key, scaling, 0)
         # Patches of one visual token lie together, also in window order.
-        tokens = larger_variance(received, emitted)[0].view(-1, self.merge**2).mean(-1)
+        tokens = choose(received, emitted)[0].view(-1, self.merge**2).mean(-1)
         order = window_order(self.sizes[index][0], *self.grids[index], self.window)
         return torch.empty_like(tokens).scatter_(0, order.to(tokens.device), tokens)
 

@@ -11,13 +11,14 @@ import torch
 from torch import nn
 
 from pruneviz.errors import UnsupportedModelError
+from pruneviz.methods.base import Encoded
 from pruneviz.ops import larger_variance, self_attention_means
 
 PROJECTIONS = (("q_proj", "k_proj"), ("query", "key"))
 
 
 class EncoderRecord(ABC):
-    """What a vision encoder's run left for FoPru."""
+    """What a vision encoder's run left for the methods that ask it."""
 
     @property
     @abstractmethod
@@ -38,6 +39,31 @@ class EncoderRecord(ABC):
     def encoder_crops(self) -> int:
         """Into how many crops, encoded each on its own, the first image was cut."""
         return 1
+
+    @property
+    def blocks(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Rows and columns of the grids that each image's visual tokens form, one after another.
+
+        One row of all tokens where the grid does not hold them.
+        """
+        return tuple(
+            ((rows, columns),) if rows * columns == count else ((1, count),)
+            for (rows, columns), count in zip(self.grids, self.counts, strict=True)
+        )
+
+    def received(self, images: slice = slice(None)) -> torch.Tensor:
+        """Attention that some images' visual tokens receive, one after another, float32.
+
+        From the CLS token where there is one, else averaged over all queries. Records that do
+        not tell give FoPru's significance.
+        """
+        return self.scores(False, images)
+
+    def encoded(
+        self, images: slice, project: Callable[[torch.Tensor], torch.Tensor]
+    ) -> Encoded | None:
+        """What methods that merge before the projector need; None where it is not at hand."""
+        return None
 
     @abstractmethod
     def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
@@ -70,12 +96,18 @@ class VisionRecord(EncoderRecord):
         Rows and columns of patches.
     leading : int
         Tokens before the first patch that the LLM does not get (1 for a CLS token).
+    last : nn.Module or None
+        The encoder layer after it, where the LLM gets what enters that one.
+    output : torch.Tensor or None
+        What entered it, ``[images, tokens, width]``.
     """
 
     attention: nn.Module
     hidden: torch.Tensor
     grid: tuple[int, int]
     leading: int
+    last: nn.Module | None = None
+    output: torch.Tensor | None = None
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -100,6 +132,52 @@ class VisionRecord(EncoderRecord):
         first = 0 if include_cls else self.leading
         received, emitted = self_attention_means(query, key, scaling, first)
         return larger_variance(received, emitted)[:, self.leading - first :].flatten()
+
+    @torch.no_grad()
+    def received(self, images: slice = slice(None)) -> torch.Tensor:
+        """Attention from CLS, or averaged over all queries, heads averaged, float32."""
+        return self._received(images).flatten()
+
+    def _received(self, images: slice) -> torch.Tensor:
+        query, key, scaling = project(self.attention, self.hidden[images])
+        if not self.leading:
+            return self_attention_means(query, key, scaling, 0)[0]
+        return first_query_attention(query, key, scaling)[:, self.leading :]
+
+    @torch.no_grad()
+    def encoded(
+        self, images: slice, project_features: Callable[[torch.Tensor], torch.Tensor]
+    ) -> Encoded | None:
+        """Attention, keys and features of the layer that the LLM's tokens come from."""
+        if self.output is None or self.last is None:
+            return None
+        start, features = self.leading, self.output[images]
+        _, key, _ = project(self.attention, self.hidden[images])
+        return Encoded(
+            self._received(images).flatten(),
+            key.float().mean(1)[:, start:].flatten(0, 1),
+            features[:, start:].flatten(0, 1),
+            features[:, :start].flatten(0, 1),
+            self._final(self.last, features),
+            project_features,
+        )
+
+    def _final(self, last: Any, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attention and keys of the last layer, all heads as one."""
+        query, key, _ = project(last.self_attn, last.layer_norm1(features))
+        query, key = (part.transpose(1, 2).flatten(2)[:, None] for part in (query, key))
+        scaling = query.shape[-1] ** -0.5
+        if self.leading:
+            attention = first_query_attention(query, key, scaling)[:, self.leading :]
+        else:
+            attention = self_attention_means(query, key, scaling, 0)[0]
+        return attention.flatten(), key[:, 0, self.leading :].flatten(0, 1)
+
+
+def first_query_attention(query: torch.Tensor, key: torch.Tensor, scaling: float) -> torch.Tensor:
+    """Attention of the first token to all, heads averaged: float32 ``[batch, n]``."""
+    logits = (query[:, :, :1] @ key.transpose(-1, -2)).float() * scaling
+    return logits.softmax(-1).mean(1)[:, 0]
 
 
 def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
@@ -148,16 +226,42 @@ def penultimate_attention(tower: nn.Module) -> nn.Module:
     )
 
 
+def last_layer(tower: nn.Module) -> nn.Module | None:
+    """The tower's last layer, if it is built like CLIP's; else None."""
+    stacks = [
+        module
+        for name, module in tower.named_modules()
+        if isinstance(module, nn.ModuleList) and name.rsplit(".", 1)[-1] == "layers"
+    ]
+    found = stacks[0][-1] if stacks else None
+    fits = all(hasattr(found, name) for name in ("self_attn", "layer_norm1"))
+    return found if fits and hasattr(getattr(found, "self_attn", None), "q_proj") else None
+
+
 def watch(
     attention: nn.Module,
     grid: Callable[[], tuple[int, int]],
     leading: Callable[[], int],
     keep: Callable[[EncoderRecord], None],
-) -> Any:
-    """Register a hook that hands a :class:`VisionRecord` to `keep`; returns its handle."""
+    last: nn.Module | None = None,
+) -> Handles:
+    """Register hooks that hand a :class:`VisionRecord` to `keep`; returns their handle.
+
+    `last` is the layer after that of `attention`, where the LLM gets what enters it.
+    """
+    records: list[VisionRecord] = []
 
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
-        keep(VisionRecord(module, hidden.detach(), grid(), leading()))
+        records[:] = [VisionRecord(module, hidden.detach(), grid(), leading(), last)]
+        keep(records[0])
 
-    return attention.register_forward_pre_hook(hook, with_kwargs=True)
+    def complete(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
+        if records:
+            records[0].output = hidden.detach()
+
+    first = attention.register_forward_pre_hook(hook, with_kwargs=True)
+    if last is None:
+        return Handles(first)
+    return Handles(first, last.register_forward_pre_hook(complete, with_kwargs=True))

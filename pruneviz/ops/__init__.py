@@ -5,6 +5,16 @@ and floating dtype and computes in float32 or better.
 """
 
 from pruneviz.ops.attention import attention_rows, self_attention_means
+from pruneviz.ops.merging import (
+    assign_to_targets,
+    bipartite_merge,
+    contextual_tokens,
+    density_peaks,
+    even_places,
+    grid_cells,
+    group_means,
+    spread_cells,
+)
 from pruneviz.ops.residual import (
     conditional_dpp,
     diversity_profile,
@@ -25,17 +35,25 @@ from pruneviz.ops.transition import DIRECTIONS, token_transition, transition_ter
 
 __all__ = [
     "DIRECTIONS",
+    "assign_to_targets",
     "attention_rows",
+    "bipartite_merge",
     "conditional_dpp",
+    "contextual_tokens",
+    "density_peaks",
     "diversity_profile",
     "dpp_profile",
+    "even_places",
     "fopru_significance",
+    "grid_cells",
+    "group_means",
     "l1_normalise",
     "larger_variance",
     "max_min_diversity",
     "pick_profile",
     "residual_greedy",
     "self_attention_means",
+    "spread_cells",
     "text_raters",
     "text_relevance",
     "token_transition",

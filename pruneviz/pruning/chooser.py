@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from pruneviz.errors import PruningError
-from pruneviz.methods.base import Method, Stage
+from pruneviz.methods.base import Merge, Method, Stage
 from pruneviz.pruning.context import RowContext
 from pruneviz.pruning.frames import shrink
 from pruneviz.pruning.state import Prefill, Sample, StageRecord
@@ -27,21 +28,31 @@ class Chooser:
         The decoder layers.
     tokenizer
         Of the model, None where it is not known.
+    project : callable
+        The model's projector.
     """
 
     def __init__(
-        self, method: Method | None, positions: str | None, layers: Any, tokenizer: Any
+        self,
+        method: Method | None,
+        positions: str | None,
+        layers: Any,
+        tokenizer: Any,
+        project: Callable[[torch.Tensor], torch.Tensor],
     ) -> None:
         self.method, self.positions = method, positions
-        self.layers, self.tokenizer = layers, tokenizer
+        self.layers, self.tokenizer, self.project = layers, tokenizer, project
         self.seconds = 0.0
 
     @torch.no_grad()
-    def run(self, state: Prefill, stage: Stage, hidden: torch.Tensor) -> torch.Tensor | None:
+    def run(
+        self, state: Prefill, stage: Stage, hidden: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Choose for every row and add the new frame to the state.
 
         `hidden` is ``[batch, n, hidden]`` at the stage. Returns the places that stay, int64
-        ``[batch, n']``, or None where nothing is dropped.
+        ``[batch, n']``, and the states with merged tokens in their places, or None where nothing
+        is dropped.
         """
         method = self.method
         if method is None:
@@ -59,7 +70,8 @@ class Chooser:
             sample.stages.append(record)
             drop[sample.row, state.visual_places(sample)] = True
             drop[sample.row, state.frame.places(sample.row, sample.columns[record.kept])] = False
-            sample.alive = record.kept
+            sample.alive, sample.origin = record.kept, record.after
+            hidden = _put_merged(state, sample, record, hidden)
             counts[sample.row] = len(record.alive) - len(record.kept)
         if not any(counts):
             return None
@@ -69,18 +81,44 @@ class Chooser:
         state.visual = (state.visual & ~drop).gather(1, index)
         state.frames.append((stage.layer, frame))
         state.pruned = True
-        return index
+        return index, hidden
 
     def _choose(
         self, method: Method, state: Prefill, stage: Stage, sample: Sample, hidden: torch.Tensor
     ) -> StageRecord:
         keep = min(method.count(stage, len(sample.columns)), len(sample.alive))
-        context = RowContext(state, sample, stage.layer, hidden, self.layers, self.tokenizer)
+        context = RowContext(
+            state, sample, stage.layer, hidden, self.layers, self.tokenizer, self.project
+        )
         start = time.perf_counter()
         places, scores = method.select(context, stage, keep)
         self.seconds += time.perf_counter() - start
         kept = sample.alive[places]
-        return StageRecord(stage, method.name_at(stage), sample.alive, kept, scores)
+        after = _origins(sample, kept, scores.merge)
+        name = method.name_at(stage)
+        return StageRecord(stage, name, sample.alive, kept, scores, sample.origin, after)
+
+
+def _origins(sample: Sample, kept: torch.Tensor, merge: Merge | None) -> torch.Tensor:
+    """Which original token each slot holds once merged tokens have taken theirs."""
+    if merge is None:
+        return sample.origin
+    own = sample.origin[sample.alive[merge.anchors.clamp_min(0)]]
+    stands_for = torch.where(merge.anchors >= 0, own, -1)
+    return sample.origin.index_copy(0, kept, stands_for)
+
+
+def _put_merged(
+    state: Prefill, sample: Sample, record: StageRecord, hidden: torch.Tensor
+) -> torch.Tensor:
+    """States with a sample's merged tokens in the slots that they took."""
+    merge = record.scores.merge
+    if merge is None:
+        return hidden
+    places = state.frame.places(sample.row, sample.columns[record.kept])
+    hidden = hidden.clone()
+    hidden[sample.row, places] = merge.states.to(hidden.dtype)
+    return hidden
 
 
 def _check_last(state: Prefill, drop: torch.Tensor, counts: list[int]) -> None:

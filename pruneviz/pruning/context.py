@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from pruneviz.errors import PruningError
-from pruneviz.methods.base import NoQueryError
+from pruneviz.methods.base import Encoded, NoQueryError
 from pruneviz.models.vision import EncoderRecord
 from pruneviz.models.words import content_tokens
 from pruneviz.pruning.signals import project_rows
@@ -31,6 +32,8 @@ class RowContext:
         The decoder layers.
     tokenizer
         Of the model, or None where it is not known.
+    project : callable
+        The model's projector.
     """
 
     def __init__(
@@ -41,13 +44,14 @@ class RowContext:
         hidden: torch.Tensor,
         layers: Any,
         tokenizer: Any,
+        project: Callable[[torch.Tensor], torch.Tensor],
     ) -> None:
         self.layer = layer
         self.num_visual = len(sample.columns)
-        self.alive = sample.alive
+        self.alive = sample.origin[sample.alive]
         self.device = hidden.device
         self._state, self._sample, self._hidden = state, sample, hidden
-        self._layers, self._tokenizer = layers, tokenizer
+        self._layers, self._tokenizer, self._project = layers, tokenizer, project
 
     @property
     def _places(self) -> torch.Tensor:
@@ -98,19 +102,47 @@ class RowContext:
 
     def vision_significance(self, include_cls: bool) -> torch.Tensor:
         """Significance of this sample's images, one after another, float32 ``[num_visual]``."""
-        record = self._state.vision
-        if record is None:
-            raise PruningError(
-                "The vision encoder did not run inside this prune(), so its attention is unknown. "
-                "Pass pixel_values, or give prune(vision=...) the record of an earlier run."
-            )
-        return record.scores(include_cls, self._images(record))[self.alive]
+        record = self._record
+        return record.scores(include_cls, self._images(record))
+
+    def encoded(self) -> Encoded:
+        """What the encoder left of this sample's images."""
+        record = self._record
+        images = self._images(record)
+        found = record.encoded(images, self._project)
+        if found is not None:
+            return found
+        states = self.visual_features()
+        attention = record.received(images)
+        return Encoded(
+            attention,
+            states,
+            states,
+            states[:0],
+            (attention, states),
+            lambda merged: merged,
+            ("Merged and compared after the projector, in the LLM's input space.",),
+        )
 
     def grid(self) -> tuple[int, int]:
         """Rows and columns of visual tokens of the sample's first image."""
+        return self._record.grids[self._images(self._record).start]
+
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """Grids of the sample's visual tokens; one row of them all where they are unknown."""
         if self._state.vision is None:
-            raise PruningError("The patch grid is unknown without the vision encoder's run.")
-        return self._state.vision.grids[self._images(self._state.vision).start]
+            return ((1, self.num_visual),)
+        chosen = self._images(self._state.vision)
+        return tuple(block for parts in self._state.vision.blocks[chosen] for block in parts)
+
+    @property
+    def _record(self) -> EncoderRecord:
+        if self._state.vision is None:
+            raise PruningError(
+                "The vision encoder did not run inside this prune(), so nothing is known of it. "
+                "Pass pixel_values, or give prune(vision=...) the record of an earlier run."
+            )
+        return self._state.vision
 
     def _images(self, record: EncoderRecord) -> slice:
         """Which of the encoded images are this sample's."""

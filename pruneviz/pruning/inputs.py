@@ -69,12 +69,12 @@ class DecoderInputs:
         counted = torch.arange(start, start + self.length, device=self.embeds.device)
         return counted.expand(self.batch, -1)
 
-    def shortened(self, index: torch.Tensor, frame: Frame) -> dict[str, Any]:
-        """Arguments of the prefill with only the places `index` ``[batch, n']``."""
+    def shortened(self, index: torch.Tensor, embeds: torch.Tensor, frame: Frame) -> dict[str, Any]:
+        """Arguments of the prefill with only the places `index` ``[batch, n']`` of `embeds`."""
         wide = index[..., None].expand(-1, -1, self.embeds.shape[-1])
         changed = self.kwargs | {
             "input_ids": None,
-            "inputs_embeds": self.embeds.gather(1, wide),
+            "inputs_embeds": embeds.gather(1, wide),
             "position_ids": frame.positions,
         }
         if frame.valid is not None:

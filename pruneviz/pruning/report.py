@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from pruneviz.methods.base import Method
+from pruneviz.methods.base import Merge, Method
 from pruneviz.pruning.state import Prefill, Sample, StageRecord
 from pruneviz.trace import StageTrace, Trace
 
@@ -43,15 +43,30 @@ def _positions(records: list[StageRecord], method: Method | None, override: str 
 
 
 def _stage(record: StageRecord) -> StageTrace:
+    """A stage in original indices, ascending; tokens that stand for none are only counted."""
+    alive = _array(record.before[record.alive], np.int64)
+    kept = _array(record.after[record.kept], np.int64)
+    order = np.argsort(alive, kind="stable")[int((alive < 0).sum()) :]
+    scores = record.scores
     return StageTrace(
         layer=record.stage.layer,
         method=record.method,
-        alive=_array(record.alive, np.int64),
-        kept=_array(record.kept, np.int64),
-        scores=_array(record.scores.total, np.float32),
-        components={k: _array(v, np.float32) for k, v in record.scores.components.items()},
-        notes=record.scores.notes,
+        alive=alive[order],
+        kept=np.sort(kept[kept >= 0]),
+        scores=_array(scores.total, np.float32)[order],
+        components={k: _array(v, np.float32)[order] for k, v in scores.components.items()},
+        notes=scores.notes,
+        into=_into(scores.merge, alive)[order] if scores.merge else None,
+        extra=int((kept < 0).sum()),
     )
+
+
+def _into(merge: Merge, alive: np.ndarray) -> np.ndarray:
+    """The original token that each alive one went into, -1 where lost or in one without anchor."""
+    anchors = _array(merge.anchors, np.int64)
+    into = _array(merge.into, np.int64)
+    stands_for = np.where(anchors >= 0, alive[np.maximum(anchors, 0)], -1)
+    return np.where(into >= 0, stands_for[np.maximum(into, 0)], -1)
 
 
 def _spread(
@@ -62,19 +77,21 @@ def _spread(
     if not len(sample.columns):
         return out
     for layer, values in rows.items():
-        alive = _alive_at(sample, layer)
-        places = state.frame_at(layer).places(sample.row, sample.columns[alive])
-        out[layer, _array(alive, np.int64)] = _array(values[sample.row, places], np.float32)
+        slots, origin = _alive_at(sample, layer)
+        places = state.frame_at(layer).places(sample.row, sample.columns[slots])
+        tokens = _array(origin[slots], np.int64)
+        known = tokens >= 0
+        out[layer, tokens[known]] = _array(values[sample.row, places], np.float32)[known]
     return out
 
 
-def _alive_at(sample: Sample, layer: int) -> torch.Tensor:
-    """Visual tokens that a decoder layer (0-based) saw."""
-    alive = torch.arange(len(sample.columns), device=sample.columns.device)
+def _alive_at(sample: Sample, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Slots that a decoder layer (0-based) saw, and which original token every slot held."""
+    slots = origin = torch.arange(len(sample.columns), device=sample.columns.device)
     for record in sample.stages:
         if record.stage.layer <= layer:
-            alive = record.kept
-    return alive
+            slots, origin = record.kept, record.after
+    return slots, origin
 
 
 def _array(tensor: torch.Tensor, dtype: type) -> np.ndarray:

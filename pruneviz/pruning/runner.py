@@ -58,7 +58,13 @@ class Runner:
         # With three positions a token, closing gaps would undo the picture's two dimensions.
         self.positions = positions or ("keep" if self.decoder.multimodal_rope else None)
         self.state: Prefill | None = None
-        self.chooser = Chooser(method, self.positions, self.decoder.layers, tokenizer_of(model))
+        self.chooser = Chooser(
+            method,
+            self.positions,
+            self.decoder.layers,
+            tokenizer_of(model),
+            lambda features: adapter.project(model, features),
+        )
         self._mask, self._given_ids, self._given_vision = visual_mask, input_ids, vision
         self._ids: torch.Tensor | None = None
         self._counted = False
@@ -169,11 +175,11 @@ class Runner:
         self.observer.begin(state)
         if not self.plan or self.plan[0].layer != 0:
             return None
-        index = self.chooser.run(state, self.plan[0], inputs.embeds)
-        if index is None:
+        chosen = self.chooser.run(state, self.plan[0], inputs.embeds)
+        if chosen is None:
             return None
         state.rebase()
-        return inputs.shortened(index, state.base)
+        return inputs.shortened(*chosen, state.base)
 
     def _visual(self, inputs: DecoderInputs, ids: torch.Tensor | None) -> torch.Tensor:
         """Bool ``[batch, length]``: the visual tokens of the prompt."""
@@ -323,10 +329,11 @@ class Runner:
             if state is None or not state.running:
                 return None
             hidden = output[0] if isinstance(output, tuple) else output
-            index = self.chooser.run(state, stage, hidden)
+            chosen = self.chooser.run(state, stage, hidden)
             state.attention_input = None
-            if index is None:
+            if chosen is None:
                 return None
+            index, hidden = chosen
             shorter = hidden.gather(1, index[..., None].expand(-1, -1, hidden.shape[-1]))
             return (shorter, *output[1:]) if isinstance(output, tuple) else shorter
 

@@ -17,13 +17,23 @@ Rotary = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass
 class StageRecord:
-    """One stage of one sample, still on the device."""
+    """One stage of one sample, still on the device.
+
+    Attributes
+    ----------
+    alive, kept : torch.Tensor
+        Int64: slots of the tokens before and after.
+    before, after : torch.Tensor
+        Int64 ``[num_visual]``: which original token each slot held before and after.
+    """
 
     stage: Stage
     method: str
     alive: torch.Tensor
     kept: torch.Tensor
     scores: Scores
+    before: torch.Tensor
+    after: torch.Tensor
 
 
 @dataclass
@@ -35,7 +45,11 @@ class Sample:
     columns : torch.Tensor
         Int64 ``[num_visual]``: columns of all its visual tokens in the prompt.
     alive : torch.Tensor
-        Int64: indices among them that are still there, ascending.
+        Int64: indices among them that are still there, ascending. These are slots: what merging
+        made may stand in another one than its original token did.
+    origin : torch.Tensor
+        Int64 ``[num_visual]``: the original token that the content of a slot stands for; -1 for
+        none (a CLS token).
     after_image : torch.Tensor
         Int64: columns of the text after the last visual token.
     last : torch.Tensor
@@ -53,6 +67,7 @@ class Sample:
     after_image: torch.Tensor
     last: torch.Tensor
     num_text: int
+    origin: torch.Tensor
     stages: list[StageRecord] = field(default_factory=list)
     raters: torch.Tensor | None = None
 
@@ -65,7 +80,7 @@ class Sample:
         after = text[text > columns[-1]] if len(columns) else text[:0]
         last = real.nonzero().squeeze(-1)[-1:]
         alive = torch.arange(len(columns), device=visual.device)
-        return cls(row, columns, alive, after, last, len(text))
+        return cls(row, columns, alive, after, last, len(text), alive.clone())
 
 
 @dataclass

@@ -11,6 +11,7 @@ from torch import Tensor
 from pruneviz.scenes.questions import ask_many
 from pruneviz.scenes.scene import sample_scene
 from pruneviz.training.answering import answer_loss, by_kind
+from pruneviz.training.frozen import FrozenPictures, fit
 from pruneviz.training.loop import run_stage
 from pruneviz.training.packing import NUM_PATCHES, pack
 from pruneviz.training.pictures import draw_batch
@@ -79,6 +80,17 @@ def _pictures(
     return scenes, labels, model.see(pixels.to(device))
 
 
+def _fit_projector(model: WholeModel, settings: Settings, device: torch.device) -> None:
+    """Train the projector alone, on fixed features."""
+    projector = model.llava.model.multi_modal_projector
+
+    def loss_of(patches: Tensor, _: Tensor, labels: dict[str, Tensor]) -> Tensor:
+        return imitation_loss(model, projector(patches), labels)
+
+    pictures = FrozenPictures(lambda pixels: model.eval().see(pixels)[:2], settings, device)
+    fit(projector, loss_of, pictures, settings.frozen_steps, 3e-3)
+
+
 def train_align(
     model: WholeModel,
     settings: Settings,
@@ -107,6 +119,8 @@ def train_align(
     torch.manual_seed(settings.seed + 2)
     stage = settings.align
     model.symbols.requires_grad_(False)
+    if not (resume and (folder / "align.pt").is_file()):
+        _fit_projector(model, settings, device)
 
     def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
         start = ALIGN_SEED + step * stage.batch

@@ -143,6 +143,9 @@ class Settings:
     joint_kinds: dict[str, float] = field(default_factory=lambda: dict(_ALL))
     # From this step on only the decoder's layers go on learning in that stage.
     fixed_symbols_from: int = 850
+    # What reads the tower first learns from its fixed features of so many pictures.
+    frozen_scenes: int = 1600
+    frozen_steps: int = 700
     # Crowded pictures hold more labelled object patches for the same work.
     tower_rules: SceneRules = field(
         default_factory=lambda: SceneRules(crowds=(1, 1, 1, 1, 1, 2, 3, 4, 5), card=0.8, extra=0.4)
@@ -150,7 +153,7 @@ class Settings:
     rules: SceneRules = field(default_factory=lambda: SceneRules(extra=0.4))
     tower: StageSettings = field(
         default_factory=lambda: StageSettings(
-            300, 16, 2e-3, warmup=30, weight_decay=0.02, tower_rate=0.08, horizon=1000
+            150, 16, 2e-3, warmup=30, weight_decay=0.02, tower_rate=0.08, horizon=1000
         )
     )
     symbolic: StageSettings = field(
@@ -158,7 +161,7 @@ class Settings:
     )
     align: StageSettings = field(
         default_factory=lambda: StageSettings(
-            300, 16, 2e-3, warmup=20, weight_decay=0.02, tower_rate=0.07, horizon=600
+            350, 16, 2e-3, warmup=20, weight_decay=0.02, tower_rate=0.07, horizon=600
         )
     )
     joint: StageSettings = field(

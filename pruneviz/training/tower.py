@@ -11,6 +11,7 @@ from transformers import CLIPVisionModel
 from pruneviz.scenes.scene import sample_scene
 from pruneviz.training.architecture import PatchHeads, vision_config
 from pruneviz.training.backbone import find_backbone, read_weights, take_backbone
+from pruneviz.training.frozen import FrozenPictures, fit
 from pruneviz.training.loop import run_stage
 from pruneviz.training.pictures import draw_batch
 from pruneviz.training.settings import Settings
@@ -93,6 +94,8 @@ def train_tower(
     model = LabelledTower(settings)
     if not (resume and (folder / "tower.pt").is_file()):
         take_backbone(model.tower, read_weights(find_backbone()))
+        pictures = FrozenPictures(model.to(device).eval(), settings, device)
+        fit(model.heads, model.heads.loss, pictures, settings.frozen_steps, 3e-3)
     model.to(device)
 
     def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:

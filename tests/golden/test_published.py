@@ -10,9 +10,15 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
 
-from pruneviz import FastV, PyramidDrop, TransPrune, get_method, ops, prune
+from pruneviz import FastV, PyramidDrop, TransPrune, VisionZip, get_method, ops, prune
 from tests.helpers import BACKENDS
 
 DATA = Path(__file__).parent / "data"
@@ -157,6 +163,50 @@ def test_pyramiddrop(backend: str) -> None:
         assert stage.kept.tolist() == wanted[f"stage{number}.kept_original"].tolist()
     assert len(run.trace.stages) == len(sizes["prune"])
     torch.testing.assert_close(states, wanted["last_hidden_state"], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_visionzip(backend: str) -> None:
+    """The published tokens, projected, are what the LLM is given, in the published order."""
+    meta = metadata("visionzip_s0.tensors_vz.safetensors")
+    wanted = load_file(DATA / "visionzip_s0.tensors_vz.safetensors")
+    names = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    names += ("image_size", "patch_size", "layer_norm_eps", "hidden_act")
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(**{name: meta["config"][name] for name in names}),
+        text_config=LlamaConfig(
+            vocab_size=32,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+        ),
+        image_token_id=5,
+        image_token_index=5,
+        attn_implementation=backend,
+    )
+    model = LlavaForConditionalGeneration(config).eval().requires_grad_(False)
+    clip = load_file(DATA / "visionzip_s0.clip.safetensors")
+    tower = model.model.vision_tower
+    start = "vision_model." if hasattr(tower, "vision_model") else ""
+    tower.load_state_dict({start + k.removeprefix("vision_model."): v for k, v in clip.items()})
+    ids = torch.tensor([[1, *[5] * 196, 7, 8]] * 2)
+    method = VisionZip(
+        keep_tokens=meta["dominant"] + meta["contextual"], contextual_tokens=meta["contextual"]
+    )
+    given: dict[str, Any] = {}
+    with prune(model, method) as run:
+        stack = model.model.language_model
+        stack.register_forward_pre_hook(lambda _, __, kw: given.update(kw), with_kwargs=True)
+        model(input_ids=ids, pixel_values=wanted["pixel_values"])
+    tokens = model.model.multi_modal_projector(wanted["tokens"])
+    torch.testing.assert_close(given["inputs_embeds"][:, 1:-2], tokens, rtol=1e-4, atol=1e-4)
+    for row, trace in enumerate(run.traces):
+        stage = trace.stages[0]
+        # The published indices count CLS as 0.
+        dominant = sorted(int(i) - 1 for i in wanted["all_indices"][row] if i > 0)
+        assert set(dominant) <= set(stage.kept.tolist())
+        assert len(stage.kept) + stage.extra == tokens.shape[1]
 
 
 def test_divprune() -> None:

@@ -6,14 +6,21 @@ from pruneviz import (
     CDPruner,
     Chain,
     DivPrune,
+    Downsample,
     FastV,
     FoPru,
+    Grid,
+    PruMerge,
+    PruMergePlus,
     PyramidDrop,
     Random,
     ResPrune,
     SparseVLM,
+    ToMe,
     TransPrune,
     Uniform,
+    VisionZip,
+    VisPruner,
 )
 from pruneviz.methods import Method
 from tests.helpers import VISION_MODELS
@@ -58,6 +65,29 @@ VISION_METHODS: dict[str, Method] = {
     "fopru_rank": FoPru(keep_ratio=0.3),
     "fopru_row": FoPru(keep_ratio=0.5, strategy="row"),
     "fopru_cls": FoPru(keep_tokens=12, include_cls=True),
+    "vispruner": VisPruner(keep_tokens=13),
+    "grid": Grid(keep_tokens=9),
+}
+TEXT_MERGING: dict[str, Method] = {
+    "tome": ToMe(keep_tokens=9),
+    "sparsevlm_recycle": SparseVLM(
+        prune_layers=(1, 3, 4), keep_ratios=(0.6, 0.4, 0.2), recycle=True
+    ),
+}
+"""Methods that make tokens anew, which no mask can imitate."""
+MERGING: dict[str, Method] = TEXT_MERGING | {
+    "visionzip": VisionZip(keep_tokens=12),
+    "visionzip_few": VisionZip(keep_tokens=2),
+    "prumerge": PruMerge(keep_ratio=0.3),
+    "prumerge_free": PruMerge(),
+    "prumerge+": PruMergePlus(keep_tokens=14),
+    "downsample": Downsample(keep_tokens=9),
+    "chain_zip": Chain(
+        [
+            VisionZip(keep_tokens=20),
+            TransPrune(prune_layers=(2, 4), keep_ratios=(0.6, 0.3)),
+        ]
+    ),
 }
 
 

@@ -37,7 +37,15 @@ KEEP_ALL = {
     "random": {},
     "uniform": {},
     "fopru": {},
+    "visionzip": {},
+    "prumerge": {},
+    "prumerge+": {},
+    "vispruner": {},
+    "tome": {},
+    "grid": {},
+    "downsample": {},
 }
+ASK_ENCODER = {"fopru", "visionzip", "prumerge", "prumerge+", "vispruner"}
 
 
 def generate(model: Any, case: Prompt, **settings: Any) -> Any:
@@ -96,7 +104,7 @@ def test_removing_equals_masking(kind: str, name: str, backend: str, positions: 
 @pytest.mark.parametrize("kind", ["llama_gqa", *VISION_MODELS])
 @pytest.mark.parametrize("name", KEEP_ALL)
 def test_keep_ratio_one_is_bit_equal(kind: str, name: str, backend: str, positions: str) -> None:
-    if name == "fopru" and kind not in VISION_MODELS:
+    if name in ASK_ENCODER and kind not in VISION_MODELS:
         name = "uniform"  # a language model has no vision encoder to ask
     model, case = tiny(kind, backend), prompt(kind)
     method = get_method(name, keep_ratio=1.0, num_layers=LAYERS, **KEEP_ALL[name])

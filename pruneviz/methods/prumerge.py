@@ -1,0 +1,147 @@
+"""LLaVA-PruMerge and PruMerge+: attended tokens take up those that are like them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch.nn.functional import normalize
+
+from pruneviz.methods.base import Encoded, Merge, Scores, Stage, StageContext
+from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.ops import even_places
+
+_NEIGHBOURS = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruMerge(BeforeLLM):
+    """Keep the patches that stand out in the encoder's attention, each with what is like it.
+
+    Every kept token is added the sum of the 32 tokens whose keys are most like its own, weighted
+    by their attention. One more token is the weighted sum of all that were not kept.
+
+    Parameters
+    ----------
+    keep_ratio, keep_tokens, num_layers
+        See :class:`~pruneviz.methods.base.Method`. Without ratio and count as many are kept as
+        stand out: attention above the third quartile plus 1.5 interquartile ranges.
+
+    Notes
+    -----
+    LLaVA-PruMerge (ICCV 2025, arXiv 2403.15388), as its published code: attention of CLS in the
+    encoder's last layer with all heads taken as one, features of the last but one, weights not
+    normalised, kept tokens in the order of their attention and the remainder last. Encoders
+    without CLS give the attention averaged over all queries; where features before the
+    projector are not at hand, tokens are merged after it (said in the result). A budget of one
+    token keeps no remainder; one of all tokens leaves everything as it is.
+    """
+
+    name: ClassVar[str] = "prumerge"
+    title: ClassVar[str] = "PruMerge"
+    summary: ClassVar[str] = (
+        "Before the LLM, keeps the patches that stand out in the vision encoder's attention and "
+        "adds to each those most like it; the question plays no part."
+    )
+    paper: ClassVar[str] = "https://arxiv.org/abs/2403.15388"
+    needs_vision: ClassVar[bool] = True
+    merges: ClassVar[bool] = True
+    exact_prefix: ClassVar[bool] = False
+    default_ratio: ClassVar[float] = 1 / 8
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        """Attention received, and the tokens that go on."""
+        seen = context.encoded()
+        attention, keys = seen.final
+        components = {"attention": attention}
+        if self.keep_ratio is None and self.keep_tokens is None:
+            picked = self._standing_out(attention)
+        elif keep >= len(attention):
+            return Scores(attention, components)
+        else:
+            picked = self._picked(attention, max(1, keep - 1))
+        merge = _merge(seen, attention, keys, picked, remainder=keep > 1)
+        return Scores(attention, components, notes=seen.notes, merge=merge)
+
+    def _picked(self, attention: torch.Tensor, count: int) -> torch.Tensor:
+        """Places of the kept tokens in the order in which they go on."""
+        return torch.sort(attention, descending=True, stable=True).indices[:count]
+
+    def _standing_out(self, attention: torch.Tensor) -> torch.Tensor:
+        return self._picked(attention, min(outliers(attention), len(attention) - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruMergePlus(PruMerge):
+    """PruMerge with evenly spread patches beside those that stand out.
+
+    Parameters
+    ----------
+    keep_ratio, keep_tokens, num_layers
+        See :class:`PruMerge`. A quarter of a budget goes to the patches that stand out, the rest
+        is spread evenly; without a budget three spread ones come to each that stands out.
+
+    Notes
+    -----
+    PruMerge+ of the same paper. Its code spreads with a stride of a third of the inverse share
+    of outliers and leaves out what stands out anyway, so that their number varies; here they are
+    spread evenly over the other patches, so that a budget is met exactly, which is ours.
+    """
+
+    name: ClassVar[str] = "prumerge+"
+    title: ClassVar[str] = "PruMerge+"
+    summary: ClassVar[str] = (
+        "PruMerge with evenly spread patches beside those that stand out; the question plays no "
+        "part."
+    )
+
+    def _picked(self, attention: torch.Tensor, count: int) -> torch.Tensor:
+        best = super()._picked(attention, max(1, round(count / 4)))
+        others = torch.ones_like(attention, dtype=torch.bool).index_fill(0, best, False)
+        places = others.nonzero().squeeze(-1)
+        spread = even_places(len(places), count - len(best)).to(places.device)
+        return torch.cat([best, places[spread]])
+
+    def _standing_out(self, attention: torch.Tensor) -> torch.Tensor:
+        return self._picked(attention, min(4 * outliers(attention), len(attention) - 1))
+
+
+def outliers(attention: torch.Tensor) -> int:
+    """How many values lie above the third quartile plus 1.5 interquartile ranges; at least 1."""
+    low, high = attention.quantile(attention.new_tensor([0.25, 0.75]))
+    return max(1, int((attention > high + 1.5 * (high - low)).sum()))
+
+
+def _merge(
+    seen: Encoded,
+    attention: torch.Tensor,
+    keys: torch.Tensor,
+    picked: torch.Tensor,
+    remainder: bool,
+) -> Merge:
+    """Add to each picked token those most like it, and sum up the rest."""
+    unit = normalize(keys.float(), dim=-1)
+    alike = unit[picked] @ unit.T
+    alike[torch.arange(len(picked)), picked] = -torch.inf
+    near = alike.topk(min(_NEIGHBOURS, len(attention) - 1), dim=-1).indices
+    features = seen.features.float()
+    states = features[picked] + (features[near] * attention[near, None]).sum(1)
+    rest = torch.ones_like(attention, dtype=torch.bool).index_fill(0, picked, False)
+    # In the picture a token belongs to the one that it is most like, whoever else took it up.
+    taken = torch.zeros_like(rest).index_fill(0, near.flatten(), True)
+    reached = torch.full_like(alike, -torch.inf).scatter(1, near, alike.gather(1, near))
+    into = torch.where(taken, reached.argmax(0), -1)
+    into[picked] = torch.arange(len(picked), device=into.device)
+    anchors = picked
+    if remainder:
+        places = rest.nonzero().squeeze(-1)
+        weighted = features[places] * attention[places, None]
+        states = torch.cat([states, weighted.sum(0, keepdim=True)])
+        lost = places[into[places] < 0]
+        into[lost] = len(picked)
+        # It stands where the most of it comes from.
+        source = lost if len(lost) else places
+        anchors = torch.cat([picked, source[attention[source].argmax()][None]])
+        into[anchors[-1]] = len(picked)
+    return Merge(seen.project(states.to(seen.features.dtype)), anchors, into)

@@ -1,0 +1,52 @@
+"""ToMe: the most alike tokens merge until few are left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from pruneviz.methods.base import Merge, Scores, Stage, StageContext
+from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.ops import bipartite_merge
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToMe(BeforeLLM):
+    """Merge similar tokens before the LLM; nothing is lost, much is averaged.
+
+    In rounds, every second token finds its most similar partner among the others, and the most
+    similar pairs become one, averaged by how many tokens are already in each.
+
+    Parameters
+    ----------
+    keep_ratio, keep_tokens, num_layers
+        See :class:`~pruneviz.methods.base.Method`.
+
+    Notes
+    -----
+    Token Merging (ICLR 2023, arXiv 2210.09461), section 3, which merges a few tokens in each
+    layer of a vision encoder by the keys of its attention. Here all merging is done at once in
+    the LLM's input space by cosine similarity, as the method is used as a peer for language
+    models. The score is how many tokens went into each.
+    """
+
+    name: ClassVar[str] = "tome"
+    title: ClassVar[str] = "ToMe"
+    summary: ClassVar[str] = (
+        "Before the LLM, merges the most similar patches step by step; the question plays no part."
+    )
+    paper: ClassVar[str] = "https://arxiv.org/abs/2210.09461"
+    merges: ClassVar[bool] = True
+    exact_prefix: ClassVar[bool] = False
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        """Sizes of the groups, and the merged tokens."""
+        states = context.visual_features()
+        if keep >= len(states):
+            return Scores(torch.ones(len(states), device=states.device))
+        merged, anchors, into = bipartite_merge(states, keep)
+        size = torch.bincount(into, minlength=keep).float()
+        total = torch.zeros(len(states), device=states.device).index_copy(0, anchors, size)
+        return Scores(total, {"size": total}, merge=Merge(merged.to(states.dtype), anchors, into))

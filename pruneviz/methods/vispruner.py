@@ -1,0 +1,95 @@
+"""VisPruner: what the encoder looks at, and from the rest what is not said twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch.nn.functional import normalize
+
+from pruneviz.methods.base import Scores, Stage, StageContext, check_number
+from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.ops import top_indices
+
+_ROUND = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisPruner(BeforeLLM):
+    """Keep important patches by the encoder's attention, and diverse ones of the others.
+
+    The others, in the order of their attention, are thinned out: every second one is compared
+    with those between, and the most duplicated few go, until enough are gone.
+
+    Parameters
+    ----------
+    important_ratio : float
+        Share of the budget that goes to the important ones; published: 0.5.
+    keep_ratio, keep_tokens, num_layers
+        See :class:`~pruneviz.methods.base.Method`.
+
+    Notes
+    -----
+    VisPruner (ICCV 2025, arXiv 2412.01818), as its published code: CLS attention of the last
+    layer but one, cosine similarity of features before the projector, up to 8 of the most
+    duplicated gone in a round. Without CLS the attention is averaged over all queries; where
+    features before the projector are not at hand, those after it are compared (said in the
+    result). Scores are the attention.
+    """
+
+    name: ClassVar[str] = "vispruner"
+    title: ClassVar[str] = "VisPruner"
+    summary: ClassVar[str] = (
+        "Before the LLM, keeps patches that the vision encoder attends to and others that differ "
+        "from each other; the question plays no part."
+    )
+    paper: ClassVar[str] = "https://arxiv.org/abs/2412.01818"
+    needs_vision: ClassVar[bool] = True
+    exact_prefix: ClassVar[bool] = False
+
+    important_ratio: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the share."""
+        super().__post_init__()
+        check_number(self.important_ratio, "important_ratio", 1)
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        """Attention received, and which stay."""
+        seen = context.encoded()
+        important = top_indices(seen.attention, int(keep * self.important_ratio))
+        others = torch.ones_like(seen.attention, dtype=torch.bool).index_fill(0, important, False)
+        places = others.nonzero().squeeze(-1)
+        order = torch.sort(seen.attention[places], descending=True, stable=True).indices
+        diverse = thin_out(seen.features, places[order], keep - len(important))
+        kept = torch.cat([important, diverse]).sort().values
+        return Scores(seen.attention, {"attention": seen.attention}, kept, seen.notes)
+
+
+def thin_out(features: torch.Tensor, places: torch.Tensor, count: int) -> torch.Tensor:
+    """Drop the most duplicated tokens until `count` are left.
+
+    Parameters
+    ----------
+    features : torch.Tensor
+        ``[n, d]`` of all tokens.
+    places : torch.Tensor
+        Int64: those to thin out, the most important first.
+    count : int
+        How many stay.
+
+    Returns
+    -------
+    torch.Tensor
+        Int64 ``[count]``.
+    """
+    unit = normalize(features.float(), dim=-1)
+    while len(places) > count:
+        first, second = unit[places[::2]], unit[places[1::2]]
+        likeness = (first @ second.T).amax(-1) if len(second) else first.new_zeros(len(first))
+        going = min(_ROUND, len(places) - count, len(likeness))
+        gone = 2 * torch.sort(likeness, descending=True, stable=True).indices[:going]
+        stays = torch.ones_like(places, dtype=torch.bool).index_fill(0, gone, False)
+        places = places[stays]
+    return places

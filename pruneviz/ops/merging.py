@@ -1,0 +1,250 @@
+"""Making few tokens out of many: who goes where, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn.functional import normalize
+
+
+def assign_to_targets(metric: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Send every token to the target that it is most like.
+
+    Parameters
+    ----------
+    metric : torch.Tensor
+        ``[n, c]``, any floating dtype; cosine similarity is taken of its rows.
+    targets : torch.Tensor
+        Int64 ``[k]``: places of the targets.
+
+    Returns
+    -------
+    torch.Tensor
+        Int64 ``[n]``, values in 0..k-1; a target goes to itself.
+    """
+    unit = normalize(metric.float(), dim=-1)
+    into = (unit @ unit[targets].T).argmax(-1)
+    return into.index_copy(0, targets, torch.arange(len(targets), device=targets.device))
+
+
+def group_means(features: torch.Tensor, into: torch.Tensor, count: int) -> torch.Tensor:
+    """Mean of the tokens of each group.
+
+    Parameters
+    ----------
+    features : torch.Tensor
+        ``[n, c]``.
+    into : torch.Tensor
+        Int64 ``[n]``: group of each token, negative for none.
+    count : int
+        Number of groups.
+
+    Returns
+    -------
+    torch.Tensor
+        Float32 ``[count, c]``; zero where a group is empty.
+    """
+    member = into >= 0
+    total = features.new_zeros(count, features.shape[-1], dtype=torch.float32)
+    total.index_add_(0, into[member], features[member].float())
+    sizes = torch.bincount(into[member], minlength=count)
+    return total / sizes.clamp_min(1)[:, None]
+
+
+def contextual_tokens(
+    metric: torch.Tensor, features: torch.Tensor, count: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """VisionZip's contextual tokens: evenly spread targets, each with the mean of its followers.
+
+    Parameters
+    ----------
+    metric : torch.Tensor
+        ``[n, c]``: keys of the tokens that are not dominant, heads averaged.
+    features : torch.Tensor
+        ``[n, d]``: their states.
+    count : int
+        How many tokens come out, ``1 <= count <= n``.
+
+    Returns
+    -------
+    merged : torch.Tensor
+        Float32 ``[count, d]``: a target's state plus the mean of those that went to it.
+    targets : torch.Tensor
+        Int64 ``[count]``, ascending.
+    into : torch.Tensor
+        Int64 ``[n]``: which of the merged tokens each token went into.
+
+    Notes
+    -----
+    VisionZip (arXiv 2412.04467), section 3.3, as its published code computes it.
+    """
+    step = max(1, len(metric) // count)
+    targets = torch.arange(0, len(metric), step, device=metric.device)[:count]
+    into = assign_to_targets(metric, targets)
+    followers = into.index_fill(0, targets, -1)
+    merged = features[targets].float() + group_means(features, followers, count)
+    return merged, targets, into
+
+
+def bipartite_merge(
+    features: torch.Tensor, count: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Merge the most alike tokens until `count` are left, as ToMe does.
+
+    In each round every second token looks for its most similar partner among the others, and
+    the most similar pairs merge into means weighted by how many tokens are already in them.
+
+    Parameters
+    ----------
+    features : torch.Tensor
+        ``[n, d]``, any floating dtype.
+    count : int
+        How many tokens come out, ``1 <= count <= n``.
+
+    Returns
+    -------
+    merged : torch.Tensor
+        Float32 ``[count, d]``.
+    anchors : torch.Tensor
+        Int64 ``[count]``, ascending: the token that each merged one grew around.
+    into : torch.Tensor
+        Int64 ``[n]``: which of the merged tokens each token went into.
+
+    Notes
+    -----
+    ToMe (arXiv 2210.09461), section 3: bipartite soft matching with size-weighted averages.
+    """
+    states = features.float()
+    sizes = torch.ones(len(states), device=states.device)
+    anchors = torch.arange(len(states), device=states.device)
+    into = anchors.clone()
+    while len(states) > count:
+        unit = normalize(states, dim=-1)
+        similar, partner = (unit[::2] @ unit[1::2].T).max(-1)
+        merging = min(len(states) - count, len(similar), len(states) // 2)
+        order = torch.sort(similar, descending=True, stable=True).indices[:merging]
+        source, target = 2 * order, 2 * partner[order] + 1
+        weighted = states * sizes[:, None]
+        weighted.index_add_(0, target, weighted[source])
+        sizes = sizes.index_add(0, target, sizes[source])
+        move = torch.arange(len(states), device=states.device).index_copy(0, source, target)
+        stays = torch.ones(len(states), dtype=torch.bool, device=states.device)
+        stays[source] = False
+        rank = stays.long().cumsum(0) - 1
+        into = rank[move[into]]
+        states, sizes = (weighted / sizes[:, None])[stays], sizes[stays]
+        anchors = anchors[stays]
+    return states, anchors, into
+
+
+def density_peaks(features: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cluster tokens around points that are dense and far from denser ones.
+
+    Parameters
+    ----------
+    features : torch.Tensor
+        ``[n, d]``, any floating dtype.
+    count : int
+        Number of clusters, ``1 <= count <= n``; also how many neighbours make the density.
+
+    Returns
+    -------
+    centres : torch.Tensor
+        Int64 ``[count]``, the best centre first.
+    into : torch.Tensor
+        Int64 ``[n]``: cluster of each token.
+
+    Notes
+    -----
+    SparseVLM (arXiv 2410.04417), section 3.4. Its code adds noise to the densities so that
+    equal ones differ; here the earlier token counts as the denser one, which is deterministic.
+    """
+    states = features.float()
+    distance = torch.cdist(states, states) / states.shape[-1] ** 0.5
+    nearest = distance.topk(count, largest=False).values
+    density = (-nearest.square().mean(-1)).exp()
+    order = torch.sort(density, descending=True, stable=True).indices
+    rank = torch.empty_like(order).index_copy(
+        0, order, torch.arange(len(order), device=order.device)
+    )
+    denser = rank[None, :] < rank[:, None]
+    apart = torch.where(denser, distance, distance.max()).amin(-1)
+    score = density * apart
+    centres = torch.sort(score, descending=True, stable=True).indices[:count]
+    into = distance[:, centres].argmin(-1)
+    return centres, into.index_copy(0, centres, torch.arange(count, device=centres.device))
+
+
+def even_places(total: int, count: int) -> torch.Tensor:
+    """Evenly spread places: ``floor((k + 0.5) * total / count)``, int64 ``[count]``."""
+    return torch.tensor([(2 * k + 1) * total // (2 * count) for k in range(count)]).long()
+
+
+def spread_cells(rows: int, columns: int, count: int) -> torch.Tensor:
+    """Divide a grid into `count` cells of nearly equal size and shape.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Size of the grid.
+    count : int
+        Number of cells, ``1 <= count <= rows * columns``.
+
+    Returns
+    -------
+    torch.Tensor
+        Int64 ``[rows * columns]``: cell of each token, in raster order. Bands of rows, each cut
+        into as many cells as the others or one more; a g x g grid for g * g cells of a square.
+    """
+    bands = max(1, min(rows, count, round((count * rows / columns) ** 0.5)))
+    bands = max(bands, -(-count // columns))
+    cells = torch.empty(rows, columns, dtype=torch.long)
+    for band in range(bands):
+        top, bottom = band * rows // bands, (band + 1) * rows // bands
+        first, last = band * count // bands, (band + 1) * count // bands
+        across = torch.arange(columns) * (last - first) // columns
+        cells[top:bottom] = first + across
+    return cells.flatten()
+
+
+def grid_cells(blocks: Sequence[tuple[int, int]], count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Divide several grids, one after another, into cells of nearly equal size.
+
+    Parameters
+    ----------
+    blocks : sequence of (int, int)
+        Rows and columns of each grid.
+    count : int
+        Number of cells in all. Fewer than there are grids: the grids count as one row.
+
+    Returns
+    -------
+    cells : torch.Tensor
+        Int64 ``[n]``: cell of each token.
+    middles : torch.Tensor
+        Int64 ``[count]``: the token nearest to the middle of each cell.
+    """
+    sizes = [rows * columns for rows, columns in blocks]
+    if count < len(blocks):
+        return grid_cells([(1, sum(sizes))], count)
+    cells, middles, first, used, done = [], [], 0, 0, 0
+    for number, ((rows, columns), size) in enumerate(zip(blocks, sizes, strict=True), start=1):
+        done += size
+        # Its share of the cells so far, with one left for each grid to come.
+        until = round(count * done / sum(sizes))
+        share = max(1, min(until, count - (len(blocks) - number)) - used)
+        share = min(share, size)
+        own = spread_cells(rows, columns, share)
+        cells.append(used + own)
+        middles.append(first + _middles(own, columns, share))
+        used, first = used + share, first + size
+    return torch.cat(cells), torch.cat(middles)
+
+
+def _middles(cells: torch.Tensor, columns: int, count: int) -> torch.Tensor:
+    places = torch.arange(len(cells))
+    spot = torch.stack([places // columns, places % columns], dim=1).float()
+    away = (spot - group_means(spot, cells, count)[cells]).square().sum(-1)
+    nearest = [int(away.masked_fill(cells != cell, torch.inf).argmin()) for cell in range(count)]
+    return torch.tensor(nearest)

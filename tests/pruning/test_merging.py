@@ -1,0 +1,234 @@
+"""Methods that make tokens anew: what the LLM gets, and what the trace says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pruneviz import (
+    Chain,
+    Downsample,
+    Pinned,
+    Trace,
+    TransPrune,
+    VisionZip,
+    prune,
+)
+from pruneviz.methods import Method
+from tests.helpers import (
+    BACKENDS,
+    VISION_MODELS,
+    Prompt,
+    close,
+    left_padded,
+    new_tokens,
+    own_hooks,
+    prompt,
+    stack_of,
+    tiny,
+    with_generated,
+)
+from tests.pruning.settings import MERGING, TEXT_MERGING
+
+CASES = [(kind, name) for kind in VISION_MODELS for name in MERGING]
+CASES += [(kind, name) for kind in ("llama_gqa", "qwen2") for name in TEXT_MERGING]
+ONE_STAGE = [(kind, name) for kind, name in CASES if MERGING[name].stages()[-1].layer == 0]
+NEW = 4
+
+
+def received(model: Any, case: Prompt, method: Method, **settings: Any) -> tuple[Any, Any, Any]:
+    """Run pruned; what the decoder stack was given, the logits and the trace."""
+    given: dict[str, Any] = {}
+
+    def note(_: Any, args: Any, kwargs: Any) -> None:
+        given.update(kwargs)
+
+    with prune(model, method, **settings, **case.prune_kwargs) as run:
+        handle = stack_of(model).register_forward_pre_hook(note, with_kwargs=True)
+        logits = model(**case.inputs).logits
+        handle.remove()
+    return given, logits, run.trace
+
+
+def check_trace(trace: Trace) -> None:
+    """Whatever was merged: what stays holds itself, and every other token is in one of them."""
+    for stage in trace.stages:
+        assert (np.diff(stage.alive) > 0).all()
+        assert (np.diff(stage.kept) > 0).all()
+        assert np.isin(stage.kept, stage.alive).all()
+        assert len(stage.scores) == len(stage.alive)
+        if stage.into is not None:
+            assert len(stage.into) == len(stage.alive)
+            assert np.isin(stage.into[stage.into >= 0], stage.kept).all()
+            kept = np.isin(stage.alive, stage.kept)
+            assert (stage.into[kept] == stage.alive[kept]).all()
+    holder = trace.merged_into
+    assert (holder[trace.kept] == trace.kept).all()
+    assert np.isin(holder[holder >= 0], trace.kept).all()
+    counts = [len(s.kept) + s.extra for s in trace.stages]
+    assert trace.tokens_per_layer[-1] == counts[-1]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_trace_and_lengths(kind: str, name: str, backend: str) -> None:
+    model, case = tiny(kind, backend), prompt(kind)
+    with prune(model, MERGING[name], **case.prune_kwargs) as run:
+        out = model(**case.inputs)
+    trace = run.trace
+    check_trace(trace)
+    text = case.visual.shape[1] - 36
+    assert list(trace.kv_lengths) == [text + count for count in trace.tokens_per_layer]
+    held = [layer.get_seq_length() for layer in out.past_key_values.layers]
+    assert held == list(trace.kv_lengths)
+    assert trace.tokens_per_layer[-1] < 36
+    assert own_hooks(model) == []
+    again = Trace.from_dict(trace.to_dict())
+    assert (again.merged_into == trace.merged_into).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("kind", "name"), ONE_STAGE)
+def test_the_llm_runs_on_the_new_tokens(kind: str, name: str, backend: str) -> None:
+    """A plain run on what the stack was given, its text untouched, gives the same answer."""
+    model, case = tiny(kind, backend), prompt(kind)
+    given, logits, trace = received(model, case, MERGING[name])
+    embeds, stack = given["inputs_embeds"], stack_of(model)
+    text = ~case.visual[0]
+    count = trace.tokens_per_layer[0]
+    assert embeds.shape[1] == int(text.sum()) + count
+    assert torch.equal(embeds[0, :3], case.embeds[0, :3])
+    assert torch.equal(embeds[0, 3 + count :], case.embeds[0, -7:])
+    positions = given["position_ids"]
+    hidden = stack(inputs_embeds=embeds, position_ids=positions, use_cache=False)
+    assert close(model.lm_head(hidden.last_hidden_state), logits)
+
+    with prune(model, MERGING[name], **case.prune_kwargs):
+        out = model.generate(
+            **case.inputs,
+            max_new_tokens=NEW,
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+    ids = new_tokens(case.inputs, out.sequences)[0]
+    more = torch.arange(1, NEW + 1)
+    # A decode step's position is one beyond the largest so far.
+    last = positions.amax(-1, keepdim=True)
+    if positions.ndim == 3:
+        last = last.amax(0, keepdim=True).expand_as(last)
+    long = with_generated(model, embeds, ids)
+    places = torch.cat([positions, last + more], dim=-1)
+    again = stack(inputs_embeds=long, position_ids=places, use_cache=False).last_hidden_state
+    wanted = model.lm_head(again)[0, embeds.shape[1] - 1 : -1]
+    assert close(torch.stack(out.logits, dim=1)[0], wanted)
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_a_padded_batch_equals_single_runs(kind: str, name: str) -> None:
+    model = tiny(kind)
+    cases = [prompt(kind, seed=1, after=5), prompt(kind, seed=2, before=4, after=9)]
+    with prune(model, MERGING[name], **left_padded(cases).prune_kwargs) as run:
+        logits = model(**left_padded(cases).inputs).logits
+        traces = run.traces
+    for row, case in enumerate(cases):
+        with prune(model, MERGING[name], **case.prune_kwargs) as alone:
+            wanted = model(**case.inputs).logits[0, -1]
+        assert close(logits[row, -1], wanted)
+        for ours, theirs in zip(traces[row].stages, alone.trace.stages, strict=True):
+            assert ours.kept.tolist() == theirs.kept.tolist()
+            assert (ours.into is None) == (theirs.into is None)
+            if ours.into is not None and theirs.into is not None:
+                assert ours.into.tolist() == theirs.into.tolist()
+
+
+@pytest.mark.parametrize("name", MERGING)
+def test_the_same_every_time(name: str) -> None:
+    model, case = tiny("llava_clip"), prompt("llava_clip")
+    first, second = (received(model, case, MERGING[name])[1] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_visionzip_counts_cls_and_orders_as_published() -> None:
+    model, case = tiny("llava_clip"), prompt("llava_clip")
+    given, _, trace = received(model, case, VisionZip(keep_tokens=12, contextual_tokens=4))
+    stage = trace.stages[0]
+    assert (stage.extra, len(stage.kept), trace.tokens_per_layer[0]) == (1, 11, 12)
+    assert trace.final_keep_ratio == pytest.approx(12 / 36)
+    hidden = model.model.vision_tower(
+        case.inputs["pixel_values"], output_hidden_states=True
+    ).hidden_states[-2]
+    cls = model.model.multi_modal_projector(hidden[:, :1])[0, 0]
+    visual = given["inputs_embeds"][0, 3:15]
+    assert close(visual[0], cls)
+    best = np.sort(np.argsort(-stage.scores, kind="stable")[:7])
+    assert close(visual[1:8], case.embeds[0, 3:39][torch.from_numpy(best)])
+    assert np.isin(best, stage.kept).all()
+    assert (stage.into >= 0).all()
+
+
+def test_a_later_stage_speaks_of_original_tokens() -> None:
+    """Dominant tokens come before contextual ones, yet the trace stays in raster order."""
+    model, case = tiny("llava_clip"), prompt("llava_clip")
+    zipped = VisionZip(keep_tokens=20)
+    later = TransPrune(prune_layers=(2,), keep_ratios=(0.5,))
+    with prune(model, Chain([zipped, later]), **case.prune_kwargs) as run:
+        model(**case.inputs)
+    first, second = run.trace.stages
+    assert second.alive.tolist() == first.kept.tolist()
+    assert len(second.kept) + second.extra == 10
+    assert np.isin(second.kept, first.kept).all()
+    # The same choice by hand, on what VisionZip gives the LLM.
+    given, _, _ = received(model, case, zipped)
+    embeds = given["inputs_embeds"]
+    visual = torch.zeros(1, embeds.shape[1], dtype=torch.bool)
+    visual[:, 3:23] = True
+    with prune(model.model.language_model, later, visual_mask=visual) as alone:
+        model.model.language_model(inputs_embeds=embeds)
+    scores = np.sort(alone.trace.stages[0].scores)
+    # The CLS token's score belongs to no patch and is left out.
+    assert np.isin(second.scores.round(6), scores.round(6)).all()
+    assert len(second.scores) == 19
+
+
+def test_recycled_tokens_follow_the_kept_ones() -> None:
+    model, case = tiny("llama_gqa"), prompt("llama_gqa")
+    with prune(model, MERGING["sparsevlm_recycle"], **case.prune_kwargs) as run:
+        model(**case.inputs)
+    first = run.trace.stages[0]
+    # 21 of 36 stay; of the 15 others int(0.3 * 15) + 1 = 5 go into one token.
+    assert len(first.kept) == 22 + 1
+    assert (first.into[~np.isin(first.alive, first.kept)] >= 0).sum() == 4
+
+
+def test_downsampling_averages_neighbours() -> None:
+    model, case = tiny("llava_clip"), prompt("llava_clip")
+    given, _, trace = received(model, case, Downsample(keep_tokens=9))
+    patches = case.embeds[0, 3:39].view(3, 2, 3, 2, -1)
+    assert close(given["inputs_embeds"][0, 3:12], patches.mean((1, 3)).flatten(0, 1))
+    assert trace.kept.tolist() == [0, 2, 4, 12, 14, 16, 24, 26, 28]
+
+
+def test_pins_stop_the_merging() -> None:
+    model, case = tiny("llava_clip"), prompt("llava_clip")
+    method = VisionZip(keep_tokens=12)
+    _, plain, trace = received(model, case, method)
+    _, same, _ = received(model, case, Pinned(method))
+    assert torch.equal(plain, same)
+    lost = int(np.setdiff1d(np.arange(36), trace.kept)[0])
+    _, _, pinned = received(model, case, Pinned(method, keep=[lost]))
+    assert lost in pinned.kept
+    assert pinned.stages[0].into is None
+    assert any("Nothing is merged" in note for note in pinned.stages[0].notes)
+
+
+def test_impossible_splits_are_refused() -> None:
+    with pytest.raises(ValueError, match="contextual_tokens must be a whole number"):
+        VisionZip(keep_tokens=8, contextual_tokens=-1)
+    model, case = tiny("llava_clip"), prompt("llava_clip")
+    method = VisionZip(keep_tokens=8, contextual_tokens=7)
+    with pytest.raises(ValueError, match="leave no room"), prune(model, method):
+        model(**case.inputs)
