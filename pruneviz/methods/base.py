@@ -14,6 +14,8 @@ import torch
 from pruneviz.ops import top_indices
 
 Positions = Literal["renumber", "keep"]
+FLAGS = ("needs_vision", "reads_grid", "reads_own_attention", "reads_raters", "merges")
+"""Class attributes that a method made of others takes over from them."""
 POSITIONS: tuple[str, ...] = get_args(Positions)
 
 
@@ -217,6 +219,8 @@ class Method(ABC):
     needs_vision: ClassVar[bool] = False
     reads_own_attention: ClassVar[bool] = False
     reads_raters: ClassVar[bool] = False
+    reads_grid: ClassVar[bool] = False
+    """Whether it asks for the grids of patches, which only the vision encoder's run tells."""
     rounds: ClassVar[bool] = False
     """Whether counts are rounded, as some published code does, instead of rounded down."""
     merges: ClassVar[bool] = False

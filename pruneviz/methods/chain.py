@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 
 import torch
 
-from pruneviz.methods.base import Method, Positions, Scores, Stage, StageContext, TransitionSpec
+from pruneviz.methods.base import (
+    FLAGS,
+    Method,
+    Positions,
+    Scores,
+    Stage,
+    StageContext,
+    TransitionSpec,
+)
 from pruneviz.methods.pinned import Pinned
 
 
@@ -51,7 +59,7 @@ class Chain(Method):
         if sum(spec is not None for spec in specs) > 1:
             raise ValueError("Chain takes at most one method that reads TTV.")
         object.__setattr__(self, "title", " + ".join(m.title for m in self.methods))
-        for flag in ("needs_vision", "reads_own_attention", "reads_raters", "merges"):
+        for flag in FLAGS:
             object.__setattr__(self, flag, any(getattr(m, flag) for m in self.methods))
 
     def _parts(self) -> list[tuple[Method, Stage]]:

@@ -84,7 +84,7 @@ class Grid(BeforeLLM):
     name: ClassVar[str] = "grid"
     title: ClassVar[str] = "Grid"
     summary: ClassVar[str] = "Control: keeps the middles of equal cells, spread in both directions."
-    needs_vision: ClassVar[bool] = True
+    reads_grid: ClassVar[bool] = True
     exact_prefix: ClassVar[bool] = False
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
@@ -113,7 +113,7 @@ class Downsample(BeforeLLM):
     name: ClassVar[str] = "downsample"
     title: ClassVar[str] = "Downsample"
     summary: ClassVar[str] = "Control: averages neighbouring patches, as a coarser picture would."
-    needs_vision: ClassVar[bool] = True
+    reads_grid: ClassVar[bool] = True
     merges: ClassVar[bool] = True
     exact_prefix: ClassVar[bool] = False
 

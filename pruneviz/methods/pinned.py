@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 
 import torch
 
-from pruneviz.methods.base import Method, Positions, Scores, Stage, StageContext, TransitionSpec
+from pruneviz.methods.base import (
+    FLAGS,
+    Method,
+    Positions,
+    Scores,
+    Stage,
+    StageContext,
+    TransitionSpec,
+)
 
 
 @dataclass(frozen=True, init=False)
@@ -74,7 +82,7 @@ class Pinned(Method):
         values |= {"method": method, "keep": kept, "drop": dropped, "extra": int(extra)}
         touched = bool(kept or dropped or extra)
         values["title"] = f"{method.title} + pins" if touched else method.title
-        for flag in ("needs_vision", "reads_own_attention", "reads_raters", "merges"):
+        for flag in FLAGS:
             values[flag] = getattr(method, flag)
         for field_name, value in values.items():
             object.__setattr__(self, field_name, value)

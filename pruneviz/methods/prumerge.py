@@ -54,7 +54,7 @@ class PruMerge(BeforeLLM):
         """Attention received, and the tokens that go on."""
         seen = context.encoded()
         attention, keys = seen.final
-        components = {"attention": attention}
+        components = {"encoder": attention}
         if self.keep_ratio is None and self.keep_tokens is None:
             picked = self._standing_out(attention)
         elif keep >= len(attention):

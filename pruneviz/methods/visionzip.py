@@ -65,7 +65,7 @@ class VisionZip(BeforeLLM):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received, and the tokens that go on."""
         seen = context.encoded()
-        components = {"attention": seen.attention}
+        components = {"encoder": seen.attention}
         if keep >= len(seen.attention):
             return Scores(seen.attention, components)
         merge = self._merge(seen, keep)

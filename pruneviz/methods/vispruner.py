@@ -64,7 +64,7 @@ class VisPruner(BeforeLLM):
         order = torch.sort(seen.attention[places], descending=True, stable=True).indices
         diverse = thin_out(seen.features, places[order], keep - len(important))
         kept = torch.cat([important, diverse]).sort().values
-        return Scores(seen.attention, {"attention": seen.attention}, kept, seen.notes)
+        return Scores(seen.attention, {"encoder": seen.attention}, kept, seen.notes)
 
 
 def thin_out(features: torch.Tensor, places: torch.Tensor, count: int) -> torch.Tensor:

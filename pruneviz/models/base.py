@@ -22,6 +22,8 @@ class Adapter(ABC):
     example: ClassVar[str]
     loadable: ClassVar[bool] = True
     """Whether :func:`pruneviz.load_model` loads the family by name."""
+    sees: ClassVar[bool] = False
+    """Whether the family has a vision encoder."""
 
     @classmethod
     @abstractmethod
@@ -76,6 +78,8 @@ class Adapter(ABC):
 
 class VisionLanguageAdapter(Adapter):
     """A family whose inner model holds an encoder and ``language_model``."""
+
+    sees: ClassVar[bool] = True
 
     def decoder(self, model: Any) -> Decoder:
         """The language model."""

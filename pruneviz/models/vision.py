@@ -11,10 +11,35 @@ import torch
 from torch import nn
 
 from pruneviz.errors import UnsupportedModelError
-from pruneviz.methods.base import Encoded
 from pruneviz.ops import larger_variance, self_attention_means
 
 PROJECTIONS = (("q_proj", "k_proj"), ("query", "key"))
+
+
+@dataclass(frozen=True)
+class EncoderFeatures:
+    """Tokens of some images before the projector, those of all images one after another.
+
+    Attributes
+    ----------
+    attention : torch.Tensor
+        Float32 ``[n]``: what each token receives; see :meth:`EncoderRecord.received`.
+    keys : torch.Tensor
+        Float32 ``[n, head_dim]``: keys of that attention, heads averaged.
+    features : torch.Tensor
+        ``[n, width]``: what the projector gets.
+    leading : torch.Tensor
+        ``[images, width]``: the CLS tokens likewise; ``[0, width]`` without CLS.
+    final_attention, final_keys : torch.Tensor
+        Float32 ``[n]`` and ``[n, width]``: of the layer after, all its heads taken as one.
+    """
+
+    attention: torch.Tensor
+    keys: torch.Tensor
+    features: torch.Tensor
+    leading: torch.Tensor
+    final_attention: torch.Tensor
+    final_keys: torch.Tensor
 
 
 class EncoderRecord(ABC):
@@ -59,9 +84,7 @@ class EncoderRecord(ABC):
         """
         return self.scores(False, images)
 
-    def encoded(
-        self, images: slice, project: Callable[[torch.Tensor], torch.Tensor]
-    ) -> Encoded | None:
+    def features(self, images: slice = slice(None)) -> EncoderFeatures | None:
         """What methods that merge before the projector need; None where it is not at hand."""
         return None
 
@@ -145,21 +168,18 @@ class VisionRecord(EncoderRecord):
         return first_query_attention(query, key, scaling)[:, self.leading :]
 
     @torch.no_grad()
-    def encoded(
-        self, images: slice, project_features: Callable[[torch.Tensor], torch.Tensor]
-    ) -> Encoded | None:
+    def features(self, images: slice = slice(None)) -> EncoderFeatures | None:
         """Attention, keys and features of the layer that the LLM's tokens come from."""
         if self.output is None or self.last is None:
             return None
         start, features = self.leading, self.output[images]
         _, key, _ = project(self.attention, self.hidden[images])
-        return Encoded(
+        return EncoderFeatures(
             self._received(images).flatten(),
             key.float().mean(1)[:, start:].flatten(0, 1),
             features[:, start:].flatten(0, 1),
             features[:, :start].flatten(0, 1),
-            self._final(self.last, features),
-            project_features,
+            *self._final(self.last, features),
         )
 
     def _final(self, last: Any, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -109,9 +109,11 @@ class RowContext:
         """What the encoder left of this sample's images."""
         record = self._record
         images = self._images(record)
-        found = record.encoded(images, self._project)
+        found = record.features(images)
         if found is not None:
-            return found
+            final = (found.final_attention, found.final_keys)
+            parts = (found.attention, found.keys, found.features, found.leading)
+            return Encoded(*parts, final, self._project)
         states = self.visual_features()
         attention = record.received(images)
         return Encoded(

@@ -97,8 +97,10 @@ class Runner:
         if entry is not self.decoder.module:
             add(entry.register_forward_pre_hook(self._on_entry, with_kwargs=True))
         add(self.decoder.module.register_forward_pre_hook(self._on_decoder, with_kwargs=True))
-        if self.method and self.method.needs_vision and self._given_vision is None:
-            add(self.adapter.watch_vision(self.model, self._keep_vision))
+        if self.method and self._given_vision is None:
+            asks_grid = self.method.reads_grid and self.adapter.sees
+            if self.method.needs_vision or asks_grid:
+                add(self.adapter.watch_vision(self.model, self._keep_vision))
         stops = {stage.layer - 1 for stage in self.plan if stage.layer > 0}
         first = min(stops, default=len(layers))
         watched = self.observer.watched_layers()

@@ -35,6 +35,8 @@ COMPONENT_NOTES = {
     "raters": "attention paid by the words that match the picture (SparseVLM)",
     "distance": "distance from the nearest patch picked before (DivPrune)",
     "novelty": "share of the patch that the kept patches do not explain (CDPruner)",
+    "encoder": "attention paid inside the vision encoder (VisionZip, PruMerge, VisPruner)",
+    "size": "how many patches went into the token (ToMe)",
     "attention": "attention paid to the patch by the last prompt token (FastV, PyramidDrop)",
 }
 

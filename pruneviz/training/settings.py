@@ -153,7 +153,7 @@ class Settings:
     rules: SceneRules = field(default_factory=lambda: SceneRules(extra=0.4))
     tower: StageSettings = field(
         default_factory=lambda: StageSettings(
-            150, 16, 2e-3, warmup=30, weight_decay=0.02, tower_rate=0.08, horizon=1000
+            40, 16, 1e-3, warmup=20, weight_decay=0.02, tower_rate=0.1, horizon=1000
         )
     )
     symbolic: StageSettings = field(
@@ -161,11 +161,11 @@ class Settings:
     )
     align: StageSettings = field(
         default_factory=lambda: StageSettings(
-            350, 16, 2e-3, warmup=20, weight_decay=0.02, tower_rate=0.07, horizon=600
+            260, 16, 1e-3, warmup=20, weight_decay=0.02, tower_rate=0.1, horizon=500
         )
     )
     joint: StageSettings = field(
-        default_factory=lambda: StageSettings(800, 12, 1e-3, questions=8, warmup=20, tower_rate=0.1)
+        default_factory=lambda: StageSettings(760, 12, 1e-3, questions=8, warmup=20, tower_rate=0.1)
     )
     # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.
     token_curriculum: tuple[tuple[int, int, int], ...] = (

@@ -168,9 +168,9 @@ FORMULAS: dict[str, Formula] = {
             ("N", BUDGET[1].split(",")[0]),
         ),
         f"Published: after layers {_slashed(SparseVLM.published_layers)} of 32 keep 300/200/110 of "
-        "576 patches, or three smaller budgets; interpolation between them is ours. Dropped "
-        "patches are not merged into new tokens here (recycling). The formulas are the published "
-        "code's first version; we do not know their numbers in the paper.",
+        "576 patches, or three smaller budgets; interpolation between them is ours. Its code also "
+        "makes a few new tokens of dropped patches: the parameter recycle does so. The formulas "
+        "are the published code's first version; we do not know their numbers in the paper.",
     ),
     "divprune": Formula(
         (
@@ -205,6 +205,96 @@ FORMULAS: dict[str, Formula] = {
         "models do not hold: ours is taken in the LLM's input space. We do not know the "
         "equations' numbers.",
     ),
+    "visionzip": Formula(
+        (
+            (r"score_i = \frac{1}{H} ∑_h a_{h, CLS, i}", "in the encoder's last layer but one"),
+            (r"D = \text{CLS and the } K - C - 1 \text{ largest scores}", "dominant, kept"),
+            (r"g(i) = argmax_{t ∈ T} cos(k_i, k_t)", "where each of the others goes"),
+            (r"z_t = f_t + mean_{g(i) = t, i ≠ t} f_i", "contextual, C of them"),
+            (r"K = ⌊r N⌋, C = round(\frac{10}{64} K)", "tokens in all"),
+        ),
+        (
+            ("a", "attention of the encoder's CLS token; without one, averaged over all patches"),
+            HEADS,
+            ("T", "C of the patches that are not dominant, evenly spread"),
+            ("k", "key of a patch in that layer, mean over heads"),
+            ("f", "the encoder's feature of a patch, before the projector"),
+            BUDGET,
+        ),
+        "As in the published code, which counts CLS among the dominant tokens and puts contextual "
+        "ones last. Splits of other budgets than 64, 128 and 192 follow theirs. For LLaVA-NeXT and "
+        "Qwen, tokens are merged after the projector, which is ours. We do not know the equations' "
+        "numbers.",
+    ),
+    "prumerge": Formula(
+        (
+            (r"a = softmax(\frac{q_{CLS} · k_i}{√d})", "in the encoder's last layer"),
+            (r"S = \text{the } K - 1 \text{ largest } a", "kept"),
+            (r"z_i = f_i + ∑_{j ∈ N(i)} a_j f_j", "what a kept patch becomes"),
+            (r"z_{rest} = ∑_{j ∉ S} a_j f_j", "one token more"),
+            (r"K = ⌊r N⌋", "tokens in all"),
+        ),
+        (
+            ("q, k", "query and key with all heads as one; d is their length"),
+            ("N(i)", "the 32 patches whose keys are most like that of i"),
+            ("f", "the encoder's feature of a patch, before the projector"),
+            BUDGET,
+        ),
+        "As in the published code: weights are not normalised. Without a budget (in Python) as "
+        "many are kept as lie above the third quartile plus 1.5 interquartile ranges. In the "
+        "picture a patch that went into several is shown with the one most like it.",
+    ),
+    "prumerge+": Formula(
+        (
+            (r"S = A ∪ B", "kept"),
+            (r"A = \text{the } \frac{K - 1}{4} \text{ largest } a", "what stands out"),
+            (r"B = \text{evenly spread over the others}", "the rest of K − 1"),
+            (r"z_i = f_i + ∑_{j ∈ N(i)} a_j f_j", "what a kept patch becomes"),
+            (r"z_{rest} = ∑_{j ∉ S} a_j f_j", "one token more"),
+            (r"K = ⌊r N⌋", "tokens in all"),
+        ),
+        (
+            ("a", "attention of CLS in the encoder's last layer, all heads as one"),
+            ("N(i)", "the 32 patches whose keys are most like that of i"),
+            ("f", "the encoder's feature of a patch, before the projector"),
+            BUDGET,
+        ),
+        "The published code spreads by a stride that follows from the share of outliers; here the "
+        "budget is met exactly.",
+    ),
+    "vispruner": Formula(
+        (
+            (r"score_i = \frac{1}{H} ∑_h a_{h, CLS, i}", "in the encoder's last layer but one"),
+            (r"I = \text{the } ⌊β K⌋ \text{ largest scores}", "important, kept"),
+            (r"d_i = max_{j ∈ B} cos(f_i, f_j), i ∈ A", "of the others, in turns"),
+            (r"drop = \text{the } 8 \text{ largest } d", "until K − |I| are left"),
+            (r"K = ⌊r N⌋", "patches kept"),
+        ),
+        (
+            HEADS,
+            ("A, B", "every second of the others by falling score, and those between"),
+            ("f", "the encoder's feature of a patch, before the projector"),
+            ("β", "share of important patches: 0.5, as published"),
+            BUDGET,
+        ),
+        "As in the published code. Where features before the projector are not at hand, those "
+        "after it are compared.",
+    ),
+    "tome": Formula(
+        (
+            (r"p(i) = argmax_{j ∈ B} cos(v_i, v_j), i ∈ A", "partners"),
+            (r"v_j ← \frac{n_j v_j + n_i v_i}{n_j + n_i}", "for the most alike pairs"),
+            (r"K = ⌊r N⌋", "tokens left in the end"),
+        ),
+        (
+            ("A, B", "every second token, and those between; anew in each round"),
+            ("v_i", "token i as it enters the LLM"),
+            ("n_i", "how many patches are in it already"),
+            BUDGET,
+        ),
+        "The paper merges a few tokens in every layer of a vision encoder, by its keys; here all "
+        "are merged at once before the LLM, as the method is used as a peer.",
+    ),
     "random": Formula(
         (
             (r"score_i = π(i)", "the same for the same seed"),
@@ -220,5 +310,21 @@ FORMULAS: dict[str, Formula] = {
         ),
         (("k", "counts the kept patches; patches are counted row by row from 0"), BUDGET),
         "A control of ours: the middle one of each of K equal stretches of patches.",
+    ),
+    "grid": Formula(
+        (
+            (r"B = round((\frac{K R}{C})^{1/2})", "bands of rows"),
+            (r"K = ⌊r N⌋", "cells; the middle patch of each is kept"),
+        ),
+        (("R, C", "rows and columns of patches"), BUDGET),
+        "A control of ours: each band is cut into equally many cells, or one more.",
+    ),
+    "downsample": Formula(
+        (
+            (r"z_c = mean_{i ∈ c} v_i", "one token a cell"),
+            (r"K = ⌊r N⌋", "cells, as for Grid"),
+        ),
+        (("c", "a cell of neighbouring patches"), ("v_i", "patch i as it enters the LLM"), BUDGET),
+        "A control of ours: what a picture of fewer pixels would show, for encoders of one size.",
     ),
 }

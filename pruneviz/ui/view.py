@@ -12,6 +12,7 @@ STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
     "base.js",
     "patches.js",
+    "merged.js",
     "readout.js",
     "layers.js",
     "player.js",

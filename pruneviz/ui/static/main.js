@@ -25,6 +25,7 @@ function adopt(data, picture) {
       state: unpack.u1(stage.state),
       ranks: unpack.i4(stage.ranks),
       scores: unpack.f4(stage.scores),
+      into: stage.into ? unpack.i4(stage.into) : null,
       parts: Object.fromEntries(Object.entries(stage.parts).map(([k, v]) => [k, unpack.f4(v)])),
     })),
     signals: data.signals.map((s) => ({ ...s, runs: s.runs.map(decodeSignal) }))
@@ -53,6 +54,7 @@ function controls() {
   const parts = [...new Set(view.stages.flatMap((stage) => Object.keys(stage.parts)))];
   const options = [["mask", "kept and dropped"], ["score", "score"],
     ...parts.map((name) => [name, partTitle(name)])];
+  if (view.stages.some((stage) => stage.into)) options.splice(1, 0, ["groups", "merged groups"]);
   if (!options.some(([value]) => value === view.show)) view.show = "mask";
   fill($(".pv-show"), ...options.map(([value, text]) => {
     const option = node("option", "", text);

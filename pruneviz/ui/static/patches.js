@@ -112,7 +112,7 @@ function shownValues() {
   return view.show === "score" ? stage.scores : stage.parts[view.show];
 }
 
-const isHeat = () => view.show !== "mask" && view.stage > 0 && view.preview === null;
+const isHeat = () => !["mask", "groups"].includes(view.show) && view.stage > 0 && view.preview === null;
 
 // Which cells are kept, their outline, and the number of tokens, those without a place included.
 function keptCells(states, scale) {
@@ -134,6 +134,7 @@ function showKept(ctx, states, path, width, height, scale) {
   ctx.fillStyle = veil(0.55);
   ctx.fillRect(0, 0, width, height);
   fillCells(ctx, states, FELL, scale, veil(0.5));
+  if (merges()) showMerged(ctx, states, scale, width, height);
   ctx.save();
   ctx.clip(path);
   ctx.drawImage(view.picture, 0, 0, width, height);
@@ -147,6 +148,7 @@ function drawPatches(ctx, states, width, height, scale, heated) {
   fade(ctx, width, height);
   if (heated) heat(ctx, scale);
   else showKept(ctx, states, kept.path, width, height, scale);
+  if (isGroups()) drawGroups(ctx, scale);
   hatch(ctx, width, height, scale);
   contour(ctx, scale, kept.cells);
   return kept.count;
@@ -166,6 +168,7 @@ function paint() {
   ctx.imageSmoothingEnabled = scale < 12;
   const kept = drawPatches(ctx, stageStates(), width, height, scale, isHeat());
   drawPins(ctx, scale);
+  outlineGroup(ctx, scale);
   drawCursor(ctx, scale);
   view.count = kept;
   describe(canvas, kept);

@@ -6,7 +6,9 @@ function tokenAt(cell) {
 function fate(token) {
   const index = view.stages.findIndex((stage) => stage.state[token] === DROPPED);
   if (index < 0) return ["Kept to the end", null];
-  return [`Dropped ${view.stages[index].title.toLowerCase().replace("llm", "LLM")}`, index];
+  const stage = view.stages[index];
+  const verb = stage.into && stage.into[token] >= 0 ? "Merged" : "Dropped";
+  return [`${verb} ${stage.title.toLowerCase().replace("llm", "LLM")}`, index];
 }
 
 function readout() {
@@ -26,6 +28,7 @@ function readout() {
     node("p", "pv-where", `Row ${row}, column ${column}`),
     node("p", "pv-pixels", `Patch ${token + 1} of ${view.tokens}, pixels ${left}–${right} × ${top}–${bottom}`),
     verdict);
+  if (mergedText(token)) box.append(node("p", "pv-byhand", mergedText(token)));
   if (pinOf(token)) box.append(node("p", "pv-byhand", `${pinOf(token)}.`));
   if (!view.stages.length) return;
   box.append(stageTable(token));
@@ -116,6 +119,8 @@ function legend() {
     items.push(swatch("line", "edge between kept and dropped"));
     if (view.stage > 1) items.push(swatch("before", "dropped earlier"));
   } else {
+    if (isGroups()) items.push(swatch("groupkey", "one colour, one token; the dot stands for it"));
+    else if (merges()) items.push(swatch("merged", "merged into a kept one"));
     items.push(swatch("on", "kept"), swatch("off", "dropped here"));
     if (view.stage > 1 && view.preview === null) items.push(swatch("before", "dropped earlier"));
   }
@@ -139,8 +144,9 @@ function badge() {
     text.textContent = `All ${view.tokens} patches enter the model, as in the baseline.`;
   } else {
     const stage = view.stages[view.stage - 1];
-    text.textContent = [`${stage.title}: ${share(stage.kept)} are kept, ` +
-      `${stage.alive - stage.kept} dropped at this stage.`, ...stage.notes].join(" ");
+    const rest = stage.into ? mergedCount(stage) : `${stage.alive - stage.kept} dropped at this stage`;
+    const what = stage.into ? share(stage.kept).replace("patches", "tokens") : share(stage.kept);
+    text.textContent = [`${stage.title}: ${what} are kept, ${rest}.`, ...stage.notes].join(" ");
   }
 }
 

@@ -1,0 +1,131 @@
+// Where patches went that a method merged into others: groups of them, each with one that stands
+// for all.
+const merges = () => view.preview === null && view.stages.slice(0, view.stage).some((s) => s.into);
+const isGroups = () => view.show === "groups" && merges();
+
+// For each token the one that holds it after the stages up to the one shown; -1 = lost.
+function holders() {
+  const held = Int32Array.from({ length: view.tokens }, (_, token) => token);
+  for (const stage of view.stages.slice(0, view.stage)) {
+    for (let token = 0; token < held.length; token++) {
+      const at = held[token];
+      if (at < 0) continue;
+      if (stage.into) held[token] = stage.into[at];
+      else if (stage.state[at] !== KEPT) held[token] = -1;
+    }
+  }
+  return held;
+}
+
+const groupSizes = (held) => {
+  const sizes = new Int32Array(view.tokens);
+  for (const holder of held) if (holder >= 0) sizes[holder] += 1;
+  return sizes;
+};
+
+// Neighbouring numbers get hues far apart.
+const groupColour = (holder) => `hsl(${Math.round(holder * 137.508) % 360} 70% ${isDark() ? 60 : 48}%)`;
+
+// Merged patches stay half visible: what they showed is still in the model.
+function showMerged(ctx, states, scale, width, height) {
+  const held = holders(), path = new Path2D();
+  for (let token = 0; token < view.tokens; token++) {
+    if (states[token] === KEPT || held[token] < 0 || view.cells[token] < 0) continue;
+    path.rect(...place(view.cells[token], scale));
+  }
+  ctx.save();
+  ctx.clip(path);
+  ctx.globalAlpha = 0.4;
+  ctx.drawImage(view.picture, 0, 0, width, height);
+  ctx.restore();
+}
+
+function drawGroups(ctx, scale) {
+  const held = holders(), sizes = groupSizes(held);
+  for (let token = 0; token < view.tokens; token++) {
+    if (view.cells[token] < 0) continue;
+    const box = place(view.cells[token], scale), holder = held[token];
+    ctx.globalAlpha = holder < 0 ? 0.8 : sizes[holder] > 1 ? 0.55 : 0;
+    ctx.fillStyle = holder < 0 ? veil(1) : groupColour(holder);
+    ctx.fillRect(...box);
+  }
+  ctx.globalAlpha = 1;
+  for (let token = 0; token < view.tokens; token++) {
+    if (view.cells[token] < 0 || held[token] !== token) continue;
+    const [x, y, w, h] = place(view.cells[token], scale);
+    ctx.beginPath();
+    ctx.arc(x + w / 2, y + h / 2, Math.max(2, 0.16 * Math.min(w, h)), 0, 2 * Math.PI);
+    ctx.fillStyle = "#ffffff";
+    ctx.fill();
+    ctx.lineWidth = 1;
+    ctx.strokeStyle = "#111827";
+    ctx.stroke();
+  }
+}
+
+// Around the patches of the group that the cursor is in, and a dot on the one that holds them.
+function outlineGroup(ctx, scale) {
+  const token = tokenAt(view.cursor);
+  if (token < 0 || !merges()) return;
+  const held = holders(), holder = held[token];
+  if (holder < 0) return;
+  const member = (cell) => cell >= 0 && view.cellToken[cell] >= 0
+    && held[view.cellToken[cell]] === holder;
+  const path = new Path2D();
+  for (let cell = 0; cell < view.cellToken.length; cell++) {
+    if (!member(cell)) continue;
+    const [x, y, w, h] = place(cell, scale), column = cell % view.columns;
+    const sides = [[column > 0 && member(cell - 1), x, y, x, y + h],
+      [column + 1 < view.columns && member(cell + 1), x + w, y, x + w, y + h],
+      [member(cell - view.columns), x, y, x + w, y],
+      [cell + view.columns < view.cellToken.length && member(cell + view.columns), x, y + h, x + w, y + h]];
+    for (const [inner, x0, y0, x1, y1] of sides) {
+      if (inner) continue;
+      path.moveTo(x0, y0);
+      path.lineTo(x1, y1);
+    }
+  }
+  for (const [width, style] of [[4, "#111827"], [2, groupColour(holder)]]) {
+    ctx.lineWidth = width;
+    ctx.strokeStyle = style;
+    ctx.stroke(path);
+  }
+  if (view.cells[holder] < 0) return;
+  const [x, y, w, h] = place(view.cells[holder], scale);
+  ctx.beginPath();
+  ctx.arc(x + w / 2, y + h / 2, Math.max(3, 0.22 * Math.min(w, h)), 0, 2 * Math.PI);
+  ctx.fillStyle = groupColour(holder);
+  ctx.fill();
+  ctx.lineWidth = 1.5;
+  ctx.strokeStyle = "#ffffff";
+  ctx.stroke();
+}
+
+const cellName = (cell) => `row ${Math.floor(cell / view.columns) + 1}, column ${cell % view.columns + 1}`;
+const placeName = (token) => view.cells[token] < 0 ? "a token without a place"
+  : cellName(view.cells[token]);
+
+// What merging did to a patch, in words; empty where nothing did.
+function mergedText(token) {
+  if (!merges()) return "";
+  const held = holders(), holder = held[token];
+  if (holder < 0) return "";
+  const others = groupSizes(held)[holder] - 1;
+  if (holder === token) {
+    return others ? `Stands for ${others === 1 ? "one other patch" : `${others} other patches`} too.` : "";
+  }
+  return `Its content is in the token at ${placeName(holder)}, with ` +
+    `${plural(others, "other patch").replace("patchs", "patches")}.`;
+}
+
+// How many patches a stage merged and how many it lost, for the line above the picture.
+function mergedCount(stage) {
+  let merged = 0;
+  stage.into.forEach((holder, token) => {
+    if (stage.state[token] === DROPPED && holder >= 0) merged += 1;
+  });
+  const lost = stage.state.filter((state) => state === DROPPED).length - merged;
+  return [`${merged} are merged into them`, lost ? `${lost} dropped` : "",
+    stage.extra ? `${stage.extra === 1 ? "one of them is" : `${stage.extra} of them are`} ` +
+      "no patch but the vision encoder's summary (CLS)" : ""].filter(Boolean).join(", ");
+}
