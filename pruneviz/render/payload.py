@@ -127,8 +127,8 @@ def _stage(number: int, trace: Trace) -> dict[str, Any]:
     state[stage.kept] = KEPT
     ranks = np.full(num_visual, -1, dtype=np.int32)
     ranks[stage.ranked(stage.alive)] = np.arange(1, len(stage.alive) + 1)
-    # What was kept by hand did not have to reach the cut.
-    cut = stage.cut_without(trace.pins("keep"))
+    # What was kept by hand did not have to reach the cut; merged tokens are not chosen by score.
+    cut = stage.cut_without(trace.pins("keep")) if stage.into is None else np.nan
     return {
         "layer": stage.layer,
         "title": stage_title(stage.layer),

@@ -21,8 +21,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 """Fields that the page offers beside the keep ratio."""
 DEFAULT = "transprune"
-CONTROLS = ("random", "uniform")
-COMPARED = ("transprune", "resprune", "fopru", "fastv", *CONTROLS)
+CONTROLS = ("random", "uniform", "grid", "downsample")
+COMPARED = ("transprune", "resprune", "fopru", "fastv", "random", "uniform")
 """Ticked where several methods are run."""
 
 

@@ -23,8 +23,12 @@ const groupSizes = (held) => {
   return sizes;
 };
 
-// Neighbouring numbers get hues far apart.
-const groupColour = (holder) => `hsl(${Math.round(holder * 137.508) % 360} 70% ${isDark() ? 60 : 48}%)`;
+// A colour for the token that holds each group: hues of groups counted one by one lie far apart.
+function groupColours(sizes) {
+  let number = 0;
+  return Array.from(sizes, (size) => size > 1
+    ? `hsl(${Math.round(number++ * 137.508 + 20) % 360} 70% ${isDark() ? 60 : 48}%)` : "#ffffff");
+}
 
 // Merged patches stay half visible: what they showed is still in the model.
 function showMerged(ctx, states, scale, width, height) {
@@ -35,18 +39,18 @@ function showMerged(ctx, states, scale, width, height) {
   }
   ctx.save();
   ctx.clip(path);
-  ctx.globalAlpha = 0.4;
+  ctx.globalAlpha = 0.28;
   ctx.drawImage(view.picture, 0, 0, width, height);
   ctx.restore();
 }
 
 function drawGroups(ctx, scale) {
-  const held = holders(), sizes = groupSizes(held);
+  const held = holders(), sizes = groupSizes(held), colours = groupColours(sizes);
   for (let token = 0; token < view.tokens; token++) {
     if (view.cells[token] < 0) continue;
     const box = place(view.cells[token], scale), holder = held[token];
     ctx.globalAlpha = holder < 0 ? 0.8 : sizes[holder] > 1 ? 0.55 : 0;
-    ctx.fillStyle = holder < 0 ? veil(1) : groupColour(holder);
+    ctx.fillStyle = holder < 0 ? veil(1) : colours[holder];
     ctx.fillRect(...box);
   }
   ctx.globalAlpha = 1;
@@ -69,6 +73,7 @@ function outlineGroup(ctx, scale) {
   if (token < 0 || !merges()) return;
   const held = holders(), holder = held[token];
   if (holder < 0) return;
+  const own = groupColours(groupSizes(held))[holder];
   const member = (cell) => cell >= 0 && view.cellToken[cell] >= 0
     && held[view.cellToken[cell]] === holder;
   const path = new Path2D();
@@ -85,7 +90,7 @@ function outlineGroup(ctx, scale) {
       path.lineTo(x1, y1);
     }
   }
-  for (const [width, style] of [[4, "#111827"], [2, groupColour(holder)]]) {
+  for (const [width, style] of [[4, "#111827"], [2, own]]) {
     ctx.lineWidth = width;
     ctx.strokeStyle = style;
     ctx.stroke(path);
@@ -94,16 +99,23 @@ function outlineGroup(ctx, scale) {
   const [x, y, w, h] = place(view.cells[holder], scale);
   ctx.beginPath();
   ctx.arc(x + w / 2, y + h / 2, Math.max(3, 0.22 * Math.min(w, h)), 0, 2 * Math.PI);
-  ctx.fillStyle = groupColour(holder);
+  ctx.fillStyle = own;
   ctx.fill();
   ctx.lineWidth = 1.5;
-  ctx.strokeStyle = "#ffffff";
+  ctx.strokeStyle = "#111827";
   ctx.stroke();
 }
 
 const cellName = (cell) => `row ${Math.floor(cell / view.columns) + 1}, column ${cell % view.columns + 1}`;
 const placeName = (token) => view.cells[token] < 0 ? "a token without a place"
   : cellName(view.cells[token]);
+
+// Whether the stage shown drops patches without merging them.
+function losesHere() {
+  const into = merges() ? view.stages[view.stage - 1].into : null;
+  return !into || view.stages[view.stage - 1].state
+    .some((state, token) => state === DROPPED && into[token] < 0);
+}
 
 // What merging did to a patch, in words; empty where nothing did.
 function mergedText(token) {
@@ -125,7 +137,8 @@ function mergedCount(stage) {
     if (stage.state[token] === DROPPED && holder >= 0) merged += 1;
   });
   const lost = stage.state.filter((state) => state === DROPPED).length - merged;
-  return [`${merged} are merged into them`, lost ? `${lost} dropped` : "",
-    stage.extra ? `${stage.extra === 1 ? "one of them is" : `${stage.extra} of them are`} ` +
-      "no patch but the vision encoder's summary (CLS)" : ""].filter(Boolean).join(", ");
+  const counts = `${merged} patches are merged into them${lost ? `, ${lost} dropped` : ""}`;
+  if (!stage.extra) return counts;
+  return `${counts}. ${stage.extra === 1 ? "One kept token is" : `${stage.extra} kept tokens are`} ` +
+    "no patch but the vision encoder's summary (CLS)";
 }

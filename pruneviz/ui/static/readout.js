@@ -23,7 +23,8 @@ function readout() {
   const [left, top, right, bottom] = cellBox(view.cursor).map(Math.round);
   const row = Math.floor(view.cursor / view.columns) + 1, column = view.cursor % view.columns + 1;
   const [text, fell] = fate(token);
-  const verdict = node("p", fell === null ? "pv-verdict pv-kept" : "pv-verdict pv-dropped", text);
+  const mark = fell === null ? "pv-kept" : text.startsWith("Merged") ? "pv-joined" : "pv-dropped";
+  const verdict = node("p", `pv-verdict ${mark}`, text);
   fill(box,
     node("p", "pv-where", `Row ${row}, column ${column}`),
     node("p", "pv-pixels", `Patch ${token + 1} of ${view.tokens}, pixels ${left}–${right} × ${top}–${bottom}`),
@@ -121,7 +122,8 @@ function legend() {
   } else {
     if (isGroups()) items.push(swatch("groupkey", "one colour, one token; the dot stands for it"));
     else if (merges()) items.push(swatch("merged", "merged into a kept one"));
-    items.push(swatch("on", "kept"), swatch("off", "dropped here"));
+    items.push(swatch("on", "kept"));
+    if (losesHere()) items.push(swatch("off", "dropped here"));
     if (view.stage > 1 && view.preview === null) items.push(swatch("before", "dropped earlier"));
   }
   if (pins.keep.size) items.push(swatch("handkept", "kept by hand"));
