@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from random import Random
 
@@ -12,7 +13,7 @@ from pruneviz.scenes.questions import ask_many
 from pruneviz.scenes.scene import sample_scene
 from pruneviz.training.answering import answer_loss, by_kind
 from pruneviz.training.frozen import FrozenPictures, fit
-from pruneviz.training.loop import run_stage
+from pruneviz.training.loop import Optimizers, run_stage, save_checkpoint
 from pruneviz.training.packing import NUM_PATCHES, pack
 from pruneviz.training.pictures import draw_batch
 from pruneviz.training.settings import Settings
@@ -20,7 +21,8 @@ from pruneviz.training.symbolic import symbolic_loss
 from pruneviz.training.tower import accuracy
 from pruneviz.training.whole import WholeModel
 
-ALIGN_SEED, JOINT_SEED, REHEARSAL_SEED = 400_000_000, 600_000_000, 800_000_000
+logger = logging.getLogger(__name__)
+JOINT_SEED = 600_000_000
 
 
 def imitation_loss(model: WholeModel, visual: Tensor, labels: dict[str, Tensor]) -> Tensor:
@@ -80,26 +82,14 @@ def _pictures(
     return scenes, labels, model.see(pixels.to(device))
 
 
-def _fit_projector(model: WholeModel, settings: Settings, device: torch.device) -> None:
-    """Train the projector alone, on fixed features."""
-    projector = model.llava.model.multi_modal_projector
-
-    def loss_of(patches: Tensor, _: Tensor, labels: dict[str, Tensor]) -> Tensor:
-        return imitation_loss(model, projector(patches), labels)
-
-    pictures = FrozenPictures(lambda pixels: model.eval().see(pixels)[:2], settings, device)
-    fit(projector, loss_of, pictures, settings.frozen_steps, 3e-3)
-
-
 def train_align(
     model: WholeModel,
     settings: Settings,
     folder: Path,
     device: torch.device,
     resume: bool,
-    until: int | None = None,
 ) -> None:
-    """Train tower and projector to give the symbols; the decoder stays as it is.
+    """Train the projector to give the symbols, on fixed features; all else stays as it is.
 
     Parameters
     ----------
@@ -112,38 +102,24 @@ def train_align(
     device : torch.device
         Where to compute.
     resume : bool
-        Whether to go on from the checkpoint.
-    until : int, optional
-        Stop early after this step.
+        Whether a finished checkpoint is enough: the stage is short and starts anew otherwise.
     """
+    path = folder / "align.pt"
+    if resume and path.is_file():
+        logger.info("align: done")
+        return
     torch.manual_seed(settings.seed + 2)
-    stage = settings.align
-    model.symbols.requires_grad_(False)
-    if not (resume and (folder / "align.pt").is_file()):
-        _fit_projector(model, settings, device)
+    projector = model.llava.model.multi_modal_projector
+    model.requires_grad_(False)
+    projector.requires_grad_(True)
 
-    def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
-        start = ALIGN_SEED + step * stage.batch
-        with torch.autocast(device.type, torch.bfloat16):
-            _, labels, seen = _pictures(model, settings, start, stage.batch, device)
-            patches, pooled, visual = seen
-            imitation = imitation_loss(model, visual, labels)
-            loss = imitation + 0.5 * model.heads.loss(patches, pooled, labels)
-        shown = {"imitation": float(imitation.detach())}
-        return loss, {**shown, **accuracy(model.heads, patches, labels)}
+    def loss_of(patches: Tensor, _: Tensor, labels: dict[str, Tensor]) -> Tensor:
+        return imitation_loss(model, projector(patches), labels)
 
-    run_stage(
-        "align",
-        model,
-        loss_at,
-        stage,
-        folder=folder,
-        resume=resume,
-        log_every=settings.log_every,
-        save_every=settings.save_every,
-        until=until,
-    )
-    model.symbols.requires_grad_(True)
+    pictures = FrozenPictures(lambda pixels: model.eval().see(pixels)[:2], settings, device)
+    fit(projector, loss_of, pictures, settings.align.steps, settings.align.rate)
+    model.requires_grad_(True)
+    save_checkpoint(path, model, Optimizers(model, settings.align), settings.align.steps)
 
 
 def train_joint(
@@ -185,7 +161,6 @@ def train_joint(
             kept = torch.arange(NUM_PATCHES).expand(stage.batch, -1)
             answers, right = answer_loss(decoder, visual, kept, pack(questions))
             loss = answers + 0.4 * model.heads.loss(patches, pooled, labels)
-            loss = loss + 0.2 * imitation_loss(model, visual, labels)
         # Symbolic scenes cost little and keep teaching the hard kinds.
         begin = JOINT_SEED + 100_000_000 + step * settings.rehearsal_batch
         rehearsed = [

@@ -27,6 +27,13 @@ def rate_at(step: int, stage: StageSettings) -> float:
     return stage.rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
+def _share(name: str, stage: StageSettings) -> float:
+    """Share of the rate for a parameter; less than 1 for parts that have learned before."""
+    if "tower." in name:
+        return stage.tower_rate
+    return stage.projector_rate if "projector." in name else 1.0
+
+
 class Optimizers:
     """Muon for the weight matrices inside layers, AdamW for everything else.
 
@@ -43,14 +50,15 @@ class Optimizers:
 
     def __init__(self, module: nn.Module, stage: StageSettings) -> None:
         inner: list[Tensor] = []
-        learned: list[Tensor] = []
+        learned: dict[float, list[Tensor]] = defaultdict(list)
         tables: list[Tensor] = []
         vectors: list[Tensor] = []
         for name, parameter in module.named_parameters():
             if not parameter.requires_grad:
                 continue
-            if stage.tower_rate != 1 and "tower." in name:
-                learned.append(parameter)
+            share = _share(name, stage)
+            if share != 1:
+                learned[share].append(parameter)
             elif parameter.ndim == 2 and ".layers." in name and stage.muon:
                 inner.append(parameter)
             else:
@@ -59,10 +67,10 @@ class Optimizers:
             {"params": tables, "weight_decay": stage.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        if learned:
-            # AdamW, with which it was trained, and small steps keep what it knows.
+        for share, parameters in learned.items():
+            # Small steps keep what they know.
             decay = stage.weight_decay
-            groups.append({"params": learned, "weight_decay": decay, "share": stage.tower_rate})
+            groups.append({"params": parameters, "weight_decay": decay, "share": share})
         self.parts: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.98))
         ]

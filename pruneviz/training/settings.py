@@ -51,8 +51,8 @@ class StageSettings:
         Largest norm of the whole gradient.
     muon : bool
         Whether layers' matrices are optimised by Muon rather than AdamW.
-    tower_rate : float
-        Share of the rate for a tower that has learned before; 1 treats it like the rest.
+    tower_rate, projector_rate : float
+        Shares of the rate for tower and projector, where they have learned before.
     horizon : int
         Step at which the rate has fallen, if not the last step: a stage that another one
         carries on need not end at a small rate.
@@ -67,6 +67,7 @@ class StageSettings:
     clip: float = 1.0
     muon: bool = True
     tower_rate: float = 1.0
+    projector_rate: float = 1.0
     horizon: int = 0
 
 
@@ -159,13 +160,11 @@ class Settings:
     symbolic: StageSettings = field(
         default_factory=lambda: StageSettings(1800, 96, 3e-3, questions=3, warmup=100, horizon=1900)
     )
-    align: StageSettings = field(
-        default_factory=lambda: StageSettings(
-            260, 16, 1e-3, warmup=20, weight_decay=0.02, tower_rate=0.1, horizon=500
-        )
-    )
+    align: StageSettings = field(default_factory=lambda: StageSettings(1000, 32, 3e-3))
     joint: StageSettings = field(
-        default_factory=lambda: StageSettings(760, 12, 1e-3, questions=8, warmup=20, tower_rate=0.1)
+        default_factory=lambda: StageSettings(
+            900, 12, 8e-4, questions=8, warmup=20, tower_rate=0.05, projector_rate=0.25
+        )
     )
     # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.
     token_curriculum: tuple[tuple[int, int, int], ...] = (

@@ -152,6 +152,17 @@ def test_the_same_every_time(name: str) -> None:
     assert torch.equal(first, second)
 
 
+@pytest.mark.parametrize("name", MERGING)
+def test_several_images_in_one_prompt(name: str) -> None:
+    model, case = tiny("llava_clip"), prompt("llava_clip", images=2)
+    given, _, trace = received(model, case, MERGING[name])
+    check_trace(trace)
+    assert trace.num_visual == 72
+    if name == "visionzip":
+        assert (trace.stages[0].extra, trace.tokens_per_layer[0]) == (2, 12)
+    assert torch.equal(given["inputs_embeds"][0, -7:], case.embeds[0, -7:])
+
+
 def test_visionzip_counts_cls_and_orders_as_published() -> None:
     model, case = tiny("llava_clip"), prompt("llava_clip")
     given, _, trace = received(model, case, VisionZip(keep_tokens=12, contextual_tokens=4))
