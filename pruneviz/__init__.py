@@ -11,10 +11,12 @@ from pruneviz.methods import (
     Random,
     ResPrune,
     SparseVLM,
+    Spending,
     TransPrune,
     Uniform,
     get_method,
     list_methods,
+    spending,
 )
 from pruneviz.models import LoadedModel, load_model
 from pruneviz.pruning import Run, best_dropped, give_back, observe, prune
@@ -35,6 +37,7 @@ __all__ = [
     "ResPrune",
     "Run",
     "SparseVLM",
+    "Spending",
     "StageTrace",
     "Trace",
     "TransPrune",
@@ -46,4 +49,5 @@ __all__ = [
     "load_model",
     "observe",
     "prune",
+    "spending",
 ]

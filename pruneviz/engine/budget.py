@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pruneviz.errors import InputError
-from pruneviz.methods import get_method
+from pruneviz.methods import get_method, spending, stage_counts
 from pruneviz.methods.base import Method
 
 Kind = Literal["final", "compute"]
@@ -54,23 +54,6 @@ class Budget:
 
 class OutOfReachError(InputError):
     """A method cannot meet a budget; the message says why and which it can."""
-
-
-def stage_counts(method: Method, num_visual: int) -> tuple[int, ...]:
-    """Visual tokens left after each of the method's stages."""
-    return tuple(method.count(stage, num_visual) for stage in method.stages())
-
-
-def planned_average(method: Method, num_visual: int, num_layers: int) -> float:
-    """Visual tokens averaged over the decoder layers, from the method's settings alone."""
-    seen, left = [], num_visual
-    stages = list(zip(method.plan(num_layers), stage_counts(method, num_visual), strict=True))
-    for layer in range(1, num_layers + 1):
-        for stage, count in stages:
-            if stage.layer == layer - 1:
-                left = count
-        seen.append(left)
-    return sum(seen) / num_layers
 
 
 def fit(name: str, budget: Budget, num_visual: int, num_layers: int, **settings: Any) -> Method:
@@ -119,7 +102,7 @@ def _at_average(build: Build, share: float, num_visual: int, num_layers: int) ->
     target = share * num_visual
 
     def average(ratio: float) -> float:
-        return planned_average(build(ratio), num_visual, num_layers)
+        return spending(build(ratio), num_visual, num_layers).layer_average
 
     low, high = _least_ratio(build, num_visual), 1.0
     least = average(low)

@@ -12,6 +12,7 @@ from pruneviz.methods.pyramiddrop import PyramidDrop
 from pruneviz.methods.registry import get_method, list_methods
 from pruneviz.methods.resprune import ResPrune
 from pruneviz.methods.sparsevlm import SparseVLM
+from pruneviz.methods.spending import Spending, spending, stage_counts
 from pruneviz.methods.transprune import TransPrune
 
 __all__ = [
@@ -27,10 +28,13 @@ __all__ = [
     "ResPrune",
     "Scores",
     "SparseVLM",
+    "Spending",
     "Stage",
     "StageContext",
     "TransPrune",
     "Uniform",
     "get_method",
     "list_methods",
+    "spending",
+    "stage_counts",
 ]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pruneviz import get_method, list_methods
-from pruneviz.engine.budget import Budget, OutOfReachError, fit, planned_average, stage_counts
+from pruneviz import get_method, list_methods, spending
+from pruneviz.engine.budget import Budget, OutOfReachError, fit
 from pruneviz.errors import InputError
+from pruneviz.methods import Method, stage_counts
 
 SHAPES = [(256, 10), (576, 32), (36, 6), (49, 4)]
+
+
+def planned_average(method: Method, num_visual: int, num_layers: int) -> float:
+    return spending(method, num_visual, num_layers).layer_average
 
 
 @pytest.mark.parametrize(("num_visual", "layers"), SHAPES)
