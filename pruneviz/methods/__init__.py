@@ -3,6 +3,7 @@
 from pruneviz.methods.base import Method, Scores, Stage, StageContext
 from pruneviz.methods.cdpruner import CDPruner
 from pruneviz.methods.chain import Chain
+from pruneviz.methods.compute import OutOfReachError, at_compute
 from pruneviz.methods.controls import Random, Uniform
 from pruneviz.methods.divprune import DivPrune
 from pruneviz.methods.fastv import FastV
@@ -22,6 +23,7 @@ __all__ = [
     "FastV",
     "FoPru",
     "Method",
+    "OutOfReachError",
     "Pinned",
     "PyramidDrop",
     "Random",
@@ -33,6 +35,7 @@ __all__ = [
     "StageContext",
     "TransPrune",
     "Uniform",
+    "at_compute",
     "get_method",
     "list_methods",
     "spending",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from pruneviz.methods.base import Method
 
@@ -81,5 +82,5 @@ def spending(method: Method, num_visual: int, num_layers: int) -> Spending:
 
 def check_size(value: int, what: str) -> None:
     """Raise ValueError unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise ValueError(f"{what} must be a whole number of at least 1, not {value!r}.")
