@@ -80,7 +80,8 @@ def test_equal_compute(picture, tmp_path, capsys, name):
     assert abs(trace.layer_average - 0.6 * trace.num_visual) <= 0.5
     told = (
         f"Kept: {len(trace.kept)} of {trace.num_visual} visual tokens after the last stage (keep "
-        f"ratio {trace.final_keep_ratio:.4g}); layer average {trace.layer_average:.1f} (60."
+        f"ratio {trace.final_keep_ratio:.4g}); layer average {trace.layer_average:.1f} "
+        f"({trace.layer_average / trace.num_visual:.1%} of all)"
     )
     assert told in capsys.readouterr().out
 
