@@ -15,13 +15,16 @@ from pruneviz.methods import (
     Random,
     ResPrune,
     SparseVLM,
+    Spending,
     ToMe,
     TransPrune,
     Uniform,
     VisionZip,
     VisPruner,
+    at_compute,
     get_method,
     list_methods,
+    spending,
 )
 from pruneviz.models import LoadedModel, load_model
 from pruneviz.pruning import Run, best_dropped, give_back, observe, prune
@@ -46,6 +49,7 @@ __all__ = [
     "ResPrune",
     "Run",
     "SparseVLM",
+    "Spending",
     "StageTrace",
     "ToMe",
     "Trace",
@@ -53,6 +57,7 @@ __all__ = [
     "Uniform",
     "VisPruner",
     "VisionZip",
+    "at_compute",
     "best_dropped",
     "get_method",
     "give_back",
@@ -60,4 +65,5 @@ __all__ = [
     "load_model",
     "observe",
     "prune",
+    "spending",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ask a question with and without pruning, measure it, list the methods."""
+"""The command line: ask with and without pruning, measure it, list the methods, plan a budget."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,17 @@ from pruneviz.engine import Comparison, Prepared, Session, Settings, read_image
 from pruneviz.engine.benchmark import benchmark
 from pruneviz.errors import PruneVizError
 from pruneviz.export import model_title, write_results
-from pruneviz.methods import Method, Pinned, get_method, list_methods
+from pruneviz.methods import (
+    Method,
+    OutOfReachError,
+    Pinned,
+    Spending,
+    at_compute,
+    get_method,
+    list_methods,
+    spending,
+)
+from pruneviz.methods.compute import check_compute
 from pruneviz.methods.ranges import read_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.models import load_model
@@ -55,6 +65,12 @@ def build_parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=run_bench)
     methods = commands.add_parser("methods", help="list the pruning methods")
     methods.set_defaults(run=run_methods)
+    plan = commands.add_parser("plan", help="what every method spends on a budget; runs no model")
+    plan.add_argument("--method", action="append", help="only this one; may be given several times")
+    add_budget_arguments(plan)
+    plan.add_argument("--visual-tokens", type=int, default=576, help="of the prompt (576)")
+    plan.add_argument("--layers", type=int, default=32, help="decoder layers of the model (32)")
+    plan.set_defaults(run=run_plan)
     return parser
 
 
@@ -64,8 +80,7 @@ def add_question_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question")
     names = ", ".join(list_methods())
     parser.add_argument("--method", default="transprune", help=f"one of {names}")
-    parser.add_argument("--keep-ratio", type=float, help="share of the visual tokens kept, up to 1")
-    parser.add_argument("--keep-tokens", type=int, help="exact number of visual tokens kept")
+    add_budget_arguments(parser)
     parser.add_argument(
         "--set",
         action="append",
@@ -86,6 +101,19 @@ def add_question_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
 
 
+def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
+    """The three ways to say how much is kept, of which one may be given."""
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--keep-ratio", type=float, help="share of the visual tokens kept, up to 1")
+    budget.add_argument("--keep-tokens", type=int, help="exact number of visual tokens kept")
+    budget.add_argument(
+        "--equal-compute",
+        type=float,
+        metavar="SHARE",
+        help="visual tokens averaged over all decoder layers, as a share of all, up to 1",
+    )
+
+
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that say which model is loaded and how."""
     parser.add_argument("--model", default=EMBEDDED, help="embedded, a hub id or a folder")
@@ -100,6 +128,28 @@ def run_methods(_: argparse.Namespace) -> int:
         source = f"  {method.paper}" if method.paper else ""
         sys.stdout.write(f"{name:12} {method.title}: {method.summary}{source}\n")
     return 0
+
+
+def run_plan(args: argparse.Namespace) -> int:
+    """Write what every method, or those named, would spend."""
+    for name in args.method or list_methods():
+        try:
+            method = build(args, name, {}, args.visual_tokens, args.layers)
+            spent = spending(method, args.visual_tokens, args.layers)
+            line = f"{method.title}: {figures(spent)}"
+        except OutOfReachError as error:
+            line = str(error)
+        sys.stdout.write(line + "\n")
+    return 0
+
+
+def figures(spent: Spending) -> str:
+    """The three ways to state a budget, for one method."""
+    return (
+        f"{spent.final_tokens} of {spent.num_visual} visual tokens after the last stage "
+        f"(keep ratio {spent.final_keep_ratio:.4g}); layer average {spent.layer_average:.1f} "
+        f"({spent.compute_share:.1%} of all)"
+    )
 
 
 def run_ask(args: argparse.Namespace) -> int:
@@ -137,17 +187,35 @@ def run_bench(args: argparse.Namespace) -> int:
 def start(args: argparse.Namespace) -> tuple[Session, Method, Prepared]:
     """Check the settings, load the model, encode the question."""
     settings = dict(read_setting(text) for text in args.set)
-    for name in ("keep_ratio", "keep_tokens"):
-        if getattr(args, name) is not None:
-            settings[name] = getattr(args, name)
     pins = read_ranges(args.pin_keep), read_ranges(args.pin_drop), args.pin_extra
-    Pinned(get_method(args.method, num_layers=CHECK_DEPTH, **settings), *pins)
+    Pinned(build(args, args.method, settings, None, CHECK_DEPTH), *pins)
     image = read_image(args.image)
     session = Session(load_model(args.model, args.device, args.dtype, args.quantisation))
-    method = get_method(args.method, num_layers=session.num_layers, **settings)
-    if any(pins):
-        method = Pinned(method, *pins)
-    return session, method, session.prepare(image, args.question)
+    prepared = session.prepare(image, args.question)
+    num_visual = prepared.grid.num_tokens
+    method = build(args, args.method, settings, num_visual, session.num_layers)
+    return session, Pinned(method, *pins) if any(pins) else method, prepared
+
+
+def build(
+    args: argparse.Namespace,
+    name: str,
+    settings: Mapping[str, Any],
+    num_visual: int | None,
+    num_layers: int,
+) -> Method:
+    """The method on the budget asked for.
+
+    With `num_visual` None, before the prompt is known, an equal-compute budget is only checked.
+    """
+    own = {key: getattr(args, key) for key in ("keep_ratio", "keep_tokens")}
+    own = {**settings, **{key: value for key, value in own.items() if value is not None}}
+    share = args.equal_compute
+    if share is not None and num_visual is not None:
+        return at_compute(name, share, num_visual=num_visual, num_layers=num_layers, **own)
+    if share is not None:
+        check_compute(share, own)
+    return get_method(name, num_layers=num_layers, **own)
 
 
 def read_setting(text: str) -> tuple[str, Any]:
@@ -167,8 +235,7 @@ def summary(comparison: Comparison) -> str:
     lines = [
         f"Baseline: {base.text}",
         f"{pruned.label}: {pruned.text}",
-        f"Visual tokens after the last stage: {pruned.cost.final_tokens} of "
-        f"{base.cost.final_tokens}; layer average {pruned.cost.layer_average:.1f}",
+        f"Kept: {figures(Spending(pruned.trace.num_visual, pruned.cost.tokens_per_layer))}",
         f"Decoder FLOPs: {pruned.cost.llm_flops / base.cost.llm_flops:.1%} of the baseline; "
         f"with the vision encoder {pruned.cost.total_flops / base.cost.total_flops:.1%}",
         f"KV cache: {pruned.cost.kv_bytes / base.cost.kv_bytes:.1%} of the baseline",

@@ -25,7 +25,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 
-VOCABULARY, IMAGE, LAYERS = 96, 5, 6
+VOCABULARY, IMAGE, VISION_START, LAYERS = 96, 5, 3, 6
 NUM_PATCHES = 36  # a 6 x 6 grid: 84 pixels by patches of 14
 TEXT_MODELS = ("llama", "llama_gqa", "qwen2")
 LLAVA_MODELS = ("llava_clip", "llava_siglip")
@@ -134,7 +134,7 @@ def _qwen_model(kind: str) -> Any:
     ids = {
         "image_token_id": IMAGE,
         "video_token_id": 6,
-        "vision_start_token_id": 3,
+        "vision_start_token_id": VISION_START,
         "vision_end_token_id": 4,
         "tie_word_embeddings": False,
     }
@@ -208,6 +208,8 @@ def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: in
     ids = torch.randint(8, VOCABULARY, (1, before + count + after), generator=generator)
     visual = torch.zeros_like(ids, dtype=torch.bool)
     visual[:, before : before + count] = True
+    if kind in QWEN_MODELS and images and before:
+        ids[:, before - 1] = VISION_START  # older releases count a prompt's images by it
     embeds = model.get_input_embeddings()(ids)
     if kind in LLAVA_MODELS:
         ids = ids.masked_fill(visual, IMAGE)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pruneviz.errors import InputError
-from pruneviz.methods import get_method
+from pruneviz.methods import OutOfReachError, at_compute, get_method, stage_counts
 from pruneviz.methods.base import Method
 
 Kind = Literal["final", "compute"]
 KINDS: tuple[str, ...] = get_args(Kind)
-NEAR = 0.5
-"""Most visual tokens that a layer average may lie from the budget: half of one token's step."""
-
-Build = Callable[[float], Method]
 
 
 @dataclass(frozen=True)
@@ -52,27 +47,6 @@ class Budget:
             raise InputError(f"The budget must be above 0 and up to 1, not {self.share!r}.")
 
 
-class OutOfReachError(InputError):
-    """A method cannot meet a budget; the message says why and which it can."""
-
-
-def stage_counts(method: Method, num_visual: int) -> tuple[int, ...]:
-    """Visual tokens left after each of the method's stages."""
-    return tuple(method.count(stage, num_visual) for stage in method.stages())
-
-
-def planned_average(method: Method, num_visual: int, num_layers: int) -> float:
-    """Visual tokens averaged over the decoder layers, from the method's settings alone."""
-    seen, left = [], num_visual
-    stages = list(zip(method.plan(num_layers), stage_counts(method, num_visual), strict=True))
-    for layer in range(1, num_layers + 1):
-        for stage, count in stages:
-            if stage.layer == layer - 1:
-                left = count
-        seen.append(left)
-    return sum(seen) / num_layers
-
-
 def fit(name: str, budget: Budget, num_visual: int, num_layers: int, **settings: Any) -> Method:
     """Build a method that meets a budget, without running the model.
 
@@ -81,8 +55,7 @@ def fit(name: str, budget: Budget, num_visual: int, num_layers: int, **settings:
     name : str
         Registry name.
     budget : Budget
-        For ``"compute"`` the final keep ratio is found by bisection: the layer average never
-        falls when the keep ratio rises.
+        ``"compute"`` is met by :func:`~pruneviz.methods.at_compute`.
     num_visual, num_layers : int
         Visual tokens of the image, decoder layers of the model.
     **settings
@@ -91,8 +64,7 @@ def fit(name: str, budget: Budget, num_visual: int, num_layers: int, **settings:
     Returns
     -------
     Method
-        With a ``keep_ratio``. Under ``"compute"`` its layer average is the nearest that whole
-        tokens allow, at most half a token off.
+        With a ``keep_ratio``.
 
     Raises
     ------
@@ -101,70 +73,13 @@ def fit(name: str, budget: Budget, num_visual: int, num_layers: int, **settings:
     ValueError
         On an unknown method or setting.
     """
-
-    def build(ratio: float) -> Method:
-        return get_method(name, num_layers=num_layers, keep_ratio=ratio, **settings)
-
     if budget.kind == "compute":
-        return _at_average(build, budget.share, num_visual, num_layers)
-    method = build(budget.share)
+        return at_compute(
+            name, budget.share, num_visual=num_visual, num_layers=num_layers, **settings
+        )
+    method = get_method(name, num_layers=num_layers, keep_ratio=budget.share, **settings)
     try:
         stage_counts(method, num_visual)
     except ValueError as error:
         raise OutOfReachError(str(error)) from error
     return method
-
-
-def _at_average(build: Build, share: float, num_visual: int, num_layers: int) -> Method:
-    target = share * num_visual
-
-    def average(ratio: float) -> float:
-        return planned_average(build(ratio), num_visual, num_layers)
-
-    low, high = _least_ratio(build, num_visual), 1.0
-    least = average(low)
-    if least > target + NEAR:
-        raise OutOfReachError(_out_of_reach(build(low), least, share, num_visual, num_layers))
-    # Counts change at multiples of 1 / num_visual, in earlier stages in between: this is finer.
-    for _ in range(num_visual.bit_length() + 6):
-        middle = (low + high) / 2
-        low, high = (middle, high) if average(middle) <= target else (low, middle)
-    nearest = min((low, high), key=lambda ratio: abs(average(ratio) - target))
-    return build(_shortest(build, nearest, num_visual))
-
-
-def _least_ratio(build: Build, num_visual: int) -> float:
-    """Smallest ratio that leaves one token; a hair more, as the division may round down."""
-    ratio = min(1.0, 1.0 / num_visual + 1e-12)
-    stage_counts(build(ratio), num_visual)
-    return ratio
-
-
-def _shortest(build: Build, ratio: float, num_visual: int) -> float:
-    """The ratio with the fewest digits that keeps the same tokens, for people to read."""
-    wanted = stage_counts(build(ratio), num_visual)
-    for digits in range(2, 12):
-        short = round(ratio, digits)
-        try:
-            if stage_counts(build(short), num_visual) == wanted:
-                return short
-        except ValueError:
-            continue  # rounded to 0, or to a ratio that leaves no token
-    return ratio
-
-
-def _out_of_reach(
-    method: Method, least: float, share: float, num_visual: int, num_layers: int
-) -> str:
-    first = method.plan(num_layers)[0].layer
-    lowest = 100 * least / num_visual
-    why = (
-        f"all patches pass through its first {first} of {num_layers} layers"
-        if first
-        else "one patch must stay"
-    )
-    return (
-        f"{method.title} cannot come down to a layer average of {100 * share:.3g} %: {why}, so "
-        f"{lowest:.3g} % is its least. Choose a budget of at least {math.ceil(lowest)} %, or "
-        "compare by final keep ratio."
-    )

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from pruneviz.engine.agreement import agreement, overlap_matrix
-from pruneviz.engine.budget import Budget, OutOfReachError, fit
+from pruneviz.engine.budget import Budget, fit
 from pruneviz.engine.results import Settings
 from pruneviz.engine.session import Prepared, Session
 from pruneviz.engine.sidebyside import CompareEvent, Outcome, SideBySide
 from pruneviz.errors import InputError
+from pruneviz.methods import OutOfReachError
 from pruneviz.methods.registry import METHODS
 
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pruneviz.engine.breakpoint import break_point, next_count
-from pruneviz.engine.budget import stage_counts
 from pruneviz.engine.compare import chosen_methods
 from pruneviz.engine.curves import Curve, Point, Sweep, SweepEvent
 from pruneviz.engine.results import Answer, Comparison, Settings
 from pruneviz.engine.session import Prepared, Session
 from pruneviz.errors import InputError
-from pruneviz.methods import get_method
+from pruneviz.methods import get_method, stage_counts
 from pruneviz.methods.base import Method, check_ratio
 from pruneviz.methods.registry import METHODS
 

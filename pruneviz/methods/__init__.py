@@ -3,6 +3,7 @@
 from pruneviz.methods.base import Encoded, Merge, Method, Scores, Stage, StageContext
 from pruneviz.methods.cdpruner import CDPruner
 from pruneviz.methods.chain import Chain
+from pruneviz.methods.compute import OutOfReachError, at_compute
 from pruneviz.methods.controls import Downsample, Grid, Random, Uniform
 from pruneviz.methods.divprune import DivPrune
 from pruneviz.methods.fastv import FastV
@@ -13,6 +14,7 @@ from pruneviz.methods.pyramiddrop import PyramidDrop
 from pruneviz.methods.registry import get_method, list_methods
 from pruneviz.methods.resprune import ResPrune
 from pruneviz.methods.sparsevlm import SparseVLM
+from pruneviz.methods.spending import Spending, spending, stage_counts
 from pruneviz.methods.tome import ToMe
 from pruneviz.methods.transprune import TransPrune
 from pruneviz.methods.visionzip import VisionZip
@@ -29,6 +31,7 @@ __all__ = [
     "Grid",
     "Merge",
     "Method",
+    "OutOfReachError",
     "Pinned",
     "PruMerge",
     "PruMergePlus",
@@ -37,6 +40,7 @@ __all__ = [
     "ResPrune",
     "Scores",
     "SparseVLM",
+    "Spending",
     "Stage",
     "StageContext",
     "ToMe",
@@ -44,6 +48,9 @@ __all__ = [
     "Uniform",
     "VisPruner",
     "VisionZip",
+    "at_compute",
     "get_method",
     "list_methods",
+    "spending",
+    "stage_counts",
 ]

@@ -16,6 +16,7 @@ from pruneviz.models.knowledge import Knowledge, load_knowledge
 from pruneviz.models.placing import DTYPES, pick_device, pick_dtype, quantised, to_device, too_large
 from pruneviz.models.qwen_processor import StillImageProcessor
 from pruneviz.models.registry import find_adapter, supported_models
+from pruneviz.models.renamed import tower_names
 from pruneviz.models.words import remember_tokenizer
 
 EMBEDDED = "embedded"
@@ -127,6 +128,7 @@ def load_model(
         # Loaded in a blink: a progress bar would only be noise.
         transformers.utils.logging.disable_progress_bar()
     try:
+        settings |= tower_names(transformers.AutoConfig.from_pretrained(source))
         model = CLASSES[kind].from_pretrained(source, **settings)
         processor = _processor(kind, source)
     except UNREADABLE as error:

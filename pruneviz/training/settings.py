@@ -116,18 +116,18 @@ _HARDEST = {
 }
 
 
-# About pictures the slow kinds are asked as often as the matching ones.
+# About pictures all kinds are asked, those that need the tower most of all.
 _ALL = {
-    "what": 0.5,
-    "place": 1.4,
-    "category": 0.8,
-    "where": 1.4,
-    "exists": 1.3,
-    "count": 1.3,
-    "total": 0.9,
-    "read": 1.2,
-    "colour": 0.4,
-    "relation": 1.5,
+    "what": 0.6,
+    "place": 1.0,
+    "category": 1.2,
+    "where": 1.5,
+    "exists": 1.5,
+    "count": 1.2,
+    "total": 1.0,
+    "read": 1.4,
+    "colour": 0.5,
+    "relation": 0.8,
 }
 
 
@@ -163,7 +163,7 @@ class Settings:
     align: StageSettings = field(default_factory=lambda: StageSettings(1000, 32, 3e-3))
     joint: StageSettings = field(
         default_factory=lambda: StageSettings(
-            900, 12, 8e-4, questions=8, warmup=20, tower_rate=0.05, projector_rate=0.25
+            780, 12, 8e-4, questions=8, warmup=20, tower_rate=0.05, projector_rate=0.25
         )
     )
     # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.

@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import Any
 
 from pruneviz.engine import Budget, Prepared, Session, SideBySide, compare_many
-from pruneviz.engine.budget import Kind, OutOfReachError, fit, stage_counts
+from pruneviz.engine.budget import Kind, fit
 from pruneviz.errors import InputError
+from pruneviz.methods import OutOfReachError, stage_counts
 from pruneviz.render import panels_payload
 from pruneviz.ui import texts
 from pruneviz.ui.asking import REFRESH, encode

@@ -72,6 +72,49 @@ def test_methods(capsys):
     assert [line.split()[0] for line in lines] == list_methods()
 
 
+@pytest.mark.parametrize("name", ["transprune", "fopru"])
+def test_equal_compute(picture, tmp_path, capsys, name):
+    arguments = ["ask", str(picture), "Where?", "--method", name, "--max-new-tokens", "2"]
+    assert main([*arguments, "--equal-compute", "0.6", "--out", str(tmp_path)]) == 0
+    trace = Trace.from_json(tmp_path / "trace.json")
+    assert abs(trace.layer_average - 0.6 * trace.num_visual) <= 0.5
+    told = (
+        f"Kept: {len(trace.kept)} of {trace.num_visual} visual tokens after the last stage (keep "
+        f"ratio {trace.final_keep_ratio:.4g}); layer average {trace.layer_average:.1f} "
+        f"({trace.layer_average / trace.num_visual:.1%} of all)"
+    )
+    assert told in capsys.readouterr().out
+
+
+def test_plan_tells_every_method(capsys):
+    assert main(["plan", "--keep-ratio", "0.125"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(list_methods())
+    assert lines[0] == (
+        "TransPrune: 72 of 576 visual tokens after the last stage (keep ratio 0.125); "
+        "layer average 236.2 (41.0% of all)"
+    )
+    assert main(["plan", "--method", "fastv", "--equal-compute", "0.5", "--layers", "10"]) == 0
+    assert "216 of 576" in capsys.readouterr().out
+
+
+def test_plan_says_which_methods_cannot(capsys):
+    assert main(["plan", "--equal-compute", "0.3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(list_methods())
+    assert "all patches pass through its first 7 of 32 layers" in lines[0]
+    assert main(["plan", "--visual-tokens", "0"]) == 1
+    assert "num_visual must be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["plan"], ["ask", "image.png", "Where?"]])
+def test_two_budgets_are_wrong_usage(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--keep-ratio", "0.5", "--equal-compute", "0.5"])
+    assert stopped.value.code == 2
+    assert "not allowed with" in capsys.readouterr().err
+
+
 def test_bench(picture, capsys):
     arguments = ["bench", str(picture), "Where is the cat?", "--keep-ratio", "0.25"]
     assert main([*arguments, "--pairs", "1", "--tokens", "3"]) == 0
@@ -87,6 +130,9 @@ def test_bench(picture, capsys):
         (["--keep-ratio", "nan"], "above 0 and up to 1"),
         (["--keep-ratio", "0.001"], "smallest keep ratio"),
         (["--keep-tokens", "100000"], "the image has"),
+        (["--equal-compute", "0"], "above 0 and up to 1"),
+        (["--equal-compute", "0.01"], "at least"),
+        (["--equal-compute", "0.5", "--set", "keep_tokens=9"], "two budgets"),
         (["--method", "nothing"], "Methods: transprune"),
         (["--set", "beta=1"], "Its parameters"),
         (["--set", "beta"], "NAME=VALUE"),

@@ -33,11 +33,14 @@ def pixels_processor() -> Any:
     """The Pillow version where transformers has several, else the only one."""
     name = "LlavaNextImageProcessorPil"
     build = getattr(transformers, name, None) or transformers.LlavaNextImageProcessor
-    return build(
-        size={"shortest_edge": 56},
-        crop_size={"height": 56, "width": 56},
-        image_grid_pinpoints=tiny(KIND).config.image_grid_pinpoints,
-    )
+    try:
+        return build(
+            size={"shortest_edge": 56},
+            crop_size={"height": 56, "width": 56},
+            image_grid_pinpoints=tiny(KIND).config.image_grid_pinpoints,
+        )
+    except ImportError:
+        pytest.skip("This release of transformers prepares LLaVA-NeXT's images by torchvision.")
 
 
 def brightness(images: Any, layout: Layout, picture: Image.Image) -> torch.Tensor:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPImageProcessor,
     LlamaConfig,
@@ -131,3 +134,17 @@ def test_quantisation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda *_: object())
     with pytest.raises(ModelLoadError, match="CUDA"):
         load_model(str(folder), device="cpu", quantisation="8bit")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_tower_weights_under_either_name(folder: Path, tmp_path: Path, nested: bool) -> None:
+    """Releases of transformers save CLIP's tower with or without a level ``vision_model``."""
+    copied = tmp_path / "model"
+    shutil.copytree(folder, copied)
+    weights = load_file(copied / "model.safetensors")
+    level = "vision_tower.vision_model." if nested else "vision_tower."
+    saved = {re.sub(r"vision_tower\.(vision_model\.)?", level, k): v for k, v in weights.items()}
+    save_file(saved, copied / "model.safetensors", metadata={"format": "pt"})
+    loaded = load_model(str(copied), device="cpu")
+    case = prompt("llava_clip")
+    assert torch.equal(loaded.model(**case.inputs).logits, tiny("llava_clip")(**case.inputs).logits)
