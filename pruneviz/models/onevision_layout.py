@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.geometry import PatchGrid
@@ -67,14 +67,18 @@ class OnevisionLayout(Layout):
             ((torch.arange(few) + 0.5) * many / max(few, 1)).long()
             for few, many in zip((len(tokens), tokens.shape[1] - 1), shown.shape, strict=True)
         )
-        ended = torch.nn.functional.pad(shown[rows][:, columns], (0, 1), value=-1)
+        ended = pad(shown[rows][:, columns], (0, 1), value=-1)
         source = torch.cat([torch.arange(side**2), ended.flatten()])
         vision = model.config.vision_config
         return cls(source, tiles, side, shown, vision.patch_size, vision.image_size)
 
     @classmethod
     def one_crop(cls, model: Any) -> Layout:
-        """One of several images in a prompt: no tiles, and a newline after its tokens."""
+        """One of several images in a prompt: no tiles, and a newline after its tokens.
+
+        For what is gathered from the encoder; such an image is padded to a square, which
+        :meth:`grid` does not know.
+        """
         vision = model.config.vision_config
         side = vision.image_size // vision.patch_size
         source = torch.cat([torch.arange(side**2), torch.tensor([-1])])
@@ -113,36 +117,29 @@ class OnevisionLayout(Layout):
             # A strip so thin that no row of the tiles shows it.
             return whole
         y, x = (self._edges(axis, image_size) for axis in range(2))
-        cells = np.full((len(y[0]), len(x[0]) + 1), -1)
-        # Rows and columns at the rim may hold nothing but padding: their tokens have no place.
-        inside = np.ix_(*(np.flatnonzero(ends > starts) for starts, ends in (y, x)))
-        kept = [part.size for part in inside]
-        cells[inside] = np.arange(math.prod(kept)).reshape(kept)
-        x, y = ((starts[ends > starts], ends[ends > starts]) for starts, ends in (x, y))
-        cell = np.concatenate([np.full(self.side**2, -1), cells.flatten()])
-        grid = PatchGrid.of_edges(image_size, x, y, cell)
+        cells = np.arange(math.prod(self._scaled)).reshape(self._scaled)
+        cells = np.pad(cells, ((0, 0), (0, 1)), constant_values=-1)
+        cells = np.concatenate([np.full(self.side**2, -1), cells.flatten()])
+        grid = PatchGrid.of_edges(image_size, x, y, cells)
         return replace(grid, title=TILES, others=(whole,))
 
     def _edges(self, axis: int, image_size: tuple[int, int]) -> Edges:
         """Where rows (axis 0) or columns (axis 1) of the tiles' tokens start and end.
 
-        Float64 in original pixels, clipped to the image.
+        Float64 in original pixels; may reach beyond the image.
         """
         tile, patch = divmod(int(self.shown[0, 0]) - self.side**2, self.side**2)
         first = divmod(tile, self.tiles[1])[axis] * self.side + divmod(patch, self.side)[axis]
         many, few = self.shown.shape[axis], self._scaled[axis]
         start, taken = self._placed(axis, image_size)
-        length = image_size[1 - axis]
+        scale = image_size[1 - axis] / taken
         # In whole numbers, so that no cell reaches over a tile's rim by a rounding error.
         starts = [self._pixel(first + i * many // few, i * many % few / few) for i in range(few)]
         ends = []
         for i in range(1, few + 1):
             last = (i * many - 1) // few
             ends.append(self._pixel(first + last, i * many / few - last))
-        low, high = (
-            np.clip((np.array(edge) - start) * length / taken, 0, length) for edge in (starts, ends)
-        )
-        return low, high
+        return (np.array(starts) - start) * scale, (np.array(ends) - start) * scale
 
     def _pixel(self, patch: int, within: float) -> float:
         """Pixel of the padded tiles at a fraction of a patch, counted among all tiles' patches."""
