@@ -112,11 +112,36 @@ class PatchGrid:
         left, top, right, bottom = view
         x = np.linspace(left, right, columns + 1)
         y = np.linspace(top, bottom, rows + 1)
-        width, height = image_size
-        x, y = x.clip(0, width), y.clip(0, height)
-        x0, y0 = np.meshgrid(x[:-1], y[:-1])
-        x1, y1 = np.meshgrid(x[1:], y[1:])
-        boxes = np.stack([x0, y0, x1, y1], axis=-1).reshape(-1, 4).astype(np.float32)
         cells = np.concatenate([np.full(leading, -1), np.arange(skipped, rows * columns)])
-        seen = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
-        return cls(rows, columns, image_size, boxes, cells.astype(np.int64), seen)
+        return cls.of_edges(image_size, (x[:-1], x[1:]), (y[:-1], y[1:]), cells)
+
+    @classmethod
+    def of_edges(
+        cls,
+        image_size: tuple[int, int],
+        x: tuple[np.ndarray, np.ndarray],
+        y: tuple[np.ndarray, np.ndarray],
+        token_cell: np.ndarray,
+    ) -> PatchGrid:
+        """Build a grid whose columns and rows may differ in size and have gaps between them.
+
+        Parameters
+        ----------
+        image_size : tuple of int
+            Width and height of the original.
+        x, y : tuple of np.ndarray
+            Where each column, and each row, starts and ends, in original pixels; may reach
+            beyond the image.
+        token_cell : np.ndarray
+            ``[num_tokens]``: cell of each visual token, -1 for none.
+        """
+        width, height = image_size
+        (left, right), (top, bottom) = (
+            (np.clip(starts, 0, length), np.clip(ends, 0, length))
+            for (starts, ends), length in ((x, width), (y, height))
+        )
+        x0, y0 = np.meshgrid(left, top)
+        x1, y1 = np.meshgrid(right, bottom)
+        boxes = np.stack([x0, y0, x1, y1], axis=-1).reshape(-1, 4).astype(np.float32)
+        seen = (float(left[0]), float(top[0]), float(right[-1]), float(bottom[-1]))
+        return cls(len(top), len(left), image_size, boxes, token_cell.astype(np.int64), seen)

@@ -16,6 +16,8 @@ from transformers import (
     LlavaForConditionalGeneration,
     LlavaNextConfig,
     LlavaNextForConditionalGeneration,
+    LlavaOnevisionConfig,
+    LlavaOnevisionForConditionalGeneration,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Config,
@@ -30,7 +32,8 @@ NUM_PATCHES = 36  # a 6 x 6 grid: 84 pixels by patches of 14
 TEXT_MODELS = ("llama", "llama_gqa", "qwen2")
 LLAVA_MODELS = ("llava_clip", "llava_siglip")
 QWEN_MODELS = ("qwen25_vl", "qwen2_vl")
-VISION_MODELS = (*LLAVA_MODELS, "llava_next", *QWEN_MODELS)
+TILED_MODELS = ("llava_next", "llava_onevision")
+VISION_MODELS = (*LLAVA_MODELS, *TILED_MODELS, *QWEN_MODELS)
 MODELS = TEXT_MODELS + VISION_MODELS
 BACKENDS = ("sdpa", "eager")
 
@@ -111,6 +114,34 @@ def _next_config() -> LlavaNextConfig:
     )
 
 
+def onevision_config(**settings: Any) -> LlavaOnevisionConfig:
+    """Crops of 4 x 4 patches, which leave 4 pixels out. At most one crop's tokens of tiles.
+
+    A square image of 100 pixels fills 2 x 2 tiles of 16 patches, which are scaled down to 4 x 4:
+    with the whole image and newlines 36 tokens again.
+    """
+    vision = SiglipVisionConfig(
+        hidden_size=24,
+        intermediate_size=48,
+        num_hidden_layers=4,
+        num_attention_heads=3,
+        image_size=60,
+        patch_size=14,
+        vision_use_head=False,
+    )
+    given = {
+        "vision_config": vision,
+        "image_grid_pinpoints": [[60, 120], [120, 60], [120, 120], [180, 120]],
+        "vision_aspect_ratio": "anyres_max_1",
+    }
+    return LlavaOnevisionConfig(
+        text_config=text_config("qwen2"),
+        image_token_index=IMAGE,
+        video_token_index=6,
+        **(given | settings),
+    )
+
+
 def _qwen_model(kind: str) -> Any:
     """Images of 12 x 12 patches, so 6 x 6 visual tokens, in windows of 2 x 2 for Qwen2.5-VL."""
     text = {
@@ -164,6 +195,8 @@ def fresh(kind: str, layers: int = LAYERS) -> Any:
         model = _qwen_model(kind)
     elif kind == "llava_next":
         model = LlavaNextForConditionalGeneration(_next_config())
+    elif kind == "llava_onevision":
+        model = LlavaOnevisionForConditionalGeneration(onevision_config())
     elif kind == "qwen2":
         model = Qwen2ForCausalLM(text_config(kind, layers))
     else:
@@ -222,8 +255,8 @@ def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: in
             ).pooler_output
             embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
         return Prompt(inputs, visual, embeds)
-    if kind == "llava_next":
-        return _next_prompt(model, ids.masked_fill(visual, IMAGE), visual, images, generator)
+    if kind in TILED_MODELS:
+        return _tiled_prompt(model, ids.masked_fill(visual, IMAGE), visual, images, generator)
     if kind in QWEN_MODELS:
         return _qwen_prompt(model, ids.masked_fill(visual, IMAGE), visual, images, generator)
     noise = 0.3 * torch.randn(embeds.shape, generator=generator)
@@ -231,14 +264,16 @@ def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: in
     return Prompt({"inputs_embeds": embeds}, visual, embeds)
 
 
-def _next_prompt(
+def _tiled_prompt(
     model: Any, ids: torch.Tensor, visual: torch.Tensor, images: int, generator: torch.Generator
 ) -> Prompt:
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     embeds = model.get_input_embeddings()(ids)
     if images:
-        pixels = torch.randn(images, 3, 3, 56, 56, generator=generator)
-        inputs |= {"pixel_values": pixels, "image_sizes": torch.tensor([[50, 50]] * images)}
+        onevision = isinstance(model, LlavaOnevisionForConditionalGeneration)
+        crops, crop, side = (5, 60, 100) if onevision else (3, 56, 50)
+        pixels = torch.randn(images, crops, 3, crop, crop, generator=generator)
+        inputs |= {"pixel_values": pixels, "image_sizes": torch.tensor([[side, side]] * images)}
         rows = model.model.get_image_features(
             pixels, inputs["image_sizes"], return_dict=True
         ).pooler_output

@@ -14,6 +14,20 @@ from pruneviz.geometry import PatchGrid
 WHOLE, TILES = "whole image", "tiles"
 
 
+def tiling(config: Any, image_size: tuple[int, int]) -> tuple[tuple[int, int], int]:
+    """Rows and columns of tiles that an image (width, height) is cut into, patches per side."""
+    crop = config.vision_config.image_size
+    size = [image_size[1], image_size[0]]
+    height, width = select_best_resolution(size, config.image_grid_pinpoints)
+    return (height // crop, width // crop), crop // config.vision_config.patch_size
+
+
+def numbered(tiles: tuple[int, int], side: int) -> torch.Tensor:
+    """The number of every patch of every crop, float64 ``[crops, patches, 1]``."""
+    crops = 1 + tiles[0] * tiles[1]
+    return torch.arange(crops * side * side, dtype=torch.float64).view(crops, -1, 1)
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where every visual token of one image comes from.
@@ -39,17 +53,10 @@ class Layout:
 
         `image_size` is width and height of the original.
         """
-        config = model.config
-        crop = config.vision_config.image_size
-        side = crop // config.vision_config.patch_size
-        size = [image_size[1], image_size[0]]
-        height, width = select_best_resolution(size, config.image_grid_pinpoints)
-        tiles = (height // crop, width // crop)
-        crops = 1 + tiles[0] * tiles[1]
-        numbers = torch.arange(crops * side * side, dtype=torch.float64).view(crops, -1, 1)
+        tiles, side = tiling(model.config, image_size)
         packed, _ = model.model.pack_image_features(
-            [numbers],
-            torch.tensor([size]),
+            [numbered(tiles, side)],
+            torch.tensor([[image_size[1], image_size[0]]]),
             vision_feature_select_strategy="full",
             image_newline=torch.tensor([-1.0], dtype=torch.float64),
         )
@@ -65,6 +72,14 @@ class Layout:
         """Rows of the tiles' tokens, and tokens in a row with its newline."""
         rows = int((self.source < 0).sum())
         return rows, (len(self.source) - self.side**2) // max(1, rows)
+
+    def gather(self, values: torch.Tensor) -> torch.Tensor:
+        """One value per visual token from one per patch of every crop; a newline has the largest.
+
+        `values` ``[crops * patches]``; returns ``[tokens]``.
+        """
+        source = self.source.to(values.device)
+        return torch.where(source < 0, values.max(), values[source.clamp_min(0)])
 
     def grid(self, image_size: tuple[int, int]) -> PatchGrid:
         """Boxes of the tokens: the tiles' grid, and as its other part the whole image's."""

@@ -14,14 +14,14 @@ from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import VisionLanguageAdapter
 from pruneviz.models.vision import EncoderRecord, Handles, last_layer, penultimate_attention, watch
 
-PROMPT = "USER: {image}\n{question} ASSISTANT:"
-
 
 class LlavaAdapter(VisionLanguageAdapter):
     """``LlavaForConditionalGeneration`` with any vision tower, with CLS or without."""
 
     family: ClassVar[str] = "LLaVA-1.5 (LlavaForConditionalGeneration)"
     example: ClassVar[str] = "llava-hf/llava-1.5-7b-hf"
+    prompt: ClassVar[str] = "USER: {image}\n{question} ASSISTANT:"
+    """Where the processor has no chat template."""
 
     @classmethod
     def matches(cls, model: Any) -> bool:
@@ -29,7 +29,7 @@ class LlavaAdapter(VisionLanguageAdapter):
         return isinstance(model, LlavaForConditionalGeneration)
 
     def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
-        """Watch the tower's penultimate layer."""
+        """Watch one layer of the tower."""
         tower = model.model.vision_tower
         shape: dict[str, tuple[int, int]] = {}
 
@@ -41,7 +41,7 @@ class LlavaAdapter(VisionLanguageAdapter):
 
         first = tower.register_forward_pre_hook(note, with_kwargs=True)
         second = watch(
-            penultimate_attention(tower),
+            self.watched(model),
             lambda: shape["grid"],
             lambda: int(model.config.vision_feature_select_strategy == "default"),
             keep,
@@ -49,6 +49,10 @@ class LlavaAdapter(VisionLanguageAdapter):
             last_layer(tower) if model.config.vision_feature_layer == -2 else None,
         )
         return Handles(first, second)
+
+    def watched(self, model: Any) -> Any:
+        """The tower's attention module that FoPru reads."""
+        return penultimate_attention(model.model.vision_tower)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""
@@ -61,7 +65,7 @@ class LlavaAdapter(VisionLanguageAdapter):
 
     def _prompt(self, processor: Any, question: str, token: str) -> str:
         if not getattr(processor, "chat_template", None):
-            return PROMPT.format(image=token, question=question)
+            return self.prompt.format(image=token, question=question)
         return self.asked(processor, question)
 
     def features(self, model: Any, inputs: Any) -> Any:

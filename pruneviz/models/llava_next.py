@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, ClassVar
 
 import torch
@@ -35,14 +37,18 @@ class LlavaNextAdapter(LlavaAdapter):
         return isinstance(model, LlavaNextForConditionalGeneration)
 
     def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
-        """Watch the tower's penultimate layer, and which images its crops belong to."""
+        """Watch one layer of the tower, and which images its crops belong to."""
         packing = _Packing(model.model)
 
         def crops(record: EncoderRecord) -> None:
             if isinstance(record, VisionRecord):
-                keep(CropsRecord(record, packing.layouts(model)))
+                keep(CropsRecord(record, self.layouts(model, packing.call)))
 
         return Handles(packing, super().watch_vision(model, crops))
+
+    def layouts(self, model: Any, call: Mapping[str, Any]) -> tuple[Layout, ...]:
+        """Layout of each image that is encoded with these arguments."""
+        return tuple(Layout.of(model, size) for size in sizes_of(call))
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Projected and packed tokens of every image."""
@@ -98,11 +104,13 @@ class CropsRecord(EncoderRecord):
     @property
     def blocks(self) -> tuple[tuple[tuple[int, int], ...], ...]:
         """The whole image's grid, then that of the tiles with their newlines."""
-        rows, columns = self.crops.grid
-        return tuple(
-            ((rows, columns), layout.tile_grid) if layout.crops > 1 else ((1, len(layout.source)),)
-            for layout in self.layouts
-        )
+        return tuple(self._blocks(layout) for layout in self.layouts)
+
+    def _blocks(self, layout: Layout) -> tuple[tuple[int, int], ...]:
+        parts = (self.crops.grid, layout.tile_grid)
+        count = len(layout.source)
+        fits = sum(rows * columns for rows, columns in parts) == count
+        return parts if fits else ((1, count),)
 
     def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
         """FoPru's significance of some images' visual tokens, one after another, float32."""
@@ -120,33 +128,38 @@ class CropsRecord(EncoderRecord):
             crops = slice(first, first + layout.crops)
             first = crops.stop
             if index in chosen:
-                values = values_of(crops)
-                source = layout.source.to(values.device)
-                found.append(torch.where(source < 0, values.max(), values[source.clamp_min(0)]))
+                found.append(layout.gather(values_of(crops)))
         return torch.cat(found)
 
 
+def sizes_of(call: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Width and height of each image that is encoded with these arguments."""
+    sizes = torch.as_tensor(call.get("image_sizes", ())).tolist()
+    return [(width, height) for height, width in sizes]
+
+
 class _Packing:
-    """Sees the sizes of the images that the model encodes; a forward hook would come too late.
+    """Sees the arguments that images are encoded with; a forward hook would come too late.
 
     `generate` encodes images before the model's first forward, through `get_image_features`.
     """
 
     def __init__(self, inner: Any) -> None:
-        self._inner, self._sizes = inner, torch.empty(0, 2, dtype=torch.long)
+        self._inner, self.call = inner, dict[str, Any]()
         self._before = vars(inner).get(WATCHED)
         original = inner.get_image_features
+        # Not the original's, which may be a wrapper of the user's own that names no argument.
+        signature = inspect.signature(getattr(type(inner), WATCHED))
 
-        def watched(pixel_values: Any, image_sizes: Any, *args: Any, **kwargs: Any) -> Any:
-            self._sizes = torch.as_tensor(image_sizes).cpu()
-            return original(pixel_values, image_sizes, *args, **kwargs)
+        # `generate` hands over what it finds in the signature, so it must stay the same.
+        @wraps(original)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            self.call = dict(signature.bind(inner, *args, **kwargs).arguments)
+            del self.call["pixel_values"]  # large, and not asked for
+            return original(*args, **kwargs)
 
         self._own = watched
         setattr(inner, WATCHED, watched)
-
-    def layouts(self, model: Any) -> tuple[Layout, ...]:
-        """Layout of each image that is being encoded."""
-        return tuple(Layout.of(model, (width, height)) for height, width in self._sizes.tolist())
 
     def remove(self) -> None:
         """Give the model back the method that it had before."""

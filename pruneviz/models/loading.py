@@ -13,6 +13,7 @@ from transformers.utils import is_torchvision_available
 from pruneviz.errors import ModelLoadError, UnsupportedModelError
 from pruneviz.models.base import Adapter
 from pruneviz.models.knowledge import Knowledge, load_knowledge
+from pruneviz.models.onevision_processor import StillOnevisionProcessor
 from pruneviz.models.placing import DTYPES, pick_device, pick_dtype, quantised, to_device, too_large
 from pruneviz.models.qwen_processor import StillImageProcessor
 from pruneviz.models.registry import find_adapter, supported_models
@@ -23,9 +24,12 @@ EMBEDDED = "embedded"
 CLASSES = {
     "llava": transformers.LlavaForConditionalGeneration,
     "llava_next": transformers.LlavaNextForConditionalGeneration,
+    "llava_onevision": transformers.LlavaOnevisionForConditionalGeneration,
     "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
     "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
 }
+STILL: dict[str, Any] = {"qwen": StillImageProcessor, "llava_onevision": StillOnevisionProcessor}
+"""Processors for still images alone, by how the model type begins: videos need torchvision."""
 UNREADABLE = (
     OSError,
     ValueError,
@@ -147,8 +151,9 @@ def load_model(
 
 
 def _processor(kind: str, source: str) -> Any:
-    if kind.startswith("qwen") and not is_torchvision_available():
-        return StillImageProcessor.from_pretrained(source)
+    still = next((own for name, own in STILL.items() if kind.startswith(name)), None)
+    if still is not None and not is_torchvision_available():
+        return still.from_pretrained(source)
     return transformers.AutoProcessor.from_pretrained(source)
 
 

@@ -9,11 +9,13 @@ from pruneviz.models.base import Adapter
 from pruneviz.models.causal_lm import CausalLMAdapter
 from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.llava_next import LlavaNextAdapter
+from pruneviz.models.llava_onevision import LlavaOnevisionAdapter
 from pruneviz.models.qwen_vl import QwenVLAdapter
 
 ADAPTERS: tuple[type[Adapter], ...] = (
     LlavaAdapter,
     LlavaNextAdapter,
+    LlavaOnevisionAdapter,
     QwenVLAdapter,
     CausalLMAdapter,
 )

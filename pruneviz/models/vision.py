@@ -215,8 +215,8 @@ def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.T
     return query.view(shape).transpose(1, 2), key.view(shape).transpose(1, 2), scaling
 
 
-def penultimate_attention(tower: nn.Module) -> nn.Module:
-    """Attention module of the tower's last layer but one.
+def penultimate_attention(tower: nn.Module, layer: int = -2) -> nn.Module:
+    """Attention module of the tower's last layer but one, or of another counted from the end.
 
     Raises
     ------
@@ -238,7 +238,7 @@ def penultimate_attention(tower: nn.Module) -> nn.Module:
         raise UnsupportedModelError(
             f"{described} uses rotary positions; reading its attention is not supported."
         )
-    for module in stacks[0][-2].modules():
+    for module in stacks[0][layer].modules():
         if any(hasattr(module, q) and hasattr(module, k) for q, k in PROJECTIONS):
             return module
     raise UnsupportedModelError(

@@ -23,7 +23,7 @@ from pruneviz import (
     VisPruner,
 )
 from pruneviz.methods import Method
-from tests.helpers import VISION_MODELS
+from tests.helpers import TILED_MODELS, VISION_MODELS
 
 LAYERS = (2, 3, 5)
 RATIOS = (0.8, 0.5, 0.2)
@@ -93,14 +93,14 @@ MERGING: dict[str, Method] = TEXT_MERGING | {
 
 def methods_of(kind: str) -> dict[str, Method]:
     """All methods that a tiny model can run."""
-    if kind == "llava_next":  # whose tokens are no single grid of rows
+    if kind in TILED_MODELS:  # whose tokens are no single grid of rows
         return METHODS | {k: v for k, v in VISION_METHODS.items() if k != "fopru_row"}
     return METHODS | (VISION_METHODS if kind in VISION_MODELS else {})
 
 
 PAIRS = [
     (kind, name)
-    for kind in ("llama_gqa", "llava_clip", "llava_next", "qwen25_vl")
+    for kind in ("llama_gqa", "llava_clip", *TILED_MODELS, "qwen25_vl")
     for name in methods_of(kind)
 ]
 """Model and method: every method on two models with different ways in."""

@@ -34,6 +34,8 @@ CASES = [
     ("llava_clip", "transprune"),
     ("llava_clip", "fopru_rank"),
     ("llava_siglip", "resprune"),
+    ("llava_onevision", "transprune"),
+    ("llava_onevision", "fopru_rank"),
     ("qwen25_vl", "transprune"),
     ("qwen2_vl", "chain"),
 ]

@@ -1,0 +1,94 @@
+"""The LLaVA-OneVision family: LLaVA-NeXT's tiles, SigLIP, and a limit on the tiles' tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from transformers import LlavaOnevisionForConditionalGeneration
+
+from pruneviz.errors import InputError, PruningError
+from pruneviz.geometry import PatchGrid
+from pruneviz.models.anyres import Layout
+from pruneviz.models.llava_next import LlavaNextAdapter, sizes_of
+from pruneviz.models.onevision_layout import OnevisionLayout
+from pruneviz.models.vision import penultimate_attention
+
+
+class LlavaOnevisionAdapter(LlavaNextAdapter):
+    """``LlavaOnevisionForConditionalGeneration``.
+
+    Notes
+    -----
+    Newlines are visual tokens, as on LLaVA-NeXT. Several images in one prompt, which the model
+    sees without tiles, are pruned together; :meth:`patch_grid` is that of an image alone.
+    """
+
+    family: ClassVar[str] = "LLaVA-OneVision (LlavaOnevisionForConditionalGeneration)"
+    example: ClassVar[str] = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
+    prompt: ClassVar[str] = "<|im_start|>user {image}\n{question}<|im_end|><|im_start|>assistant\n"
+
+    @classmethod
+    def matches(cls, model: Any) -> bool:
+        """Whether it is a LLaVA-OneVision model."""
+        return isinstance(model, LlavaOnevisionForConditionalGeneration)
+
+    def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
+        """True at image tokens and their newlines.
+
+        Raises
+        ------
+        PruningError
+            If the prompt holds a video.
+        """
+        if bool((input_ids == model.config.video_token_id).any()):
+            raise PruningError(
+                "Videos are not supported with this family; give single frames as images."
+            )
+        return super().visual_mask(model, input_ids)
+
+    def watched(self, model: Any) -> Any:
+        """The layer whose output the projector gets.
+
+        FoPru names the penultimate layer because LLaVA uses its features. Published checkpoints
+        of this family use it too, and leave out the last layer of SigLIP: theirs ends with it.
+        """
+        layer = model.config.vision_feature_layer
+        layer = layer if isinstance(layer, int) else layer[-1]
+        # Counted from the front, 0 is what enters the first layer.
+        count = model.config.vision_config.num_hidden_layers
+        counted = layer if layer < 0 else layer - 1 - count
+        return penultimate_attention(model.model.vision_tower, counted)
+
+    def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
+        """Chat template around the question, image processed, all on the model's device."""
+        token = getattr(processor, "video_token", "<video>")
+        if token in question:
+            raise InputError(f"Leave the placeholder {token!r} out of the question.")
+        return super().prepare(processor, model, image, question)
+
+    def features(self, model: Any, inputs: Any) -> Any:
+        """Projected and packed tokens of every image."""
+        return model.model.get_image_features(
+            pixel_values=inputs["pixel_values"],
+            image_sizes=inputs["image_sizes"],
+            batch_num_images=inputs.get("batch_num_images"),
+            return_dict=True,
+        ).pooler_output
+
+    def layouts(self, model: Any, call: Mapping[str, Any]) -> tuple[Layout, ...]:
+        """Layout of each image that is encoded with these arguments."""
+        sizes, samples = sizes_of(call), call.get("batch_num_images")
+        counts = [1] * len(sizes) if samples is None else torch.as_tensor(samples).tolist()
+        alone = [count == 1 for count in counts for _ in range(count)]
+        limit = call.get("vision_aspect_ratio")
+        return tuple(
+            OnevisionLayout.of(model, size, limit) if single else OnevisionLayout.one_crop(model)
+            for size, single in zip(sizes, alone, strict=True)
+        )
+
+    def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
+        """The tiles' grid; the whole image's is its other part."""
+        return OnevisionLayout.of(model, image_size).grid(image_size)
