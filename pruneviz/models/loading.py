@@ -24,6 +24,7 @@ CLASSES = {
     "llava_next": transformers.LlavaNextForConditionalGeneration,
     "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
     "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
+    "qwen3_vl": transformers.Qwen3VLForConditionalGeneration,
 }
 UNREADABLE = (
     OSError,
@@ -146,7 +147,7 @@ def load_model(
 
 def _processor(kind: str, source: str) -> Any:
     if kind.startswith("qwen") and not is_torchvision_available():
-        return StillImageProcessor.from_pretrained(source)
+        return StillImageProcessor.from_pretrained(source, system=not kind.startswith("qwen3"))
     return transformers.AutoProcessor.from_pretrained(source)
 
 

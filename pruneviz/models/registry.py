@@ -9,12 +9,14 @@ from pruneviz.models.base import Adapter
 from pruneviz.models.causal_lm import CausalLMAdapter
 from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.llava_next import LlavaNextAdapter
+from pruneviz.models.qwen3_vl import Qwen3VLAdapter
 from pruneviz.models.qwen_vl import QwenVLAdapter
 
 ADAPTERS: tuple[type[Adapter], ...] = (
     LlavaAdapter,
     LlavaNextAdapter,
     QwenVLAdapter,
+    Qwen3VLAdapter,
     CausalLMAdapter,
 )
 

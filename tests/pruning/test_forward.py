@@ -81,7 +81,7 @@ def test_decoding_by_hand(
             got.append(out.logits[0, -1])
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
     embeds = with_generated(model, case.embeds, ids)
-    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions)
+    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions, case.added)
     assert close(torch.stack(got), wanted[length:])
 
 
@@ -107,7 +107,7 @@ def test_decoding_by_hand_with_three_positions(
             got.append(out.logits[0, -1])
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
     embeds = with_generated(model, case.embeds, ids)
-    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions)
+    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions, case.added)
     assert close(torch.stack(got), wanted[length:])
 
 
@@ -140,7 +140,7 @@ def test_prompt_and_steps_may_give_positions_in_different_forms(
             got.append(out.logits[0, -1])
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
     embeds = with_generated(model, case.embeds, ids)
-    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions)
+    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions, case.added)
     assert close(torch.stack(got), wanted[length:])
 
 
@@ -161,7 +161,7 @@ def test_published_positions_of_a_chain_are_followed_stage_by_stage(
     renumber = [False] * 3 + [True] * 3 if mode == "mixed" else mode == "renumber"
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
     wanted = masked_run(
-        model, with_generated(model, case.embeds, ids), alive, renumber, case.positions
+        model, with_generated(model, case.embeds, ids), alive, renumber, case.positions, case.added
     )
     assert close(out.logits[0, -1], wanted[-1])
 
