@@ -114,11 +114,12 @@ def test_decoding_by_hand_with_three_positions(
 @pytest.mark.parametrize(("first", "later"), [(4, 3), (3, 4), (4, None), (None, 4), (None, 3)])
 @pytest.mark.parametrize("name", ["transprune", "resprune"])
 @pytest.mark.parametrize("positions", ["renumber", "keep"])
+@pytest.mark.parametrize("kind", ["qwen25_vl", "qwen3_vl"])
 def test_prompt_and_steps_may_give_positions_in_different_forms(
-    name: str, positions: str, first: int | None, later: int | None
+    kind: str, name: str, positions: str, first: int | None, later: int | None
 ) -> None:
     """With the text's own positions before the three others, without, or left to the model."""
-    model, case, method = tiny("qwen25_vl"), prompt("qwen25_vl"), methods_of("qwen25_vl")[name]
+    model, case, method = tiny(kind), prompt(kind), methods_of(kind)[name]
     length = case.visual.shape[1]
 
     def given(channels: int | None, three: torch.Tensor, text: torch.Tensor) -> dict[str, Any]:
