@@ -75,6 +75,8 @@ class ModelShape:
         layers attend to the whole image all the same.
     merge : int
         Patches that the projector merges into one visual token.
+    projectors : int
+        How many of them: one for each encoder layer whose features the language model gets.
     value_bytes : int
         Bytes per element of the KV cache.
     """
@@ -96,6 +98,7 @@ class ModelShape:
     vision_window: int = 0
     vision_full_layers: int = 0
     merge: int = 1
+    projectors: int = 1
 
     @classmethod
     def of(
@@ -138,19 +141,22 @@ def _vision_shape(vision: Any) -> dict[str, int]:
             "patch_values": values,
         }
     width = getattr(vision, "embed_dim", None) or vision.hidden_size
-    gated = hasattr(vision, "intermediate_size")
+    # Qwen2-VL gives its FFN's width as a ratio; Qwen3-VL, known by its deepstack, has no gate.
+    sized = hasattr(vision, "intermediate_size")
+    deepstack = getattr(vision, "deepstack_visual_indexes", None)
     full = getattr(vision, "fullatt_block_indexes", None)
     return {
         "vision_layers": vision.depth,
         "vision_hidden": width,
         "vision_intermediate": (
-            vision.intermediate_size if gated else int(width * vision.mlp_ratio)
+            vision.intermediate_size if sized else int(width * vision.mlp_ratio)
         ),
         "patch_values": values * vision.temporal_patch_size,
-        "vision_matrices": 3 if gated else 2,
+        "vision_matrices": 3 if sized and deepstack is None else 2,
         "vision_window": (vision.window_size // vision.patch_size) ** 2 if full else 0,
         "vision_full_layers": len(full) if full else 0,
         "merge": vision.spatial_merge_size**2,
+        "projectors": 1 + len(deepstack or ()),
     }
 
 
@@ -237,7 +243,7 @@ def vision_flops(shape: ModelShape) -> int:
     wide = d * shape.merge
     # LLaVA's projector widens first; a merging one keeps the joined width first.
     middle = wide if shape.merge > 1 else shape.hidden
-    projector = n // shape.merge * (wide * middle + middle * shape.hidden)
+    projector = shape.projectors * (n // shape.merge) * (wide * middle + middle * shape.hidden)
     return int(2 * (encoder + n * d * shape.patch_values + projector))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ from transformers import (
     Qwen2ForCausalLM,
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
     SiglipVisionConfig,
 )
 
@@ -31,7 +34,9 @@ VOCABULARY, IMAGE, VISION_START, LAYERS = 96, 5, 3, 6
 NUM_PATCHES = 36  # a 6 x 6 grid: 84 pixels by patches of 14
 TEXT_MODELS = ("llama", "llama_gqa", "qwen2")
 LLAVA_MODELS = ("llava_clip", "llava_siglip")
-QWEN_MODELS = ("qwen25_vl", "qwen2_vl")
+QWEN_MODELS = ("qwen25_vl", "qwen2_vl", "qwen3_vl")
+QWEN_PATCH = {"qwen25_vl": 14, "qwen2_vl": 14, "qwen3_vl": 16}
+DEEPSTACK = 3  # decoder layers of qwen3_vl that get visual features
 TILED_MODELS = ("llava_next", "llava_onevision")
 VISION_MODELS = (*LLAVA_MODELS, *TILED_MODELS, *QWEN_MODELS)
 MODELS = TEXT_MODELS + VISION_MODELS
@@ -143,7 +148,10 @@ def onevision_config(**settings: Any) -> LlavaOnevisionConfig:
 
 
 def _qwen_model(kind: str) -> Any:
-    """Images of 12 x 12 patches, so 6 x 6 visual tokens, in windows of 2 x 2 for Qwen2.5-VL."""
+    """Images of 12 x 12 patches, so 6 x 6 visual tokens, in windows of 2 x 2 for Qwen2.5-VL.
+
+    Qwen3-VL: positions are interpolated from 8 x 8, three decoder layers get features.
+    """
     text = {
         "vocab_size": VOCABULARY,
         "hidden_size": 32,
@@ -161,7 +169,8 @@ def _qwen_model(kind: str) -> Any:
             "mrope_section": [2, 1, 1],
         },
     }
-    vision = {"depth": 4, "num_heads": 2, "patch_size": 14, "spatial_merge_size": 2}
+    vision: dict[str, Any] = {"depth": 4, "num_heads": 2, "spatial_merge_size": 2}
+    vision["patch_size"] = QWEN_PATCH[kind]
     ids = {
         "image_token_id": IMAGE,
         "video_token_id": 6,
@@ -174,10 +183,14 @@ def _qwen_model(kind: str) -> Any:
         return Qwen2VLForConditionalGeneration(
             Qwen2VLConfig(text_config=text, vision_config=vision, **ids)
         )
+    vision |= {"hidden_size": 16, "out_hidden_size": 32, "intermediate_size": 32}
+    if kind == "qwen3_vl":
+        text["head_dim"] = 8
+        vision |= {"num_position_embeddings": 64, "deepstack_visual_indexes": [0, 1, 2]}
+        return Qwen3VLForConditionalGeneration(
+            Qwen3VLConfig(text_config=text, vision_config=vision, **ids)
+        )
     vision |= {
-        "hidden_size": 16,
-        "out_hidden_size": 32,
-        "intermediate_size": 32,
         "window_size": 56,
         "fullatt_block_indexes": [1, 2],
     }
@@ -227,6 +240,8 @@ class Prompt:
     visual: torch.Tensor
     embeds: torch.Tensor
     positions: torch.Tensor | None = None
+    added: tuple[torch.Tensor, ...] = ()
+    """What the model adds to the hidden states after its first layers, ``[1, n, d]`` each."""
 
     @property
     def prune_kwargs(self) -> dict[str, Any]:
@@ -288,17 +303,30 @@ def _qwen_prompt(
     inputs["mm_token_type_ids"] = visual.int()
     embeds = model.get_input_embeddings()(ids)
     positions = torch.arange(ids.shape[1])[None]
+    added: tuple[torch.Tensor, ...] = ()
     if images:
         # All images together: one group of image tokens must not hold two of them.
         grid = torch.tensor([[1, 12, 12 * images]])
-        pixels = torch.randn(144 * images, 3 * 2 * 14 * 14, generator=generator)
+        side = model.config.vision_config.patch_size
+        pixels = torch.randn(144 * images, 3 * 2 * side**2, generator=generator)
         inputs |= {"pixel_values": pixels, "image_grid_thw": grid}
-        rows = model.model.get_image_features(pixels, grid, return_dict=True).pooler_output
-        embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
+        encoded = model.model.get_image_features(pixels, grid, return_dict=True)
+        embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(encoded.pooler_output)))
+        added = deepstack_of(encoded, visual, embeds)
         positions, _ = model.model.get_rope_index(
             input_ids=ids, mm_token_type_ids=visual.int(), image_grid_thw=grid
         )
-    return Prompt(inputs, visual, embeds, positions)
+    return Prompt(inputs, visual, embeds, positions, added)
+
+
+def deepstack_of(
+    encoded: Any, visual: torch.Tensor, embeds: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """Features of the earlier encoder layers at the visual places, zero elsewhere."""
+    return tuple(
+        torch.zeros_like(embeds).masked_scatter(visual[..., None], torch.cat(list(rows)))
+        for rows in getattr(encoded, "deepstack_features", None) or ()
+    )
 
 
 def left_padded(prompts: list[Prompt]) -> Prompt:
@@ -370,19 +398,21 @@ def masked_run(
     alive: list[torch.Tensor],
     renumber: bool | list[bool],
     given: torch.Tensor | None = None,
+    added: tuple[torch.Tensor, ...] = (),
 ) -> torch.Tensor:
     """Logits of a full-length run in which every layer's mask hides what was dropped before it.
 
     Nothing is removed and nothing cached: `embeds` ``[1, n, d]`` may hold generated tokens after
     the prompt, for which `alive` (one bool row per layer, prompt columns) is taken as True.
-    `renumber` may differ by layer. `given` are the prompt's positions, counted if None.
+    `renumber` may differ by layer. `given` are the prompt's positions, counted if None; `added`
+    what the first layers' outputs get on top, for all of the prompt.
     """
     stack = stack_of(model)
     length = embeds.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     hidden = embeds
     fresh_ids = [renumber] * len(alive) if isinstance(renumber, bool) else renumber
-    for layer, seen, anew in zip(stack.layers, alive, fresh_ids, strict=True):
+    for layer, seen, anew, more in zip_longest(stack.layers, alive, fresh_ids, added):
         visible = torch.cat([seen, seen.new_ones(length - len(seen))])
         allowed = causal & visible[None, :]
         allowed |= torch.eye(length, dtype=torch.bool)  # a dropped row needs some key
@@ -394,6 +424,8 @@ def masked_run(
         rotary = stack.rotary_emb(hidden, position_ids=positions)
         hidden = layer(hidden, attention_mask=mask, position_embeddings=rotary)
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+        if more is not None:
+            hidden = torch.cat([hidden[:, : len(seen)] + more, hidden[:, len(seen) :]], dim=1)
     return model.lm_head(stack.norm(hidden))[0]
 
 

@@ -118,7 +118,7 @@ def analyse(
     return run.trace, torch.stack(rows).float().cpu().numpy()
 
 
-def _next_step(before: dict[str, torch.Tensor], token: int) -> dict[str, torch.Tensor]:
+def _next_step(before: dict[str, Any], token: int) -> dict[str, Any]:
     """Inputs of one token more, given those of the step before."""
     mask = before["attention_mask"]
     step = {

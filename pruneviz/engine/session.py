@@ -39,9 +39,9 @@ class Prepared:
         As asked.
     input_ids, visual_mask : torch.Tensor
         Prompt, ``[1, sequence]``.
-    inputs : dict of str to torch.Tensor
+    inputs : dict of str to Any
         What the model is fed: ``inputs_embeds`` ``[1, sequence, hidden]``, ``attention_mask``,
-        and ``position_ids`` where the family computes them from the image.
+        and what else the family's :meth:`pruneviz.models.Adapter.embed` gives.
     vision : EncoderRecord or None
         For methods that read the encoder's attention.
     grid : PatchGrid
@@ -56,7 +56,7 @@ class Prepared:
     question: str
     input_ids: torch.Tensor
     visual_mask: torch.Tensor
-    inputs: dict[str, torch.Tensor]
+    inputs: dict[str, Any]
     vision: EncoderRecord | None
     grid: PatchGrid
     vision_seconds: float

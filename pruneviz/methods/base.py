@@ -135,6 +135,21 @@ class Merge:
         taken[free[: int((self.anchors < 0).sum())]] = True
         return taken.nonzero().squeeze(-1)
 
+    def in_place(self) -> Merge:
+        """The same tokens ordered by the places they stand for, each in its own.
+
+        Where positions are kept, a token must not get another patch's.
+        """
+        own = self.anchors.clone()
+        slots = self.slots()
+        own[own < 0] = slots[~torch.isin(slots, self.anchors)]
+        order = own.argsort()
+        rank = torch.empty_like(order).index_copy(
+            0, order, torch.arange(len(order), device=order.device)
+        )
+        into = torch.where(self.into >= 0, rank[self.into.clamp_min(0)], self.into)
+        return Merge(self.states[order], self.anchors[order], into)
+
 
 class NoQueryError(ValueError):
     """No text token of the wanted kind follows the image."""

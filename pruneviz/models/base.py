@@ -63,11 +63,12 @@ class Adapter(ABC):
         """Model inputs of one image and question, on the model's device."""
         raise UnsupportedModelError(f"{type(model).__name__} takes no image.")
 
-    def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
+    def embed(self, model: Any, inputs: Any) -> dict[str, Any]:
         """Encode the image; what `generate` takes in place of ids and pixels.
 
-        ``inputs_embeds`` ``[1, n, hidden]``, ``attention_mask`` ``[1, n]``, and ``position_ids``
-        where the family computes them from the image.
+        ``inputs_embeds`` ``[1, n, hidden]``, ``attention_mask`` ``[1, n]``, ``position_ids``
+        where the family computes them from the image, and the encoder's output where the
+        embeddings do not hold all of it.
         """
         raise UnsupportedModelError(f"{type(model).__name__} takes no image.")
 
@@ -94,7 +95,7 @@ class VisionLanguageAdapter(Adapter):
         """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""
 
     @torch.no_grad()
-    def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
+    def embed(self, model: Any, inputs: Any) -> dict[str, Any]:
         """Run encoder and projector once and put their rows into the prompt's embeddings."""
         ids = inputs["input_ids"]
         embeds = model.get_input_embeddings()(ids)

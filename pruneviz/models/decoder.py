@@ -47,7 +47,8 @@ class Decoder:
 
     def _rope_sections(self) -> list[int] | None:
         rope = getattr(self.config, "rope_parameters", None) or {}
-        return rope.get("mrope_section")
+        # Qwen3-VL has default sections that its configuration need not name.
+        return rope.get("mrope_section") or getattr(self.module.rotary_emb, "mrope_section", None)
 
     def rotary(self, hidden: torch.Tensor, positions: torch.Tensor) -> Any:
         """Rotary tables of positions ``[batch, n]`` or ``[3 or 4, batch, n]``.

@@ -27,6 +27,7 @@ CLASSES = {
     "llava_onevision": transformers.LlavaOnevisionForConditionalGeneration,
     "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
     "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
+    "qwen3_vl": transformers.Qwen3VLForConditionalGeneration,
 }
 STILL: dict[str, Any] = {"qwen": StillImageProcessor, "llava_onevision": StillOnevisionProcessor}
 """Processors for still images alone, by how the model type begins: videos need torchvision."""
@@ -153,7 +154,8 @@ def load_model(
 def _processor(kind: str, source: str) -> Any:
     still = next((own for name, own in STILL.items() if kind.startswith(name)), None)
     if still is not None and not is_torchvision_available():
-        return still.from_pretrained(source)
+        extra = {"system": not kind.startswith("qwen3")} if kind.startswith("qwen") else {}
+        return still.from_pretrained(source, **extra)
     return transformers.AutoProcessor.from_pretrained(source)
 
 

@@ -1,4 +1,4 @@
-"""Images and text for Qwen2-VL and Qwen2.5-VL where torchvision is not installed.
+"""Images and text for Qwen2-VL and its successors where torchvision is not installed.
 
 The family's own processor cannot even be built without torchvision, because its video part needs
 it. Still images do not: this one joins the same image processor and tokenizer.
@@ -16,7 +16,7 @@ from PIL import Image
 PLACEHOLDER = "<|image_pad|>"
 TEMPLATE = (
     "{% for message in messages %}"
-    "{% if loop.first and message['role'] != 'system' %}"
+    "{% if default_system and loop.first and message['role'] != 'system' %}"
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
     "<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
@@ -34,19 +34,24 @@ class StillImageProcessor:
     ----------
     image_processor, tokenizer
         Of the model's folder.
+    system : bool
+        Whether a conversation without a system message gets the usual one, where the tokenizer
+        has no template. Qwen3-VL has none.
     """
 
     image_token = PLACEHOLDER
 
-    def __init__(self, image_processor: Any, tokenizer: Any) -> None:
+    def __init__(self, image_processor: Any, tokenizer: Any, system: bool = True) -> None:
         self.image_processor, self.tokenizer = image_processor, tokenizer
+        self.system = system
 
     @classmethod
-    def from_pretrained(cls, source: str) -> StillImageProcessor:
+    def from_pretrained(cls, source: str, system: bool = True) -> StillImageProcessor:
         """Load both parts from a hub id or folder."""
         return cls(
             transformers.AutoImageProcessor.from_pretrained(source),
             transformers.AutoTokenizer.from_pretrained(source),
+            system,
         )
 
     def apply_chat_template(
@@ -62,6 +67,7 @@ class StillImageProcessor:
                 chat_template=template,
                 add_generation_prompt=add_generation_prompt,
                 tokenize=False,
+                default_system=self.system,
             )
         )
 

@@ -1,4 +1,4 @@
-"""What FoPru reads from the vision encoder of Qwen2-VL and Qwen2.5-VL."""
+"""What FoPru reads from the vision encoders of Qwen2-VL, Qwen2.5-VL and Qwen3-VL."""
 
 from __future__ import annotations
 

@@ -68,23 +68,31 @@ class QwenVLAdapter(VisionLanguageAdapter):
             raise InputError(f"The image cannot be used with this model: {error}") from error
         return inputs.to(model.device, dtype=model.dtype)
 
-    def features(self, model: Any, inputs: Any) -> Any:
-        """Merged tokens of every image, a sequence of ``[tokens, hidden]``."""
+    def encode(self, model: Any, inputs: Any) -> Any:
+        """The encoder's output for every image."""
         return model.model.get_image_features(
             pixel_values=inputs["pixel_values"],
             image_grid_thw=inputs["image_grid_thw"],
             return_dict=True,
-        ).pooler_output
+        )
 
-    def embed(self, model: Any, inputs: Any) -> dict[str, torch.Tensor]:
-        """Also the prompt's positions, ``[3, 1, n]``, which depend on the image's shape."""
-        positions, _ = model.model.get_rope_index(
+    def features(self, model: Any, inputs: Any) -> Any:
+        """Merged tokens of every image, a sequence of ``[tokens, hidden]``."""
+        return self.encode(model, inputs).pooler_output
+
+    def positions(self, model: Any, inputs: Any) -> torch.Tensor:
+        """Positions of the prompt, int64 ``[3, 1, n]``, which depend on the image's shape."""
+        positions: torch.Tensor = model.model.get_rope_index(
             input_ids=inputs["input_ids"],
             mm_token_type_ids=inputs["mm_token_type_ids"],
             image_grid_thw=inputs["image_grid_thw"],
             attention_mask=inputs["attention_mask"],
-        )
-        return {**super().embed(model, inputs), "position_ids": positions}
+        )[0]
+        return positions
+
+    def embed(self, model: Any, inputs: Any) -> dict[str, Any]:
+        """Also the prompt's positions."""
+        return {**super().embed(model, inputs), "position_ids": self.positions(model, inputs)}
 
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """The grid that the processor itself makes of an image of this size."""

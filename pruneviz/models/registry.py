@@ -10,6 +10,7 @@ from pruneviz.models.causal_lm import CausalLMAdapter
 from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.llava_next import LlavaNextAdapter
 from pruneviz.models.llava_onevision import LlavaOnevisionAdapter
+from pruneviz.models.qwen3_vl import Qwen3VLAdapter
 from pruneviz.models.qwen_vl import QwenVLAdapter
 
 ADAPTERS: tuple[type[Adapter], ...] = (
@@ -17,6 +18,7 @@ ADAPTERS: tuple[type[Adapter], ...] = (
     LlavaNextAdapter,
     LlavaOnevisionAdapter,
     QwenVLAdapter,
+    Qwen3VLAdapter,
     CausalLMAdapter,
 )
 

@@ -86,8 +86,10 @@ def check_prefill(cache: Any, mask: Any, positions: Any, multimodal: bool = Fals
                 "position_ids must be [batch, sequence], [3, batch, sequence] (time, height, "
                 "width) or [4, batch, sequence] (the text's before them)."
             )
-        # Of four channels the first counts the text; masks are made of that one alone.
-        positions = positions[0] if positions.ndim == 3 and len(positions) == 4 else None
+        # Of four channels the first counts the text; masks are made of that one alone, or of
+        # the only one.
+        if positions.ndim == 3:
+            positions = positions[0] if len(positions) == 4 else None
     elif positions is not None and positions.ndim != 2:
         raise PruningError("Only 2-D position_ids [batch, sequence] can be pruned.")
     alone = mask is None and cache is None and positions is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -76,12 +77,15 @@ class Chooser:
         if not any(counts):
             return None
         _check_last(state, drop, counts)
-        mode = self.positions or method.positions_at(stage)
-        index, frame = shrink(state.frame, drop, counts, mode == "renumber")
+        renumber = self._mode(method, stage) == "renumber"
+        index, frame = shrink(state.frame, drop, counts, renumber)
         state.visual = (state.visual & ~drop).gather(1, index)
         state.frames.append((stage.layer, frame))
         state.pruned = True
         return index, hidden
+
+    def _mode(self, method: Method, stage: Stage) -> str:
+        return self.positions or method.positions_at(stage)
 
     def _choose(
         self, method: Method, state: Prefill, stage: Stage, sample: Sample, hidden: torch.Tensor
@@ -92,6 +96,8 @@ class Chooser:
         )
         start = time.perf_counter()
         places, scores = method.select(context, stage, keep)
+        if scores.merge is not None and self._mode(method, stage) == "keep":
+            scores = replace(scores, merge=scores.merge.in_place())
         self.seconds += time.perf_counter() - start
         kept = sample.alive[places]
         after = _origins(sample, kept, scores.merge)

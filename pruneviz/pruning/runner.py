@@ -11,6 +11,7 @@ import torch
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import Method, Stage, TransitionSpec
 from pruneviz.models.base import Adapter
+from pruneviz.models.deepstack import Deepstack, adds_features
 from pruneviz.models.vision import EncoderRecord
 from pruneviz.models.words import tokenizer_of
 from pruneviz.pruning import checks, masks
@@ -73,6 +74,7 @@ class Runner:
         spec = method.transition_spec() if method else None
         self.observer = Observer(self.decoder, spec or TransitionSpec(()), tuple(record))
         self._handles: list[Any] = []
+        self._deepstack: Deepstack | None = None
 
     @property
     def _live(self) -> Prefill:
@@ -101,6 +103,9 @@ class Runner:
             asks_grid = self.method.reads_grid and self.adapter.sees
             if self.method.needs_vision or asks_grid:
                 add(self.adapter.watch_vision(self.model, self._keep_vision))
+        if self.method and adds_features(self.decoder.module):
+            self._deepstack = Deepstack(self.decoder.module, lambda: self._live.frame.columns)
+            add(self._deepstack)
         stops = {stage.layer - 1 for stage in self.plan if stage.layer > 0}
         first = min(stops, default=len(layers))
         watched = self.observer.watched_layers()
@@ -147,6 +152,8 @@ class Runner:
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         inputs = DecoderInputs.read(module, args, kwargs)
         cache = inputs.cache
+        if self._deepstack is not None:
+            self._deepstack.begin(inputs.kwargs)
         if cache is None or cache.get_seq_length() == 0:
             changed = self._begin(inputs)
         else:
@@ -331,11 +338,18 @@ class Runner:
             if state is None or not state.running:
                 return None
             hidden = output[0] if isinstance(output, tuple) else output
-            chosen = self.chooser.run(state, stage, hidden)
+            entering = hidden
+            if self._deepstack is not None:
+                entering = self._deepstack.after(stage.layer - 1, hidden)
+            chosen = self.chooser.run(state, stage, entering)
             state.attention_input = None
             if chosen is None:
                 return None
-            index, hidden = chosen
+            index, made = chosen
+            if made is not entering:
+                # What the model adds between layers is still to come for new tokens too.
+                new = (made != entering).any(-1, keepdim=True)
+                hidden = torch.where(new, made - (entering - hidden), hidden)
             shorter = hidden.gather(1, index[..., None].expand(-1, -1, hidden.shape[-1]))
             return (shorter, *output[1:]) if isinstance(output, tuple) else shorter
 

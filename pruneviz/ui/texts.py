@@ -63,8 +63,8 @@ CHOOSE_MODEL = "Model"
 ANOTHER = "Another …"
 TYPED_LABEL = "Hub id or folder"
 TYPED_INFO = (
-    "A LLaVA, LLaVA-NeXT, LLaVA-OneVision or Qwen2.5-VL model on the hub, or a folder on this "
-    "page's server."
+    "A LLaVA, LLaVA-NeXT, LLaVA-OneVision or Qwen-VL model on the hub, or a folder on this page's "
+    "server."
 )
 USE_MODEL = "Use this model"
 NOT_TYPED = "Type a hub id or the path of a folder first."

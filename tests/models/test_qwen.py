@@ -1,4 +1,4 @@
-"""Qwen2.5-VL and Qwen2-VL: geometry, FoPru on the windowed encoder, a whole model from a folder."""
+"""Qwen-VL models: geometry, FoPru on the windowed encoder, a whole model from a folder."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ from tests.helpers import (
     IMAGE,
     LAYERS,
     QWEN_MODELS,
+    QWEN_PATCH,
     alive_columns,
     close,
+    deepstack_of,
     masked_run,
     prompt,
     tiny,
 )
 
-SIZES = [(300, 200), (200, 300), (30, 20), (1500, 900), (640, 101), (56, 56)]
+SIZES = [(300, 200), (200, 300), (30, 20), (1500, 900), (640, 101), (56, 56), (5000, 3100)]
 WORDS = "system user assistant You are a helpful where is the cat dog at on left what".split()
 
 
@@ -52,12 +54,14 @@ def words() -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def pixels_processor() -> Any:
-    """At most 64 visual tokens an image."""
+def pixels_processor(kind: str = "qwen25_vl") -> Any:
+    """From 4 to 64 visual tokens an image."""
     name = "Qwen2VLImageProcessorPil"
     build = getattr(transformers, name, None) or transformers.Qwen2VLImageProcessor
+    side = QWEN_PATCH[kind]
+    token = (2 * side) ** 2
     try:
-        return build(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 64})
+        return build(patch_size=side, size={"shortest_edge": 4 * token, "longest_edge": 64 * token})
     except ImportError:
         pytest.skip("This release of transformers prepares Qwen's images by torchvision alone.")
 
@@ -66,7 +70,7 @@ def pixels_processor() -> Any:
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp(request.param)
     tiny(request.param).save_pretrained(path)
-    pixels_processor().save_pretrained(path)
+    pixels_processor(request.param).save_pretrained(path)
     words().save_pretrained(path)
     return path
 
@@ -79,10 +83,11 @@ def session(folder: Path) -> Session:
         return Session(load_model(str(folder), device="cpu"))
 
 
+@pytest.mark.parametrize("kind", ["qwen25_vl", "qwen3_vl"])
 @pytest.mark.parametrize("size", SIZES)
-def test_a_marked_box_lights_exactly_its_token(size: tuple[int, int]) -> None:
-    images = pixels_processor()
-    model = tiny("qwen25_vl")
+def test_a_marked_box_lights_exactly_its_token(kind: str, size: tuple[int, int]) -> None:
+    images = pixels_processor(kind)
+    model = tiny(kind)
     processor = StillImageProcessor(images, words())
     grid = find_adapter(model).patch_grid(processor, model, size)
 
@@ -217,12 +222,14 @@ def test_window_order_is_the_encoders(shape: tuple[int, int, int]) -> None:
     assert window_order(*shape, window=2).tolist() == torch.as_tensor(wanted).tolist()
 
 
-def test_images_of_two_sizes_in_one_batch() -> None:
+@pytest.mark.parametrize("method", [FoPru(keep_ratio=0.25), METHODS[0]])
+@pytest.mark.parametrize("kind", ["qwen25_vl", "qwen3_vl"])
+def test_images_of_two_sizes_in_one_batch(kind: str, method: Method) -> None:
     """FoPru finds each row's own image, though they have different numbers of tokens."""
-    kind, method = "qwen25_vl", FoPru(keep_ratio=0.25)
     model, generator = tiny(kind), torch.Generator().manual_seed(3)
     grids = torch.tensor([[1, 12, 8], [1, 8, 8]])
-    pixels = [torch.randn(int(g.prod()), 1176, generator=generator) for g in grids]
+    values = 6 * QWEN_PATCH[kind] ** 2
+    pixels = [torch.randn(int(g.prod()), values, generator=generator) for g in grids]
     rows = []
     for index, tokens in enumerate((24, 16)):
         ids = torch.cat(
@@ -258,7 +265,8 @@ def test_two_images_in_one_prompt(kind: str) -> None:
     """Removing equals masking, and FoPru judges each image by its own attention."""
     model, generator = tiny(kind), torch.Generator().manual_seed(4)
     grids = torch.tensor([[1, 8, 8], [1, 4, 12]])
-    pixels = torch.randn(int(grids.prod(-1).sum()), 1176, generator=generator)
+    values = 6 * QWEN_PATCH[kind] ** 2
+    pixels = torch.randn(int(grids.prod(-1).sum()), values, generator=generator)
     ids = torch.tensor([[20, 3, *[IMAGE] * 16, 4, 21, 3, *[IMAGE] * 12, 4, 22, 23]])
     visual = ids == IMAGE
     inputs = {"input_ids": ids, "mm_token_type_ids": visual.int(), "image_grid_thw": grids}
@@ -266,14 +274,15 @@ def test_two_images_in_one_prompt(kind: str) -> None:
     positions, _ = model.model.get_rope_index(
         input_ids=ids, mm_token_type_ids=visual.int(), image_grid_thw=grids
     )
-    rows = model.model.get_image_features(pixels, grids, return_dict=True).pooler_output
+    encoded = model.model.get_image_features(pixels, grids, return_dict=True)
     embeds = model.get_input_embeddings()(ids)
-    embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
+    embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(encoded.pooler_output)))
+    added = deepstack_of(encoded, visual, embeds)
     for method in (METHODS[0], FoPru(keep_ratio=0.4)):
         with prune(model, method) as run:
             logits = model(**inputs).logits[0]
         alive = alive_columns(visual[0], run.trace, LAYERS)
-        wanted = masked_run(model, embeds, alive, False, positions)
+        wanted = masked_run(model, embeds, alive, False, positions, added)
         assert close(logits, wanted[alive[-1]])
     scores, start = [], 0
     for index, grid in enumerate(grids):

@@ -100,7 +100,7 @@ def methods_of(kind: str) -> dict[str, Method]:
 
 PAIRS = [
     (kind, name)
-    for kind in ("llama_gqa", "llava_clip", *TILED_MODELS, "qwen25_vl")
+    for kind in ("llama_gqa", "llava_clip", *TILED_MODELS, "qwen25_vl", "qwen3_vl")
     for name in methods_of(kind)
 ]
 """Model and method: every method on two models with different ways in."""

@@ -65,7 +65,7 @@ def oracle_rows(
     """Logits ``[n + t, V]`` of prompt and generated tokens with dropped ones masked."""
     alive = alive_columns(case.visual[0], trace, LAYERS)
     embeds = with_generated(model, case.embeds, generated)
-    return masked_run(model, embeds, alive, renumber, case.positions)
+    return masked_run(model, embeds, alive, renumber, case.positions, case.added)
 
 
 @pytest.mark.parametrize("positions", ["renumber", "keep"])

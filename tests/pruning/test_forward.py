@@ -81,7 +81,7 @@ def test_decoding_by_hand(
             got.append(out.logits[0, -1])
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
     embeds = with_generated(model, case.embeds, ids)
-    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions)
+    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions, case.added)
     assert close(torch.stack(got), wanted[length:])
 
 
@@ -107,18 +107,19 @@ def test_decoding_by_hand_with_three_positions(
             got.append(out.logits[0, -1])
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
     embeds = with_generated(model, case.embeds, ids)
-    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions)
+    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions, case.added)
     assert close(torch.stack(got), wanted[length:])
 
 
 @pytest.mark.parametrize(("first", "later"), [(4, 3), (3, 4), (4, None), (None, 4), (None, 3)])
 @pytest.mark.parametrize("name", ["transprune", "resprune"])
 @pytest.mark.parametrize("positions", ["renumber", "keep"])
+@pytest.mark.parametrize("kind", ["qwen25_vl", "qwen3_vl"])
 def test_prompt_and_steps_may_give_positions_in_different_forms(
-    name: str, positions: str, first: int | None, later: int | None
+    kind: str, name: str, positions: str, first: int | None, later: int | None
 ) -> None:
     """With the text's own positions before the three others, without, or left to the model."""
-    model, case, method = tiny("qwen25_vl"), prompt("qwen25_vl"), methods_of("qwen25_vl")[name]
+    model, case, method = tiny(kind), prompt(kind), methods_of(kind)[name]
     length = case.visual.shape[1]
 
     def given(channels: int | None, three: torch.Tensor, text: torch.Tensor) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def test_prompt_and_steps_may_give_positions_in_different_forms(
             got.append(out.logits[0, -1])
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
     embeds = with_generated(model, case.embeds, ids)
-    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions)
+    wanted = masked_run(model, embeds, alive, positions == "renumber", case.positions, case.added)
     assert close(torch.stack(got), wanted[length:])
 
 
@@ -161,7 +162,7 @@ def test_published_positions_of_a_chain_are_followed_stage_by_stage(
     renumber = [False] * 3 + [True] * 3 if mode == "mixed" else mode == "renumber"
     alive = alive_columns(case.visual[0], run.trace, LAYERS)
     wanted = masked_run(
-        model, with_generated(model, case.embeds, ids), alive, renumber, case.positions
+        model, with_generated(model, case.embeds, ids), alive, renumber, case.positions, case.added
     )
     assert close(out.logits[0, -1], wanted[-1])
 

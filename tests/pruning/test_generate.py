@@ -38,13 +38,17 @@ CASES = [
     ("llava_onevision", "fopru_rank"),
     ("qwen25_vl", "transprune"),
     ("qwen2_vl", "chain"),
+    ("qwen3_vl", "transprune"),
+    ("qwen3_vl", "chain_mixed"),
 ]
 
 
 def log_probability(model: Any, case: Prompt, trace: Any, ids: torch.Tensor) -> torch.Tensor:
     """Log probabilities ``[t]`` of generated ids under the masked full-length run."""
     alive = alive_columns(case.visual[0], trace, LAYERS)
-    logits = masked_run(model, with_generated(model, case.embeds, ids), alive, True, case.positions)
+    logits = masked_run(
+        model, with_generated(model, case.embeds, ids), alive, True, case.positions, case.added
+    )
     start = case.visual.shape[1] - 1
     return logits[start:-1].log_softmax(-1).gather(1, ids[:, None]).squeeze(1)
 
@@ -142,7 +146,7 @@ def test_sampling(kind: str, name: str) -> None:
     start = case.visual.shape[1] - 1
     for row in range(2):
         embeds = with_generated(model, case.embeds, ids[row])
-        wanted = masked_run(model, embeds, alive, True, case.positions)[start:-1]
+        wanted = masked_run(model, embeds, alive, True, case.positions, case.added)[start:-1]
         assert close(torch.stack(out.logits, dim=1)[row], wanted)
 
 

@@ -51,7 +51,7 @@ def test_removing_what_is_pinned_equals_masking_it(kind, name) -> None:
     model, case = tiny(kind), prompt(kind)
     logits, trace = traced(kind, Pinned(methods_of(kind)[name], KEEP, DROP), positions="keep")
     alive = alive_columns(case.visual[0], trace, LAYERS)
-    wanted = masked_run(model, case.embeds, alive, False, case.positions)
+    wanted = masked_run(model, case.embeds, alive, False, case.positions, case.added)
     assert close(logits, wanted[alive[-1]])
 
 
