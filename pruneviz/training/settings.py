@@ -163,7 +163,7 @@ class Settings:
     align: StageSettings = field(default_factory=lambda: StageSettings(1000, 32, 3e-3))
     joint: StageSettings = field(
         default_factory=lambda: StageSettings(
-            780, 12, 8e-4, questions=8, warmup=20, tower_rate=0.05, projector_rate=0.25
+            640, 12, 8e-4, questions=8, warmup=20, tower_rate=0.05, projector_rate=0.25
         )
     )
     # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.

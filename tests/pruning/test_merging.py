@@ -103,7 +103,9 @@ def test_the_llm_runs_on_the_new_tokens(kind: str, name: str, backend: str) -> N
     assert torch.equal(embeds[0, :3], case.embeds[0, :3])
     assert torch.equal(embeds[0, 3 + count :], case.embeds[0, -7:])
     positions = given["position_ids"]
-    hidden = stack(inputs_embeds=embeds, position_ids=positions, use_cache=False)
+    # Qwen3-VL adds visual features between its first layers.
+    added = {k: given[k] for k in ("visual_pos_masks", "deepstack_visual_embeds") if k in given}
+    hidden = stack(inputs_embeds=embeds, position_ids=positions, use_cache=False, **added)
     assert close(model.lm_head(hidden.last_hidden_state), logits)
 
     with prune(model, MERGING[name], **case.prune_kwargs):
@@ -122,8 +124,10 @@ def test_the_llm_runs_on_the_new_tokens(kind: str, name: str, backend: str) -> N
         last = last.amax(0, keepdim=True).expand_as(last)
     long = with_generated(model, embeds, ids)
     places = torch.cat([positions, last + more], dim=-1)
-    again = stack(inputs_embeds=long, position_ids=places, use_cache=False).last_hidden_state
-    wanted = model.lm_head(again)[0, embeds.shape[1] - 1 : -1]
+    if added:
+        added["visual_pos_masks"] = torch.nn.functional.pad(added["visual_pos_masks"], (0, NEW))
+    again = stack(inputs_embeds=long, position_ids=places, use_cache=False, **added)
+    wanted = model.lm_head(again.last_hidden_state)[0, embeds.shape[1] - 1 : -1]
     assert close(torch.stack(out.logits, dim=1)[0], wanted)
 
 
