@@ -128,6 +128,8 @@ def test_prompt_and_steps_may_give_positions_in_different_forms(
         return {"position_ids": torch.cat([text, three]) if channels == 4 else three}
 
     ids, got, three = torch.tensor([9, 33]), [], case.positions
+    # The model counts later steps by what it remembers of a prompt that it counted itself.
+    model(**case.inputs)
     with prune(model, method, positions=positions) as run:
         inputs = {k: v for k, v in case.inputs.items() if k != "attention_mask"}
         out = model(**inputs, **given(first, three, torch.arange(length)[None, None]))
