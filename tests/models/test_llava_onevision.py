@@ -59,9 +59,11 @@ def processor_of(model: Any) -> Any:
     crop = config.vision_config.image_size
     build = getattr(transformers, "LlavaOnevisionImageProcessorPil", None)
     build = build or transformers.LlavaOnevisionImageProcessor
-    images = build(
-        size={"height": crop, "width": crop}, image_grid_pinpoints=config.image_grid_pinpoints
-    )
+    size = {"height": crop, "width": crop}
+    try:
+        images = build(size=size, image_grid_pinpoints=config.image_grid_pinpoints)
+    except ImportError:
+        pytest.skip("This release of transformers prepares its images by torchvision alone.")
     tokenizer = words()
     tokenizer.add_tokens(["<image>", "<video>"], special_tokens=True)
     return StillOnevisionProcessor(
