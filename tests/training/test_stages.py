@@ -43,6 +43,8 @@ def micro():
         Settings(),
         model=SIZES,
         rehearsal_batch=2,
+        backbone=False,
+        frozen_scenes=20,
         token_curriculum=((0, 12, 2), (1, 32, 2)),
         **stages,
     )
