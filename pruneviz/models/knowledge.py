@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
 FILE, STATISTICS = "knowledge.json", "familiar.safetensors"
-CLAIMED = 0.95
-"""Kinds of questions are claimed where more than this share was answered rightly."""
+CLAIMED, CLAIMED_UNSEEN = 0.95, 0.90
+"""Kinds of questions are claimed where more than these shares were answered rightly: of drawings in
+styles seen in training, and in styles that training never showed of their classes."""
 WORD = re.compile(r"[a-z]+(?:-[a-z]+)*|\d+")
 
 
@@ -33,6 +34,8 @@ class Knowledge:
         Turns a deviation from it into units of its usual spread, float32 [hidden, hidden].
     limit : float
         A picture is strange if its :meth:`strangeness` is above this.
+    unseen : mapping of str to float
+        The same shares where drawings are in styles that training never showed of their classes.
     """
 
     words: frozenset[str]
@@ -40,11 +43,13 @@ class Knowledge:
     mean: torch.Tensor
     whiten: torch.Tensor
     limit: float
+    unseen: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def claims(self) -> tuple[str, ...]:
         """Kinds of questions that the model answers reliably."""
-        return tuple(kind for kind, share in self.accuracy.items() if share > CLAIMED)
+        shares = self.accuracy.items()
+        return tuple(k for k, share in shares if is_claimed(share, self.unseen.get(k, 1.0)))
 
     def unknown_words(self, question: str) -> list[str]:
         """Words of a question that the model never met, in order, each once."""
@@ -97,12 +102,21 @@ def load_knowledge(folder: Path) -> Knowledge | None:
     if not (folder / FILE).is_file() or not (folder / STATISTICS).is_file():
         return None
     record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    seen = record.get("accuracy", {}).get("seen", {})
+    seen, unseen = (
+        {kind: right / total for kind, (right, total) in found.items() if kind != "all"}
+        for found in (record.get("accuracy", {}).get(name, {}) for name in ("seen", "unseen"))
+    )
     statistics = load_file(folder / STATISTICS)
     return Knowledge(
         words=frozenset(record["words"]),
-        accuracy={kind: right / total for kind, (right, total) in seen.items() if kind != "all"},
+        accuracy=seen,
         mean=statistics["mean"].float(),
         whiten=statistics["whiten"].float(),
         limit=float(statistics["limit"]),
+        unseen=unseen,
     )
+
+
+def is_claimed(seen: float, unseen: float) -> bool:
+    """Whether these shares of right answers are enough to claim a kind of questions."""
+    return seen > CLAIMED and unseen > CLAIMED_UNSEEN

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pruneviz.models.knowledge import CLAIMED, FILE
+from pruneviz.models.knowledge import FILE, is_claimed
 from pruneviz.training.evaluate import Score
 from pruneviz.training.tokenizer import taught_words
 
@@ -72,7 +72,8 @@ def accuracy_table(value: dict[str, Any]) -> str:
     lines = ["| kind | styles seen | style never seen of the class |", "| --- | --- | --- |"]
     for kind in sorted(seen, key=lambda k: (k == "all", -seen[k][0] / seen[k][1])):
         title = f"{TITLES[kind]} (`{kind}`)"
-        claimed = kind != "all" and seen[kind][0] / seen[kind][1] > CLAIMED
+        right, asked = unseen.get(kind, (1, 1))
+        claimed = kind != "all" and is_claimed(seen[kind][0] / seen[kind][1], right / max(asked, 1))
         first = f"**{title}**" if claimed else title
         lines.append(
             f"| {first} | {_percent(*seen[kind])} | {_percent(*unseen.get(kind, (0, 0)))} |"

@@ -66,5 +66,5 @@ def _claims(knowledge: Knowledge | None) -> str:
         if kind not in knowledge.claims
     ]
     return text + (
-        f" It was taught more, but is often wrong there: {'; '.join(weak)}." * bool(weak)
+        f" Of what else it was taught it is less sure: {'; '.join(weak)}." * bool(weak)
     )

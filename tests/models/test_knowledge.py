@@ -18,9 +18,10 @@ PHOTOS = Path(gradio.__file__).parent / "media_assets" / "images"
 
 @pytest.fixture
 def known() -> Knowledge:
-    accuracy = {"what": 0.97, "count": 0.95, "read": 0.5}
+    accuracy = {"what": 0.97, "count": 0.95, "read": 0.5, "exists": 0.99}
     words = frozenset({"where", "is", "the", "cat"})
-    return Knowledge(words, accuracy, torch.zeros(8, 4), torch.eye(4), limit=1.0)
+    unseen = {"what": 0.91, "exists": 0.9}
+    return Knowledge(words, accuracy, torch.zeros(8, 4), torch.eye(4), 1.0, unseen)
 
 
 @pytest.fixture(scope="module")
