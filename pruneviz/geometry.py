@@ -112,11 +112,35 @@ class PatchGrid:
         left, top, right, bottom = view
         x = np.linspace(left, right, columns + 1)
         y = np.linspace(top, bottom, rows + 1)
-        width, height = image_size
-        x, y = x.clip(0, width), y.clip(0, height)
-        x0, y0 = np.meshgrid(x[:-1], y[:-1])
-        x1, y1 = np.meshgrid(x[1:], y[1:])
-        boxes = np.stack([x0, y0, x1, y1], axis=-1).reshape(-1, 4).astype(np.float32)
         cells = np.concatenate([np.full(leading, -1), np.arange(skipped, rows * columns)])
-        seen = (max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height))
-        return cls(rows, columns, image_size, boxes, cells.astype(np.int64), seen)
+        across, down = (np.stack([edge[:-1], edge[1:]], axis=-1) for edge in (x, y))
+        return cls.of_spans(image_size, across, down, cells)
+
+    @classmethod
+    def of_spans(
+        cls,
+        image_size: tuple[int, int],
+        across: np.ndarray,
+        down: np.ndarray,
+        token_cell: np.ndarray,
+    ) -> PatchGrid:
+        """Build a grid whose columns and rows may have gaps between them.
+
+        Parameters
+        ----------
+        image_size : tuple of int
+            Width and height of the original.
+        across, down : np.ndarray
+            Float ``[columns, 2]`` and ``[rows, 2]``: where each column and row begins and ends,
+            in original pixels; may reach beyond the image.
+        token_cell : np.ndarray
+            See the attribute.
+        """
+        x, y = (
+            spans.clip(0, length) for spans, length in zip((across, down), image_size, strict=True)
+        )
+        x0, y0 = np.meshgrid(x[:, 0], y[:, 0])
+        x1, y1 = np.meshgrid(x[:, 1], y[:, 1])
+        boxes = np.stack([x0, y0, x1, y1], axis=-1).reshape(-1, 4).astype(np.float32)
+        seen = (float(x[0, 0]), float(y[0, 0]), float(x[-1, 1]), float(y[-1, 1]))
+        return cls(len(y), len(x), image_size, boxes, token_cell.astype(np.int64), seen)

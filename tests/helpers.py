@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from transformers import (
     CLIPVisionConfig,
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
     LlamaConfig,
     LlamaForCausalLM,
     LlavaConfig,
@@ -23,6 +25,8 @@ from transformers import (
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
     SiglipVisionConfig,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
 )
 
 VOCABULARY, IMAGE, LAYERS = 96, 5, 6
@@ -30,7 +34,9 @@ NUM_PATCHES = 36  # a 6 x 6 grid: 84 pixels by patches of 14
 TEXT_MODELS = ("llama", "llama_gqa", "qwen2")
 LLAVA_MODELS = ("llava_clip", "llava_siglip")
 QWEN_MODELS = ("qwen25_vl", "qwen2_vl")
-VISION_MODELS = (*LLAVA_MODELS, "llava_next", *QWEN_MODELS)
+IDEFICS_MODELS = ("smolvlm", "idefics3")
+TILED_MODELS = IDEFICS_MODELS
+VISION_MODELS = (*LLAVA_MODELS, "llava_next", *QWEN_MODELS, *TILED_MODELS)
 MODELS = TEXT_MODELS + VISION_MODELS
 BACKENDS = ("sdpa", "eager")
 
@@ -155,6 +161,29 @@ def _qwen_model(kind: str) -> Any:
     )
 
 
+def _idefics_model(kind: str) -> Any:
+    """Crops of 6 x 6 patches, so 3 x 3 visual tokens; SmolVLM's are 6 pixels larger than those."""
+    vision = {
+        "hidden_size": 24,
+        "intermediate_size": 48,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 3,
+        "image_size": 90 if kind == "smolvlm" else 84,
+        "patch_size": 14,
+    }
+    smol = kind == "smolvlm"
+    settings = {
+        "text_config": text_config("llama_gqa" if smol else "llama"),
+        "vision_config": vision,
+        "scale_factor": 2,
+        "image_token_id": IMAGE,
+        "tie_word_embeddings": False,
+    }
+    if smol:
+        return SmolVLMForConditionalGeneration(SmolVLMConfig(**settings))
+    return Idefics3ForConditionalGeneration(Idefics3Config(**settings))
+
+
 def fresh(kind: str, layers: int = LAYERS) -> Any:
     """A tiny model that nothing has run yet."""
     torch.manual_seed(0)
@@ -162,6 +191,8 @@ def fresh(kind: str, layers: int = LAYERS) -> Any:
         model: Any = LlavaForConditionalGeneration(_llava_config(kind))
     elif kind in QWEN_MODELS:
         model = _qwen_model(kind)
+    elif kind in IDEFICS_MODELS:
+        model = _idefics_model(kind)
     elif kind == "llava_next":
         model = LlavaNextForConditionalGeneration(_next_config())
     elif kind == "qwen2":
@@ -208,6 +239,8 @@ def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: in
     ids = torch.randint(8, VOCABULARY, (1, before + count + after), generator=generator)
     visual = torch.zeros_like(ids, dtype=torch.bool)
     visual[:, before : before + count] = True
+    if kind in IDEFICS_MODELS:
+        return _idefics_prompt(model, ids, visual, images, generator)
     embeds = model.get_input_embeddings()(ids)
     if kind in LLAVA_MODELS:
         ids = ids.masked_fill(visual, IMAGE)
@@ -240,6 +273,31 @@ def _next_prompt(
         rows = model.model.get_image_features(
             pixels, inputs["image_sizes"], return_dict=True
         ).pooler_output
+        embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
+    return Prompt(inputs, visual, embeds)
+
+
+def _idefics_prompt(
+    model: Any, ids: torch.Tensor, visual: torch.Tensor, images: int, generator: torch.Generator
+) -> Prompt:
+    """Four crops an image, and two words of text before the tokens of every crop but the first."""
+    places = visual[0].nonzero().squeeze(-1)[9::9].tolist()
+    for place in reversed(places):
+        words = torch.randint(8, VOCABULARY, (1, 2), generator=generator)
+        ids = torch.cat([ids[:, :place], words, ids[:, place:]], dim=1)
+        gap = torch.zeros_like(words, dtype=torch.bool)
+        visual = torch.cat([visual[:, :place], gap, visual[:, place:]], dim=1)
+    ids = ids.masked_fill(visual, IMAGE)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    embeds = model.get_input_embeddings()(ids)
+    if images:
+        side = model.config.vision_config.image_size
+        pixels = torch.randn(1, 4 * images, 3, side, side, generator=generator)
+        inputs |= {
+            "pixel_values": pixels,
+            "pixel_attention_mask": torch.ones_like(pixels[:, :, 0]).long(),
+        }
+        rows = model.model.get_image_features(pixels, return_dict=True).pooler_output
         embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
     return Prompt(inputs, visual, embeds)
 
@@ -283,7 +341,7 @@ def left_padded(prompts: list[Prompt]) -> Prompt:
     inputs = {"attention_mask": mask}
     if "input_ids" in prompts[0].inputs:
         inputs["input_ids"] = pad([p.inputs["input_ids"] for p in prompts], 0)
-        for name in ("pixel_values", "image_grid_thw", "image_sizes"):
+        for name in ("pixel_values", "pixel_attention_mask", "image_grid_thw", "image_sizes"):
             parts = [p.inputs[name] for p in prompts if name in p.inputs]
             if parts:
                 inputs[name] = torch.cat(parts)
@@ -296,7 +354,8 @@ def left_padded(prompts: list[Prompt]) -> Prompt:
 
 def stack_of(model: Any) -> Any:
     """The decoder stack of any of the tiny models."""
-    return getattr(model.model, "language_model", model.model)
+    inner = getattr(model.model, "text_model", model.model)
+    return getattr(inner, "language_model", inner)
 
 
 def hook_count(model: nn.Module) -> int:

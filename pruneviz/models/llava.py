@@ -11,7 +11,7 @@ from transformers import LlavaForConditionalGeneration
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import VisionLanguageAdapter
-from pruneviz.models.vision import EncoderRecord, Handles, penultimate_attention, watch
+from pruneviz.models.vision import EncoderRecord, watch_tower
 
 PROMPT = "USER: {image}\n{question} ASSISTANT:"
 
@@ -29,23 +29,12 @@ class LlavaAdapter(VisionLanguageAdapter):
 
     def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
         """Watch the tower's penultimate layer."""
-        tower = model.model.vision_tower
-        shape: dict[str, tuple[int, int]] = {}
-
-        def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            pixels = kwargs["pixel_values"] if "pixel_values" in kwargs else args[0]
-            height, width = pixels.shape[-2:]
-            side = tower.config.patch_size
-            shape["grid"] = (height // side, width // side)
-
-        first = tower.register_forward_pre_hook(note, with_kwargs=True)
-        second = watch(
-            penultimate_attention(tower),
-            lambda: shape["grid"],
+        return watch_tower(
+            model.model.vision_tower,
+            -2,
             lambda: int(model.config.vision_feature_select_strategy == "default"),
             keep,
         )
-        return Handles(first, second)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

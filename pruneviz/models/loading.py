@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from pruneviz.models.knowledge import Knowledge, load_knowledge
 from pruneviz.models.placing import DTYPES, pick_device, pick_dtype, quantised, to_device, too_large
 from pruneviz.models.qwen_processor import StillImageProcessor
 from pruneviz.models.registry import find_adapter, supported_models
+from pruneviz.models.still import StillProcessor
+from pruneviz.models.tiles_processor import SmolVLMStills
 from pruneviz.models.words import remember_tokenizer
 
 EMBEDDED = "embedded"
@@ -24,7 +27,15 @@ CLASSES = {
     "llava_next": transformers.LlavaNextForConditionalGeneration,
     "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
     "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
+    "smolvlm": transformers.SmolVLMForConditionalGeneration,
+    "idefics3": transformers.Idefics3ForConditionalGeneration,
 }
+STILL: dict[str, type[StillProcessor]] = {
+    "qwen2_vl": StillImageProcessor,
+    "qwen2_5_vl": StillImageProcessor,
+    "smolvlm": SmolVLMStills,
+}
+"""Processors of families whose own cannot be built without the packages that videos need."""
 UNREADABLE = (
     OSError,
     ValueError,
@@ -145,8 +156,9 @@ def load_model(
 
 
 def _processor(kind: str, source: str) -> Any:
-    if kind.startswith("qwen") and not is_torchvision_available():
-        return StillImageProcessor.from_pretrained(source)
+    whole = is_torchvision_available() and (kind != "smolvlm" or find_spec("num2words"))
+    if kind in STILL and not whole:
+        return STILL[kind].from_pretrained(source)
     return transformers.AutoProcessor.from_pretrained(source)
 
 

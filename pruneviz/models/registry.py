@@ -7,6 +7,7 @@ from typing import Any
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.models.base import Adapter
 from pruneviz.models.causal_lm import CausalLMAdapter
+from pruneviz.models.idefics import IdeficsAdapter
 from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.llava_next import LlavaNextAdapter
 from pruneviz.models.qwen_vl import QwenVLAdapter
@@ -15,6 +16,7 @@ ADAPTERS: tuple[type[Adapter], ...] = (
     LlavaAdapter,
     LlavaNextAdapter,
     QwenVLAdapter,
+    IdeficsAdapter,
     CausalLMAdapter,
 )
 

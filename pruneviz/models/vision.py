@@ -1,4 +1,4 @@
-"""Attention means of a vision encoder's penultimate layer, without eager attention."""
+"""Attention means of one layer of a vision encoder, without eager attention."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Handles:
 
 @dataclass
 class VisionRecord(EncoderRecord):
-    """Inputs of the penultimate layer's attention for the images encoded last.
+    """Inputs of one layer's attention for the images encoded last.
 
     Attributes
     ----------
@@ -106,6 +106,9 @@ def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.T
     """Queries and keys ``[images, heads, tokens, head_dim]`` and the logits' scale."""
     names = next(pair for pair in PROJECTIONS if hasattr(attention, pair[0]))
     query, key = (getattr(attention, name)(hidden) for name in names)
+    if hasattr(attention, "q_norm"):
+        # InternVL's towers norm all heads together, before they are split.
+        query, key = attention.q_norm(query), attention.k_norm(key)
     heads = next(
         int(getattr(attention, name))
         for name in ("num_heads", "num_attention_heads")
@@ -118,13 +121,18 @@ def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.T
 
 
 def penultimate_attention(tower: nn.Module) -> nn.Module:
-    """Attention module of the tower's last layer but one.
+    """Attention module of the tower's last layer but one; errors as in `layer_attention`."""
+    return layer_attention(tower, -2)
+
+
+def layer_attention(tower: nn.Module, layer: int) -> nn.Module:
+    """Attention module of one layer of a tower, counted from 0 or, if negative, from the end.
 
     Raises
     ------
     UnsupportedModelError
-        If the tower has fewer than two layers, rotates its queries and keys, or does not
-        compute them with separate projections.
+        If the tower has no such layer, rotates its queries and keys, or does not compute them
+        with separate projections.
     """
     described = type(tower).__name__
     stacks = [
@@ -132,7 +140,7 @@ def penultimate_attention(tower: nn.Module) -> nn.Module:
         for name, module in tower.named_modules()
         if isinstance(module, nn.ModuleList) and name.rsplit(".", 1)[-1] in ("layers", "layer")
     ]
-    if not stacks or len(stacks[0]) < 2:
+    if not stacks or not -len(stacks[0]) <= layer < len(stacks[0]):
         raise UnsupportedModelError(
             f"{described}: no stack of encoder layers found to read attention from."
         )
@@ -140,7 +148,7 @@ def penultimate_attention(tower: nn.Module) -> nn.Module:
         raise UnsupportedModelError(
             f"{described} uses rotary positions; reading its attention is not supported."
         )
-    for module in stacks[0][-2].modules():
+    for module in stacks[0][layer].modules():
         if any(hasattr(module, q) and hasattr(module, k) for q, k in PROJECTIONS):
             return module
     raise UnsupportedModelError(
@@ -161,3 +169,25 @@ def watch(
         keep(VisionRecord(module, hidden.detach(), grid(), leading()))
 
     return attention.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def watch_tower(
+    tower: Any, layer: int, leading: Callable[[], int], keep: Callable[[EncoderRecord], None]
+) -> Handles:
+    """Watch one layer of a tower whose images may have any size; returns the handles."""
+    grid: list[int] = []
+
+    def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        pixels = kwargs["pixel_values"] if "pixel_values" in kwargs else args[0]
+        patches = pair(tower.config.patch_size)
+        grid[:] = [n // side for n, side in zip(pixels.shape[-2:], patches, strict=True)]
+
+    return Handles(
+        tower.register_forward_pre_hook(note, with_kwargs=True),
+        watch(layer_attention(tower, layer), lambda: (grid[0], grid[1]), leading, keep),
+    )
+
+
+def pair(size: Any) -> tuple[int, int]:
+    """Height and width where a configuration may give one number for both."""
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))

@@ -16,7 +16,7 @@ from pruneviz import (
     Uniform,
 )
 from pruneviz.methods import Method
-from tests.helpers import VISION_MODELS
+from tests.helpers import TILED_MODELS, VISION_MODELS
 
 LAYERS = (2, 3, 5)
 RATIOS = (0.8, 0.5, 0.2)
@@ -63,14 +63,14 @@ VISION_METHODS: dict[str, Method] = {
 
 def methods_of(kind: str) -> dict[str, Method]:
     """All methods that a tiny model can run."""
-    if kind == "llava_next":  # whose tokens are no single grid of rows
+    if kind in ("llava_next", *TILED_MODELS):  # whose tokens are no single grid of rows
         return METHODS | {k: v for k, v in VISION_METHODS.items() if k != "fopru_row"}
     return METHODS | (VISION_METHODS if kind in VISION_MODELS else {})
 
 
 PAIRS = [
     (kind, name)
-    for kind in ("llama_gqa", "llava_clip", "llava_next", "qwen25_vl")
+    for kind in ("llama_gqa", "llava_clip", "llava_next", "qwen25_vl", "smolvlm")
     for name in methods_of(kind)
 ]
 """Model and method: every method on two models with different ways in."""
@@ -79,6 +79,10 @@ FEW = ("transprune", "chain", "fastv")
 """One method renumbering inside the LLM, one before and inside, one keeping positions."""
 SOME = [
     *PAIRS,
-    *[(kind, name) for kind in ("llama", "qwen2", "llava_siglip", "qwen2_vl") for name in FEW],
+    *[
+        (kind, name)
+        for kind in ("llama", "qwen2", "llava_siglip", "qwen2_vl", "idefics3")
+        for name in FEW
+    ],
 ]
 SOME += [(kind, name) for kind in ("llava_siglip", "qwen2_vl") for name in VISION_METHODS]
