@@ -12,6 +12,8 @@ from transformers import (
     CLIPVisionConfig,
     Idefics3Config,
     Idefics3ForConditionalGeneration,
+    InternVLConfig,
+    InternVLForConditionalGeneration,
     LlamaConfig,
     LlamaForCausalLM,
     LlavaConfig,
@@ -35,7 +37,7 @@ TEXT_MODELS = ("llama", "llama_gqa", "qwen2")
 LLAVA_MODELS = ("llava_clip", "llava_siglip")
 QWEN_MODELS = ("qwen25_vl", "qwen2_vl")
 IDEFICS_MODELS = ("smolvlm", "idefics3")
-TILED_MODELS = IDEFICS_MODELS
+TILED_MODELS = (*IDEFICS_MODELS, "internvl")
 VISION_MODELS = (*LLAVA_MODELS, "llava_next", *QWEN_MODELS, *TILED_MODELS)
 MODELS = TEXT_MODELS + VISION_MODELS
 BACKENDS = ("sdpa", "eager")
@@ -184,6 +186,28 @@ def _idefics_model(kind: str) -> Any:
     return Idefics3ForConditionalGeneration(Idefics3Config(**settings))
 
 
+def _internvl_config() -> InternVLConfig:
+    """Crops of 6 x 6 patches, so 3 x 3 visual tokens."""
+    vision = {
+        "hidden_size": 24,
+        "intermediate_size": 48,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 3,
+        "image_size": 84,
+        "patch_size": 14,
+        "attention_bias": True,
+        "use_qk_norm": True,
+        "norm_type": "rms_norm",
+    }
+    return InternVLConfig(
+        text_config=text_config("qwen2"),
+        vision_config=vision,
+        image_token_id=IMAGE,
+        image_seq_length=9,
+        tie_word_embeddings=False,
+    )
+
+
 def fresh(kind: str, layers: int = LAYERS) -> Any:
     """A tiny model that nothing has run yet."""
     torch.manual_seed(0)
@@ -193,6 +217,8 @@ def fresh(kind: str, layers: int = LAYERS) -> Any:
         model = _qwen_model(kind)
     elif kind in IDEFICS_MODELS:
         model = _idefics_model(kind)
+    elif kind == "internvl":
+        model = InternVLForConditionalGeneration(_internvl_config())
     elif kind == "llava_next":
         model = LlavaNextForConditionalGeneration(_next_config())
     elif kind == "qwen2":
@@ -242,11 +268,12 @@ def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: in
     if kind in IDEFICS_MODELS:
         return _idefics_prompt(model, ids, visual, images, generator)
     embeds = model.get_input_embeddings()(ids)
-    if kind in LLAVA_MODELS:
+    if kind in (*LLAVA_MODELS, "internvl"):
         ids = ids.masked_fill(visual, IMAGE)
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         if images:
-            pixels = torch.randn(images, 3, 84, 84, generator=generator)
+            crops = images * (4 if kind == "internvl" else 1)
+            pixels = torch.randn(crops, 3, 84, 84, generator=generator)
             inputs["pixel_values"] = pixels
             rows = model.model.get_image_features(
                 pixel_values=pixels, return_dict=True
@@ -344,12 +371,23 @@ def left_padded(prompts: list[Prompt]) -> Prompt:
         for name in ("pixel_values", "pixel_attention_mask", "image_grid_thw", "image_sizes"):
             parts = [p.inputs[name] for p in prompts if name in p.inputs]
             if parts:
-                inputs[name] = torch.cat(parts)
+                inputs[name] = torch.cat(_with_blank_crops(parts))
         if "mm_token_type_ids" in prompts[0].inputs:
             inputs["mm_token_type_ids"] = pad([p.inputs["mm_token_type_ids"] for p in prompts], 0)
     else:
         inputs["inputs_embeds"] = embeds
     return Prompt(inputs, visual, embeds)
+
+
+def _with_blank_crops(parts: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Where rows have several crops each, as many in every row, blank ones filling up."""
+    if parts[0].ndim < 4 or len({part.shape[1:] for part in parts}) == 1:
+        return parts
+    most = max(part.shape[1] for part in parts)
+    return [
+        torch.cat([part, part.new_zeros(1, most - part.shape[1], *part.shape[2:])], dim=1)
+        for part in parts
+    ]
 
 
 def stack_of(model: Any) -> Any:

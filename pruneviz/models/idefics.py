@@ -9,14 +9,11 @@ import torch
 from PIL import Image
 from transformers import Idefics3ForConditionalGeneration, SmolVLMForConditionalGeneration
 
-from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import VisionLanguageAdapter
 from pruneviz.models.decoder import Decoder
 from pruneviz.models.tiles import TilesRecord, Tiling
 from pruneviz.models.vision import EncoderRecord, Handles, VisionRecord, pair, watch_tower
-
-RESERVED = ("<image>", "<video>", "<fake_token_around_image>", "<global-img>")
 
 
 class IdeficsAdapter(VisionLanguageAdapter):
@@ -32,6 +29,12 @@ class IdeficsAdapter(VisionLanguageAdapter):
         "SmolVLM and Idefics3 (SmolVLMForConditionalGeneration, Idefics3ForConditionalGeneration)"
     )
     example: ClassVar[str] = "HuggingFaceTB/SmolVLM2-2.2B-Instruct"
+    reserved: ClassVar[tuple[str, ...]] = (
+        "<image>",
+        "<video>",
+        "<fake_token_around_image>",
+        "<global-img>",
+    )
 
     @classmethod
     def matches(cls, model: Any) -> bool:
@@ -62,15 +65,6 @@ class IdeficsAdapter(VisionLanguageAdapter):
 
         first = tower.register_forward_pre_hook(note, with_kwargs=True)
         return Handles(first, watch_tower(tower, -1, lambda: 0, crops))
-
-    def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
-        """Chat template around the question, image processed, all on the model's device."""
-        used = next((token for token in RESERVED if token in question), None)
-        if used:
-            raise InputError(f"Leave the placeholder {used!r} out of the question.")
-        text = self.asked(processor, question)
-        inputs = processor(images=image, text=[text], return_tensors="pt")
-        return inputs.to(model.device, dtype=model.dtype)
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Merged tokens of every prompt's images, a sequence of ``[tokens, hidden]``."""

@@ -18,7 +18,7 @@ from pruneviz.models.placing import DTYPES, pick_device, pick_dtype, quantised, 
 from pruneviz.models.qwen_processor import StillImageProcessor
 from pruneviz.models.registry import find_adapter, supported_models
 from pruneviz.models.still import StillProcessor
-from pruneviz.models.tiles_processor import SmolVLMStills
+from pruneviz.models.tiles_processor import InternVLStills, SmolVLMStills
 from pruneviz.models.words import remember_tokenizer
 
 EMBEDDED = "embedded"
@@ -29,11 +29,13 @@ CLASSES = {
     "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
     "smolvlm": transformers.SmolVLMForConditionalGeneration,
     "idefics3": transformers.Idefics3ForConditionalGeneration,
+    "internvl": transformers.InternVLForConditionalGeneration,
 }
 STILL: dict[str, type[StillProcessor]] = {
     "qwen2_vl": StillImageProcessor,
     "qwen2_5_vl": StillImageProcessor,
     "smolvlm": SmolVLMStills,
+    "internvl": InternVLStills,
 }
 """Processors of families whose own cannot be built without the packages that videos need."""
 UNREADABLE = (

@@ -8,6 +8,7 @@ from pruneviz.errors import UnsupportedModelError
 from pruneviz.models.base import Adapter
 from pruneviz.models.causal_lm import CausalLMAdapter
 from pruneviz.models.idefics import IdeficsAdapter
+from pruneviz.models.internvl import InternVLAdapter
 from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.llava_next import LlavaNextAdapter
 from pruneviz.models.qwen_vl import QwenVLAdapter
@@ -17,6 +18,7 @@ ADAPTERS: tuple[type[Adapter], ...] = (
     LlavaNextAdapter,
     QwenVLAdapter,
     IdeficsAdapter,
+    InternVLAdapter,
     CausalLMAdapter,
 )
 

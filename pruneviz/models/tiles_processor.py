@@ -1,10 +1,11 @@
-"""Images and text for SmolVLM where torchvision or num2words is missing.
+"""Images and text for SmolVLM and InternVL where torchvision or num2words is missing.
 
-Both serve videos alone, but the family's own processor cannot be built without them.
+Both serve videos alone, but the families' own processors cannot be built without them.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
 import transformers
@@ -16,14 +17,35 @@ from pruneviz.models.vision import pair
 AROUND = "<fake_token_around_image>"
 
 
-class SmolVLMStills(StillProcessor):
-    """What the adapter needs of ``SmolVLMProcessor``.
+class TiledStills(StillProcessor):
+    """Of families in which every crop has the same number of tokens.
 
     Attributes
     ----------
     crop_tokens : int
-        Visual tokens of a crop.
+        That number.
     """
+
+    crop_tokens: int = 0
+
+    @classmethod
+    def from_pretrained(cls, source: str) -> Self:
+        """Load the parts; the model's configuration says how many tokens a crop has."""
+        made = super().from_pretrained(source)
+        config = transformers.AutoConfig.from_pretrained(source)
+        vision = config.vision_config
+        patches = pair(vision.image_size)[0] // pair(vision.patch_size)[0]
+        made.crop_tokens = (patches // cls.merge(config)) ** 2
+        return made
+
+    @staticmethod
+    @abstractmethod
+    def merge(config: Any) -> int:
+        """Patches per side that make one visual token."""
+
+
+class SmolVLMStills(TiledStills):
+    """What the adapter needs of ``SmolVLMProcessor``."""
 
     image_token: ClassVar[str] = "<image>"  # noqa: S105 - a placeholder in prompts
     usual_template: ClassVar[str] = (
@@ -33,17 +55,11 @@ class SmolVLMStills(StillProcessor):
         "{{ '<image>' if part['type'] == 'image' else part['text'] }}{% endfor %}"
         "<end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
     )
-    crop_tokens: int = 64
 
-    @classmethod
-    def from_pretrained(cls, source: str) -> Self:
-        """Load the parts; the model's configuration says how many tokens a crop has."""
-        made = super().from_pretrained(source)
-        config = transformers.AutoConfig.from_pretrained(source)
-        vision = config.vision_config
-        patches = pair(vision.image_size)[0] // pair(vision.patch_size)[0]
-        made.crop_tokens = (patches // config.scale_factor) ** 2
-        return made
+    @staticmethod
+    def merge(config: Any) -> int:
+        """Patches per side that make one visual token."""
+        return int(config.scale_factor)
 
     def pixels(self, image: Image.Image) -> dict[str, Any]:
         """``pixel_values`` ``[1, crops, 3, side, side]``, their mask, and the tiles' numbers."""
@@ -62,3 +78,30 @@ class SmolVLMStills(StillProcessor):
         tiles = "".join(f"{line}\n" for line in lines)
         gap = "\n" if tiles else ""
         return f"{tiles}{gap}{AROUND}<global-img>{crop}{AROUND}"
+
+
+class InternVLStills(TiledStills):
+    """What the adapter needs of ``InternVLProcessor``."""
+
+    image_token: ClassVar[str] = "<IMG_CONTEXT>"  # noqa: S105 - a placeholder in prompts
+    usual_template: ClassVar[str] = (
+        "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+        "{% for part in message['content'] %}"
+        "{{ '<IMG_CONTEXT>\n' if part['type'] == 'image' else part['text'] }}{% endfor %}"
+        "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+
+    @staticmethod
+    def merge(config: Any) -> int:
+        """Patches per side that make one visual token."""
+        return round(1 / config.downsample_ratio)
+
+    def pixels(self, image: Image.Image) -> dict[str, Any]:
+        """``pixel_values`` ``[crops, 3, side, side]`` and the number of crops."""
+        # The image processor alone would not cut; the family's own processor always has it do so.
+        return dict(self.image_processor(images=image, crop_to_patches=True, return_tensors="pt"))
+
+    def placeholders(self, seen: dict[str, Any]) -> str:
+        """All crops' tokens in one row between two marks."""
+        crops = int(seen.pop("num_patches")[0])
+        return f"<img>{self.image_token * (crops * self.crop_tokens)}</img>"

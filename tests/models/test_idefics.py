@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import Idefics3Processor, PreTrainedTokenizerFast
 
 from pruneviz import FoPru, TransPrune, load_model, ops, prune
+from pruneviz.cost import ModelShape, vision_flops
 from pruneviz.engine import Session, Settings
 from pruneviz.errors import InputError, PruningError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
@@ -22,6 +23,7 @@ from pruneviz.models import find_adapter, loading
 from pruneviz.models.still import StillProcessor
 from pruneviz.models.tiles_processor import SmolVLMStills
 from tests.helpers import IDEFICS_MODELS, IMAGE, close, fresh, prompt, tiny
+from tests.models.tiling import check_marks, check_places
 
 PATCH = 14
 SIZES = [(300, 300), (400, 200), (200, 400), (333, 500), (900, 250), (30, 22), (90, 90)]
@@ -76,18 +78,7 @@ def brightness(kind: str, images: Any, picture: Image.Image) -> torch.Tensor:
 def test_a_marked_box_lights_exactly_its_token(size: tuple[int, int], kind: str) -> None:
     """Among the tokens of its own part: the whole image shows the same place once more."""
     images = pixels_processor(kind)
-    grid = grid_of(kind, images, size)
-    dark = brightness(kind, images, Image.new("RGB", size))
-    for part in grid.parts:
-        own = np.flatnonzero(part.token_cell >= 0)
-        for token in {own[0], own[5], own[len(own) // 3], own[len(own) // 2], own[-1]}:
-            left, top, right, bottom = (round(v) for v in grid.token_box(int(token)))
-            marked = np.zeros((size[1], size[0], 3), dtype=np.uint8)
-            marked[top:bottom, left:right] = 255
-            change = (brightness(kind, images, Image.fromarray(marked)) - dark)[own]
-            assert own[int(change.argmax())] == token
-            others = change[torch.from_numpy(own != token)]
-            assert float(others.max()) < 0.35 * float(change.max())
+    check_marks(grid_of(kind, images, size), lambda picture: brightness(kind, images, picture))
 
 
 @pytest.mark.parametrize("kind", IDEFICS_MODELS)
@@ -95,19 +86,11 @@ def test_a_marked_box_lights_exactly_its_token(size: tuple[int, int], kind: str)
 def test_every_token_has_one_place(size: tuple[int, int], kind: str) -> None:
     images, model = pixels_processor(kind), tiny(kind)
     grid = grid_of(kind, images, size)
-    placed = sum((part.token_cell >= 0).astype(int) for part in grid.parts)
-    assert placed.tolist() == [1] * grid.num_tokens
     pixels = images(images=Image.effect_noise(size, 80).convert("RGB"), return_tensors="pt")
     features = model.model.get_image_features(**pixels, return_dict=True).pooler_output
     assert sum(map(len, features)) == grid.num_tokens
-    for part in grid.parts:
-        cells = part.token_cell[part.token_cell >= 0]
-        assert sorted(cells) == list(range(part.rows * part.columns))
-        corners = part.boxes[:, 2:] - part.boxes[:, :2]
-        assert corners.min() > 0
-        share = float(corners.prod(-1).sum()) / (size[0] * size[1])
-        # Six pixels of SmolVLM's 90 are behind the last whole patch.
-        assert share == pytest.approx((84 / 90) ** 2 if kind == "smolvlm" else 1.0, rel=1e-4)
+    # Six pixels of SmolVLM's 90 are behind the last whole patch.
+    check_places(grid, (84 / 90) ** 2 if kind == "smolvlm" else 1.0)
 
 
 def test_pixels_behind_the_last_patch_change_nothing() -> None:
@@ -266,3 +249,14 @@ def test_videos_and_placeholders_are_refused(session: Session) -> None:
         session.prepare(picture, "where is <image>")
     with pytest.raises(InputError, match="single frames"):
         Stills(pixels_processor("smolvlm"), words())(picture, ["<image>"], videos=[[picture]])
+
+
+def test_encoder_flops() -> None:
+    """SmolVLM2-2.2B's sizes, two crops of 27 x 27 patches; one matrix on a ninth of them."""
+    vision = {"num_hidden_layers": 27, "intermediate_size": 4304, "patch_size": 14}
+    text = transformers.LlamaConfig(hidden_size=2048)
+    config = transformers.SmolVLMConfig(vision_config=vision, text_config=text, scale_factor=3)
+    n, d, m, crop = 2 * 729, 1152, 4304, 729
+    layers = 27 * (4 * n * d * d + 2 * n * d * m + 2 * n * d * crop)
+    shape = ModelShape.of(config, 2, vision_tokens=n, crops=2)
+    assert vision_flops(shape) == 2 * (layers + n * d * 3 * 14 * 14 + n // 9 * 9 * d * 2048)

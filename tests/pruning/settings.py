@@ -70,7 +70,7 @@ def methods_of(kind: str) -> dict[str, Method]:
 
 PAIRS = [
     (kind, name)
-    for kind in ("llama_gqa", "llava_clip", "llava_next", "qwen25_vl", "smolvlm")
+    for kind in ("llama_gqa", "llava_clip", "llava_next", "qwen25_vl", "smolvlm", "internvl")
     for name in methods_of(kind)
 ]
 """Model and method: every method on two models with different ways in."""
