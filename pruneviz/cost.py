@@ -77,6 +77,9 @@ class ModelShape:
         Patches that the projector merges into one visual token.
     projectors : int
         How many of them: one for each encoder layer whose features the language model gets.
+    projector_width : int or None
+        Width between the projector's two matrices; 0 where it is a single one, None for the
+        LLM's width.
     value_bytes : int
         Bytes per element of the KV cache.
     """
@@ -99,6 +102,7 @@ class ModelShape:
     vision_full_layers: int = 0
     merge: int = 1
     projectors: int = 1
+    projector_width: int | None = None
 
     @classmethod
     def of(
@@ -123,16 +127,26 @@ class ModelShape:
         )
         if vision is None:
             return shape
-        sizes = _vision_shape(vision)
+        sizes = _vision_shape(vision) | _shuffled(config)
         if crops > 1:
             sizes |= {"vision_window": vision_tokens // crops}
         return replace(shape, vision_tokens=vision_tokens, **sizes)
 
 
+def _shuffled(config: Any) -> dict[str, int]:
+    """Patches that pixel shuffle joins, of the families whose projector does that."""
+    if hasattr(config, "scale_factor"):  # SmolVLM and Idefics3: one matrix
+        return {"merge": config.scale_factor**2, "projector_width": 0}
+    if hasattr(config, "downsample_ratio"):  # InternVL: two, the LLM's width between them
+        return {"merge": round(1 / config.downsample_ratio) ** 2}
+    return {}
+
+
 def _vision_shape(vision: Any) -> dict[str, int]:
     """Sizes of a CLIP-like encoder, or of one of the Qwen family."""
     channels = getattr(vision, "num_channels", 3)
-    values = channels * vision.patch_size**2
+    side = vision.patch_size
+    values = channels * (side**2 if isinstance(side, int) else side[0] * side[1])
     if not hasattr(vision, "spatial_merge_size"):
         return {
             "vision_layers": vision.num_hidden_layers,
@@ -157,6 +171,8 @@ def _vision_shape(vision: Any) -> dict[str, int]:
         "vision_full_layers": len(full) if full else 0,
         "merge": vision.spatial_merge_size**2,
         "projectors": 1 + len(deepstack or ()),
+        # A merging projector keeps the joined width first.
+        "projector_width": width * vision.spatial_merge_size**2,
     }
 
 
@@ -231,7 +247,7 @@ def true_flops(shape: ModelShape, lengths: Sequence[int]) -> int:
 
 
 def vision_flops(shape: ModelShape) -> int:
-    """FLOPs of encoding one image: encoder, and the two-layer projector of the family."""
+    """FLOPs of encoding one image: encoder and projector."""
     n, d, m = shape.vision_tokens, shape.vision_hidden, shape.vision_intermediate
     layers, full = shape.vision_layers, shape.vision_layers
     seen = 0
@@ -241,9 +257,9 @@ def vision_flops(shape: ModelShape) -> int:
     attention = 2 * n * d * (full * n + seen)
     encoder = layers * (4 * n * d * d + shape.vision_matrices * n * d * m) + attention
     wide = d * shape.merge
-    # LLaVA's projector widens first; a merging one keeps the joined width first.
-    middle = wide if shape.merge > 1 else shape.hidden
-    projector = shape.projectors * (n // shape.merge) * (wide * middle + middle * shape.hidden)
+    middle = shape.hidden if shape.projector_width is None else shape.projector_width
+    weights = middle * (wide + shape.hidden) if middle else wide * shape.hidden
+    projector = shape.projectors * (n // shape.merge) * weights
     return int(2 * (encoder + n * d * shape.patch_values + projector))
 
 

@@ -11,6 +11,10 @@ import torch
 from torch import nn
 from transformers import (
     CLIPVisionConfig,
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
+    InternVLConfig,
+    InternVLForConditionalGeneration,
     LlamaConfig,
     LlamaForCausalLM,
     LlavaConfig,
@@ -28,6 +32,8 @@ from transformers import (
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
     SiglipVisionConfig,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
 )
 
 VOCABULARY, IMAGE, VISION_START, LAYERS = 96, 5, 3, 6
@@ -37,7 +43,8 @@ LLAVA_MODELS = ("llava_clip", "llava_siglip")
 QWEN_MODELS = ("qwen25_vl", "qwen2_vl", "qwen3_vl")
 QWEN_PATCH = {"qwen25_vl": 14, "qwen2_vl": 14, "qwen3_vl": 16}
 DEEPSTACK = 3  # decoder layers of qwen3_vl that get visual features
-TILED_MODELS = ("llava_next", "llava_onevision")
+IDEFICS_MODELS = ("smolvlm", "idefics3")
+TILED_MODELS = ("llava_next", "llava_onevision", *IDEFICS_MODELS, "internvl")
 VISION_MODELS = (*LLAVA_MODELS, *TILED_MODELS, *QWEN_MODELS)
 MODELS = TEXT_MODELS + VISION_MODELS
 BACKENDS = ("sdpa", "eager")
@@ -199,6 +206,51 @@ def _qwen_model(kind: str) -> Any:
     )
 
 
+def _idefics_model(kind: str) -> Any:
+    """Crops of 6 x 6 patches, so 3 x 3 visual tokens; SmolVLM's are 6 pixels larger than those."""
+    vision = {
+        "hidden_size": 24,
+        "intermediate_size": 48,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 3,
+        "image_size": 90 if kind == "smolvlm" else 84,
+        "patch_size": 14,
+    }
+    smol = kind == "smolvlm"
+    settings = {
+        "text_config": text_config("llama_gqa" if smol else "llama"),
+        "vision_config": vision,
+        "scale_factor": 2,
+        "image_token_id": IMAGE,
+        "tie_word_embeddings": False,
+    }
+    if smol:
+        return SmolVLMForConditionalGeneration(SmolVLMConfig(**settings))
+    return Idefics3ForConditionalGeneration(Idefics3Config(**settings))
+
+
+def _internvl_config() -> InternVLConfig:
+    """Crops of 6 x 6 patches, so 3 x 3 visual tokens."""
+    vision = {
+        "hidden_size": 24,
+        "intermediate_size": 48,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 3,
+        "image_size": 84,
+        "patch_size": 14,
+        "attention_bias": True,
+        "use_qk_norm": True,
+        "norm_type": "rms_norm",
+    }
+    return InternVLConfig(
+        text_config=text_config("qwen2"),
+        vision_config=vision,
+        image_token_id=IMAGE,
+        image_seq_length=9,
+        tie_word_embeddings=False,
+    )
+
+
 def fresh(kind: str, layers: int = LAYERS) -> Any:
     """A tiny model that nothing has run yet."""
     torch.manual_seed(0)
@@ -206,6 +258,10 @@ def fresh(kind: str, layers: int = LAYERS) -> Any:
         model: Any = LlavaForConditionalGeneration(_llava_config(kind))
     elif kind in QWEN_MODELS:
         model = _qwen_model(kind)
+    elif kind in IDEFICS_MODELS:
+        model = _idefics_model(kind)
+    elif kind == "internvl":
+        model = InternVLForConditionalGeneration(_internvl_config())
     elif kind == "llava_next":
         model = LlavaNextForConditionalGeneration(_next_config())
     elif kind == "llava_onevision":
@@ -258,12 +314,15 @@ def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: in
     visual[:, before : before + count] = True
     if kind in QWEN_MODELS and images and before:
         ids[:, before - 1] = VISION_START  # older releases count a prompt's images by it
+    if kind in IDEFICS_MODELS:
+        return _idefics_prompt(model, ids, visual, images, generator)
     embeds = model.get_input_embeddings()(ids)
-    if kind in LLAVA_MODELS:
+    if kind in (*LLAVA_MODELS, "internvl"):
         ids = ids.masked_fill(visual, IMAGE)
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         if images:
-            pixels = torch.randn(images, 3, 84, 84, generator=generator)
+            crops = images * (4 if kind == "internvl" else 1)
+            pixels = torch.randn(crops, 3, 84, 84, generator=generator)
             inputs["pixel_values"] = pixels
             rows = model.model.get_image_features(
                 pixel_values=pixels, return_dict=True
@@ -292,6 +351,31 @@ def _tiled_prompt(
         rows = model.model.get_image_features(
             pixels, inputs["image_sizes"], return_dict=True
         ).pooler_output
+        embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
+    return Prompt(inputs, visual, embeds)
+
+
+def _idefics_prompt(
+    model: Any, ids: torch.Tensor, visual: torch.Tensor, images: int, generator: torch.Generator
+) -> Prompt:
+    """Four crops an image, and two words of text before the tokens of every crop but the first."""
+    places = visual[0].nonzero().squeeze(-1)[9::9].tolist()
+    for place in reversed(places):
+        words = torch.randint(8, VOCABULARY, (1, 2), generator=generator)
+        ids = torch.cat([ids[:, :place], words, ids[:, place:]], dim=1)
+        gap = torch.zeros_like(words, dtype=torch.bool)
+        visual = torch.cat([visual[:, :place], gap, visual[:, place:]], dim=1)
+    ids = ids.masked_fill(visual, IMAGE)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    embeds = model.get_input_embeddings()(ids)
+    if images:
+        side = model.config.vision_config.image_size
+        pixels = torch.randn(1, 4 * images, 3, side, side, generator=generator)
+        inputs |= {
+            "pixel_values": pixels,
+            "pixel_attention_mask": torch.ones_like(pixels[:, :, 0]).long(),
+        }
+        rows = model.model.get_image_features(pixels, return_dict=True).pooler_output
         embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(rows)))
     return Prompt(inputs, visual, embeds)
 
@@ -348,10 +432,10 @@ def left_padded(prompts: list[Prompt]) -> Prompt:
     inputs = {"attention_mask": mask}
     if "input_ids" in prompts[0].inputs:
         inputs["input_ids"] = pad([p.inputs["input_ids"] for p in prompts], 0)
-        for name in ("pixel_values", "image_grid_thw", "image_sizes"):
+        for name in ("pixel_values", "pixel_attention_mask", "image_grid_thw", "image_sizes"):
             parts = [p.inputs[name] for p in prompts if name in p.inputs]
             if parts:
-                inputs[name] = torch.cat(parts)
+                inputs[name] = torch.cat(_with_blank_crops(parts))
         if "mm_token_type_ids" in prompts[0].inputs:
             inputs["mm_token_type_ids"] = pad([p.inputs["mm_token_type_ids"] for p in prompts], 0)
     else:
@@ -359,9 +443,21 @@ def left_padded(prompts: list[Prompt]) -> Prompt:
     return Prompt(inputs, visual, embeds)
 
 
+def _with_blank_crops(parts: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Where rows have several crops each, as many in every row, blank ones filling up."""
+    if parts[0].ndim < 4 or len({part.shape[1:] for part in parts}) == 1:
+        return parts
+    most = max(part.shape[1] for part in parts)
+    return [
+        torch.cat([part, part.new_zeros(1, most - part.shape[1], *part.shape[2:])], dim=1)
+        for part in parts
+    ]
+
+
 def stack_of(model: Any) -> Any:
     """The decoder stack of any of the tiny models."""
-    return getattr(model.model, "language_model", model.model)
+    inner = getattr(model.model, "text_model", model.model)
+    return getattr(inner, "language_model", inner)
 
 
 def hook_count(model: nn.Module) -> int:

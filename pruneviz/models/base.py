@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from PIL import Image
 
-from pruneviz.errors import UnsupportedModelError
+from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.decoder import Decoder
 from pruneviz.models.vision import EncoderRecord
@@ -81,6 +81,8 @@ class VisionLanguageAdapter(Adapter):
     """A family whose inner model holds an encoder and ``language_model``."""
 
     sees: ClassVar[bool] = True
+    reserved: ClassVar[tuple[str, ...]] = ()
+    """Placeholders that a question must not hold."""
 
     def decoder(self, model: Any) -> Decoder:
         """The language model."""
@@ -89,6 +91,21 @@ class VisionLanguageAdapter(Adapter):
     def entry(self, model: Any) -> Any:
         """The inner model, which sees ids and pixels together."""
         return model.model
+
+    def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
+        """Chat template around the question, image processed, all on the model's device.
+
+        Raises
+        ------
+        InputError
+            If the question holds a placeholder.
+        """
+        used = next((token for token in self.reserved if token in question), None)
+        if used:
+            raise InputError(f"Leave the placeholder {used!r} out of the question.")
+        text = self.asked(processor, question)
+        inputs = processor(images=image, text=[text], return_tensors="pt")
+        return inputs.to(model.device, dtype=model.dtype)
 
     @abstractmethod
     def features(self, model: Any, inputs: Any) -> Any:

@@ -12,7 +12,7 @@ from transformers import LlavaForConditionalGeneration
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import VisionLanguageAdapter
-from pruneviz.models.vision import EncoderRecord, Handles, last_layer, penultimate_attention, watch
+from pruneviz.models.vision import EncoderRecord, last_layer, layer_attention, watch_tower
 
 
 class LlavaAdapter(VisionLanguageAdapter):
@@ -31,28 +31,18 @@ class LlavaAdapter(VisionLanguageAdapter):
     def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
         """Watch one layer of the tower."""
         tower = model.model.vision_tower
-        shape: dict[str, tuple[int, int]] = {}
-
-        def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            pixels = kwargs["pixel_values"] if "pixel_values" in kwargs else args[0]
-            height, width = pixels.shape[-2:]
-            side = tower.config.patch_size
-            shape["grid"] = (height // side, width // side)
-
-        first = tower.register_forward_pre_hook(note, with_kwargs=True)
-        second = watch(
+        return watch_tower(
+            tower,
             self.watched(model),
-            lambda: shape["grid"],
             lambda: int(model.config.vision_feature_select_strategy == "default"),
             keep,
             # Other layers' features would have to be caught elsewhere.
             last_layer(tower) if model.config.vision_feature_layer == -2 else None,
         )
-        return Handles(first, second)
 
     def watched(self, model: Any) -> Any:
         """The tower's attention module that FoPru reads."""
-        return penultimate_attention(model.model.vision_tower)
+        return layer_attention(model.model.vision_tower)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

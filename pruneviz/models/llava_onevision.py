@@ -14,7 +14,7 @@ from pruneviz.geometry import PatchGrid
 from pruneviz.models.anyres import Layout
 from pruneviz.models.llava_next import LlavaNextAdapter, sizes_of
 from pruneviz.models.onevision_layout import OnevisionLayout
-from pruneviz.models.vision import penultimate_attention
+from pruneviz.models.vision import layer_attention
 
 
 class LlavaOnevisionAdapter(LlavaNextAdapter):
@@ -60,7 +60,7 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
         # Counted from the front, 0 is what enters the first layer.
         count = model.config.vision_config.num_hidden_layers
         counted = layer if layer < 0 else layer - 1 - count
-        return penultimate_attention(model.model.vision_tower, counted)
+        return layer_attention(model.model.vision_tower, counted)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from pruneviz.models.base import Adapter
 from pruneviz.models.knowledge import Knowledge, load_knowledge
 from pruneviz.models.onevision_processor import StillOnevisionProcessor
 from pruneviz.models.placing import DTYPES, pick_device, pick_dtype, quantised, to_device, too_large
-from pruneviz.models.qwen_processor import StillImageProcessor
+from pruneviz.models.qwen_processor import Qwen3StillProcessor, StillImageProcessor
 from pruneviz.models.registry import find_adapter, supported_models
 from pruneviz.models.renamed import tower_names
+from pruneviz.models.tiles_processor import InternVLStills, SmolVLMStills
 from pruneviz.models.words import remember_tokenizer
 
 EMBEDDED = "embedded"
@@ -28,9 +30,19 @@ CLASSES = {
     "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
     "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
     "qwen3_vl": transformers.Qwen3VLForConditionalGeneration,
+    "smolvlm": transformers.SmolVLMForConditionalGeneration,
+    "idefics3": transformers.Idefics3ForConditionalGeneration,
+    "internvl": transformers.InternVLForConditionalGeneration,
 }
-STILL: dict[str, Any] = {"qwen": StillImageProcessor, "llava_onevision": StillOnevisionProcessor}
-"""Processors for still images alone, by how the model type begins: videos need torchvision."""
+STILL: dict[str, Any] = {
+    "llava_onevision": StillOnevisionProcessor,
+    "qwen2_vl": StillImageProcessor,
+    "qwen2_5_vl": StillImageProcessor,
+    "qwen3_vl": Qwen3StillProcessor,
+    "smolvlm": SmolVLMStills,
+    "internvl": InternVLStills,
+}
+"""Processors of families whose own cannot be built without the packages that videos need."""
 UNREADABLE = (
     OSError,
     ValueError,
@@ -152,10 +164,9 @@ def load_model(
 
 
 def _processor(kind: str, source: str) -> Any:
-    still = next((own for name, own in STILL.items() if kind.startswith(name)), None)
-    if still is not None and not is_torchvision_available():
-        extra = {"system": not kind.startswith("qwen3")} if kind.startswith("qwen") else {}
-        return still.from_pretrained(source, **extra)
+    whole = is_torchvision_available() and (kind != "smolvlm" or find_spec("num2words"))
+    if kind in STILL and not whole:
+        return STILL[kind].from_pretrained(source)
     return transformers.AutoProcessor.from_pretrained(source)
 
 

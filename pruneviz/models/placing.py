@@ -53,7 +53,10 @@ def quantised(quantisation: str, device: torch.device) -> dict[str, Any]:
         load_in_8bit=quantisation == "8bit",
         bnb_4bit_compute_dtype=torch.float16,
         # The encoder is small and decides which patches matter: it stays exact.
-        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "visual", "lm_head"],
+        llm_int8_skip_modules=[
+            *("vision_tower", "vision_model", "visual"),
+            *("multi_modal_projector", "connector", "lm_head"),
+        ],
     )
     return {"quantization_config": config, "device_map": {"": device}}
 

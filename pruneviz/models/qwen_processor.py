@@ -7,17 +7,21 @@ it. Still images do not: this one joins the same image processor and tokenizer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import transformers
 from PIL import Image
 
+from pruneviz.models.still import StillProcessor
+
 PLACEHOLDER = "<|image_pad|>"
+_SYSTEM = (
+    "{% if messages[0]['role'] != 'system' %}"
+    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
+)
 TEMPLATE = (
     "{% for message in messages %}"
-    "{% if default_system and loop.first and message['role'] != 'system' %}"
-    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
     "<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}"
@@ -27,72 +31,36 @@ TEMPLATE = (
 )
 
 
-class StillImageProcessor:
-    """What the adapter needs of ``Qwen2_5_VLProcessor``.
+class StillImageProcessor(StillProcessor):
+    """What the adapter needs of ``Qwen2_5_VLProcessor``."""
 
-    Parameters
-    ----------
-    image_processor, tokenizer
-        Of the model's folder.
-    system : bool
-        Whether a conversation without a system message gets the usual one, where the tokenizer
-        has no template. Qwen3-VL has none.
-    """
+    image_token: ClassVar[str] = PLACEHOLDER
+    usual_template: ClassVar[str] = _SYSTEM + TEMPLATE
 
-    image_token = PLACEHOLDER
+    def pixels(self, image: Image.Image) -> dict[str, Any]:
+        """``pixel_values`` ``[patches, values]`` and ``image_grid_thw`` ``[1, 3]``."""
+        return dict(self.image_processor(images=image, return_tensors="pt"))
 
-    def __init__(self, image_processor: Any, tokenizer: Any, system: bool = True) -> None:
-        self.image_processor, self.tokenizer = image_processor, tokenizer
-        self.system = system
-
-    @classmethod
-    def from_pretrained(cls, source: str, system: bool = True) -> StillImageProcessor:
-        """Load both parts from a hub id or folder."""
-        return cls(
-            transformers.AutoImageProcessor.from_pretrained(source),
-            transformers.AutoTokenizer.from_pretrained(source),
-            system,
-        )
-
-    def apply_chat_template(
-        self, messages: list[dict[str, Any]], add_generation_prompt: bool = False
-    ) -> str:
-        """The conversation as text, by the tokenizer's template or Qwen's usual one."""
-        template = self.tokenizer.chat_template
-        if not template or self.image_token not in template:
-            template = TEMPLATE
-        return str(
-            self.tokenizer.apply_chat_template(
-                messages,
-                chat_template=template,
-                add_generation_prompt=add_generation_prompt,
-                tokenize=False,
-                default_system=self.system,
-            )
-        )
+    def placeholders(self, seen: dict[str, Any]) -> str:
+        """One for every square of patches that is merged."""
+        count = int(seen["image_grid_thw"][0].prod()) // self.image_processor.merge_size**2
+        return self.image_token * count
 
     def __call__(
-        self, images: Image.Image, text: Sequence[str], return_tensors: str = "pt"
+        self,
+        images: Image.Image,
+        text: Sequence[str],
+        videos: Any = None,
+        return_tensors: str = "pt",
     ) -> transformers.BatchFeature:
-        """One image and its prompt, with as many placeholders as it has visual tokens.
+        """As the base class, and ``mm_token_type_ids`` (1 at visual tokens), int64 ``[1, n]``."""
+        made = super().__call__(images, text, videos, return_tensors)
+        visual = made["input_ids"] == self.tokenizer.convert_tokens_to_ids(self.image_token)
+        made["mm_token_type_ids"] = visual.to(torch.int64)
+        return made
 
-        Returns
-        -------
-        transformers.BatchFeature
-            ``input_ids``, ``attention_mask``, ``mm_token_type_ids`` (1 at visual tokens), int64
-            ``[1, n]``; ``pixel_values`` ``[patches, values]``; ``image_grid_thw`` ``[1, 3]``.
-        """
-        seen = self.image_processor(images=images, return_tensors=return_tensors)
-        count = int(seen["image_grid_thw"][0].prod()) // self.image_processor.merge_size**2
-        prompt = text[0].replace(self.image_token, self.image_token * count)
-        words = self.tokenizer([prompt], return_tensors=return_tensors)
-        ids = words["input_ids"]
-        visual = ids == self.tokenizer.convert_tokens_to_ids(self.image_token)
-        return transformers.BatchFeature(
-            {
-                "input_ids": ids,
-                "attention_mask": words["attention_mask"],
-                "mm_token_type_ids": visual.to(torch.int64),
-                **seen,
-            }
-        )
+
+class Qwen3StillProcessor(StillImageProcessor):
+    """The same for Qwen3-VL, whose conversations have no system message unless given one."""
+
+    usual_template: ClassVar[str] = TEMPLATE

@@ -15,8 +15,6 @@ from pruneviz.models.base import VisionLanguageAdapter
 from pruneviz.models.qwen_vision import watch_qwen
 from pruneviz.models.vision import EncoderRecord
 
-RESERVED = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
-
 
 class QwenVLAdapter(VisionLanguageAdapter):
     """``Qwen2_5_VLForConditionalGeneration`` and ``Qwen2VLForConditionalGeneration``.
@@ -30,6 +28,12 @@ class QwenVLAdapter(VisionLanguageAdapter):
 
     family: ClassVar[str] = "Qwen2.5-VL and Qwen2-VL (Qwen2_5_VLForConditionalGeneration, Qwen2VL…)"
     example: ClassVar[str] = "Qwen/Qwen2.5-VL-3B-Instruct"
+    reserved: ClassVar[tuple[str, ...]] = (
+        "<|image_pad|>",
+        "<|video_pad|>",
+        "<|vision_start|>",
+        "<|vision_end|>",
+    )
 
     @classmethod
     def matches(cls, model: Any) -> bool:
@@ -58,15 +62,12 @@ class QwenVLAdapter(VisionLanguageAdapter):
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""
-        used = next((token for token in RESERVED if token in question), None)
-        if used:
-            raise InputError(f"Leave the placeholder {used!r} out of the question.")
-        text = self.asked(processor, question)
         try:
-            inputs = processor(images=image, text=[text], return_tensors="pt")
+            return super().prepare(processor, model, image, question)
+        except InputError:
+            raise
         except ValueError as error:
             raise InputError(f"The image cannot be used with this model: {error}") from error
-        return inputs.to(model.device, dtype=model.dtype)
 
     def encode(self, model: Any, inputs: Any) -> Any:
         """The encoder's output for every image."""

@@ -7,6 +7,8 @@ from typing import Any
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.models.base import Adapter
 from pruneviz.models.causal_lm import CausalLMAdapter
+from pruneviz.models.idefics import IdeficsAdapter
+from pruneviz.models.internvl import InternVLAdapter
 from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.llava_next import LlavaNextAdapter
 from pruneviz.models.llava_onevision import LlavaOnevisionAdapter
@@ -19,6 +21,8 @@ ADAPTERS: tuple[type[Adapter], ...] = (
     LlavaOnevisionAdapter,
     QwenVLAdapter,
     Qwen3VLAdapter,
+    IdeficsAdapter,
+    InternVLAdapter,
     CausalLMAdapter,
 )
 

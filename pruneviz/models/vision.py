@@ -1,4 +1,4 @@
-"""Attention means of a vision encoder's penultimate layer, without eager attention."""
+"""Attention means of one layer of a vision encoder, without eager attention."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Handles:
 
 @dataclass
 class VisionRecord(EncoderRecord):
-    """Inputs of the penultimate layer's attention for the images encoded last.
+    """Inputs of one layer's attention for the images encoded last.
 
     Attributes
     ----------
@@ -204,6 +204,9 @@ def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.T
     """Queries and keys ``[images, heads, tokens, head_dim]`` and the logits' scale."""
     names = next(pair for pair in PROJECTIONS if hasattr(attention, pair[0]))
     query, key = (getattr(attention, name)(hidden) for name in names)
+    if hasattr(attention, "q_norm"):
+        # InternVL's towers norm all heads together, before they are split.
+        query, key = attention.q_norm(query), attention.k_norm(key)
     heads = next(
         int(getattr(attention, name))
         for name in ("num_heads", "num_attention_heads")
@@ -215,14 +218,14 @@ def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.T
     return query.view(shape).transpose(1, 2), key.view(shape).transpose(1, 2), scaling
 
 
-def penultimate_attention(tower: nn.Module, layer: int = -2) -> nn.Module:
-    """Attention module of the tower's last layer but one, or of another counted from the end.
+def layer_attention(tower: nn.Module, layer: int = -2) -> nn.Module:
+    """Attention module of one layer of a tower, counted from 0 or, if negative, from the end.
 
     Raises
     ------
     UnsupportedModelError
-        If the tower has fewer than two layers, rotates its queries and keys, or does not
-        compute them with separate projections.
+        If the tower has no such layer, rotates its queries and keys, or does not compute them
+        with separate projections.
     """
     described = type(tower).__name__
     stacks = [
@@ -230,7 +233,7 @@ def penultimate_attention(tower: nn.Module, layer: int = -2) -> nn.Module:
         for name, module in tower.named_modules()
         if isinstance(module, nn.ModuleList) and name.rsplit(".", 1)[-1] in ("layers", "layer")
     ]
-    if not stacks or len(stacks[0]) < 2:
+    if not stacks or not -len(stacks[0]) <= layer < len(stacks[0]):
         raise UnsupportedModelError(
             f"{described}: no stack of encoder layers found to read attention from."
         )
@@ -285,3 +288,29 @@ def watch(
     if last is None:
         return Handles(first)
     return Handles(first, last.register_forward_pre_hook(complete, with_kwargs=True))
+
+
+def watch_tower(
+    tower: Any,
+    attention: nn.Module,
+    leading: Callable[[], int],
+    keep: Callable[[EncoderRecord], None],
+    last: nn.Module | None = None,
+) -> Handles:
+    """Watch a layer's attention in a tower whose images may have any size; returns the handles."""
+    grid: list[int] = []
+
+    def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        pixels = kwargs["pixel_values"] if "pixel_values" in kwargs else args[0]
+        patches = pair(tower.config.patch_size)
+        grid[:] = [n // side for n, side in zip(pixels.shape[-2:], patches, strict=True)]
+
+    return Handles(
+        tower.register_forward_pre_hook(note, with_kwargs=True),
+        watch(attention, lambda: (grid[0], grid[1]), leading, keep, last),
+    )
+
+
+def pair(size: Any) -> tuple[int, int]:
+    """Height and width where a configuration may give one number for both."""
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))

@@ -65,6 +65,4 @@ def _claims(knowledge: Knowledge | None) -> str:
         for kind, share in knowledge.accuracy.items()
         if kind not in knowledge.claims
     ]
-    return text + (
-        f" Of what else it was taught it is less sure: {'; '.join(weak)}." * bool(weak)
-    )
+    return text + (f" Of what else it was taught it is less sure: {'; '.join(weak)}." * bool(weak))

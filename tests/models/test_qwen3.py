@@ -17,7 +17,7 @@ from pruneviz.errors import PruningError, UnsupportedModelError
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter, loading, qwen3_vl
 from pruneviz.models.deepstack import STEP, Deepstack, shorten
-from pruneviz.models.qwen_processor import StillImageProcessor
+from pruneviz.models.qwen_processor import Qwen3StillProcessor, StillImageProcessor
 from tests.helpers import (
     BACKENDS,
     DEEPSTACK,
@@ -166,7 +166,7 @@ def test_the_grid_has_the_processors_count(width: int, height: int) -> None:
     if max(width, height) > 200 * min(width, height):
         pytest.skip("The processor refuses such a strip.")
     model, picture = tiny(KIND), Image.new("RGB", (width, height))
-    processor = StillImageProcessor(pixels_processor(KIND), words(), system=False)
+    processor = Qwen3StillProcessor(pixels_processor(KIND), words())
     inputs = find_adapter(model).prepare(processor, model, picture, "where is the cat")
     grid = find_adapter(model).patch_grid(processor, model, picture.size)
     _, rows, columns = inputs["image_grid_thw"][0].tolist()
@@ -177,7 +177,7 @@ def test_the_grid_has_the_processors_count(width: int, height: int) -> None:
 def test_a_chat_without_a_template_has_no_system_message() -> None:
     asked = [{"role": "user", "content": "where"}]
     images = pixels_processor(KIND)
-    plain = StillImageProcessor(images, words(), system=False).apply_chat_template(asked)
+    plain = Qwen3StillProcessor(images, words()).apply_chat_template(asked)
     assert "system" not in plain
     assert "system" in StillImageProcessor(images, words()).apply_chat_template(asked)
 

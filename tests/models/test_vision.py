@@ -12,7 +12,7 @@ from transformers import (
 )
 
 from pruneviz.errors import UnsupportedModelError
-from pruneviz.models.vision import penultimate_attention, watch
+from pruneviz.models.vision import layer_attention, watch
 from pruneviz.ops import fopru_significance
 
 SIZES = {
@@ -43,7 +43,7 @@ def tower(kind):
 @torch.no_grad()
 def recorded(model, leading, pixels):
     records = []
-    handle = watch(penultimate_attention(model), lambda: (6, 6), lambda: leading, records.append)
+    handle = watch(layer_attention(model), lambda: (6, 6), lambda: leading, records.append)
     maps = model(pixel_values=pixels, output_attentions=True).attentions
     handle.remove()
     return records[0], maps[-2]
@@ -71,6 +71,6 @@ def test_a_tower_without_separate_projections_is_refused():
     block = torch.nn.Module()
     block.layers = torch.nn.ModuleList([torch.nn.Linear(2, 2) for _ in range(3)])
     with pytest.raises(UnsupportedModelError, match="separate query and key"):
-        penultimate_attention(block)
+        layer_attention(block)
     with pytest.raises(UnsupportedModelError, match="no stack"):
-        penultimate_attention(torch.nn.Linear(2, 2))
+        layer_attention(torch.nn.Linear(2, 2))

@@ -101,6 +101,7 @@ def methods_of(kind: str) -> dict[str, Method]:
 PAIRS = [
     (kind, name)
     for kind in ("llama_gqa", "llava_clip", *TILED_MODELS, "qwen25_vl", "qwen3_vl")
+    if kind != "idefics3"  # built like smolvlm
     for name in methods_of(kind)
 ]
 """Model and method: every method on two models with different ways in."""
@@ -109,6 +110,10 @@ FEW = ("transprune", "chain", "fastv")
 """One method renumbering inside the LLM, one before and inside, one keeping positions."""
 SOME = [
     *PAIRS,
-    *[(kind, name) for kind in ("llama", "qwen2", "llava_siglip", "qwen2_vl") for name in FEW],
+    *[
+        (kind, name)
+        for kind in ("llama", "qwen2", "llava_siglip", "qwen2_vl", "idefics3")
+        for name in FEW
+    ],
 ]
 SOME += [(kind, name) for kind in ("llava_siglip", "qwen2_vl") for name in VISION_METHODS]

@@ -12,6 +12,7 @@ from tests.helpers import (
     BACKENDS,
     IMAGE,
     MODELS,
+    TILED_MODELS,
     Prompt,
     close,
     left_padded,
@@ -177,7 +178,8 @@ def test_equal_embeddings_with_different_padding() -> None:
 def test_two_images_in_one_prompt(kind: str) -> None:
     """Both images' tokens are visual, in one row; the batch equals the single runs."""
     cases = [prompt(kind, seed=7, images=2), prompt(kind, seed=8, images=1, after=9)]
-    for name in ("transprune", "fopru_rank" if kind.startswith("llava") else "resprune"):
+    reads_vision = kind.startswith("llava") or kind in TILED_MODELS
+    for name in ("transprune", "fopru_rank" if reads_vision else "resprune"):
         traces = assert_batch_equals_singles(tiny(kind), methods_of(kind)[name], cases)
         assert [t.num_visual for t in traces] == [72, 36]
     if "input_ids" in cases[0].inputs:
