@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+
 from pruneviz.methods.base import Scores, Stage, StageContext, check_count
 from pruneviz.methods.before_llm import BeforeLLM
-from pruneviz.ops import top_indices
+from pruneviz.ops import group_means, top_indices
 
 STRATEGIES = ("rank", "row")
 
@@ -33,7 +35,9 @@ class FoPru(BeforeLLM):
 
     Notes
     -----
-    FoPru (arXiv 2411.14164). Text plays no part. Works for encoders with and without CLS.
+    FoPru (arXiv 2411.14164). Text plays no part. Works for encoders with and without CLS. Rows of
+    all crops and images of a prompt are ranked together, a row of tiles with its newline, which is
+    ours: the paper describes one grid.
     """
 
     name: ClassVar[str] = "fopru"
@@ -61,24 +65,33 @@ class FoPru(BeforeLLM):
         significance = context.vision_significance(self.include_cls)
         if self.strategy == "rank":
             return Scores(significance, {"significance": significance})
-        rows, columns = context.grid()
-        if rows * columns != significance.shape[0]:
-            raise ValueError("FoPru's row strategy takes prompts of one image on one grid.")
-        row_mean = significance.view(rows, columns).mean(1)
-        kept_rows = top_indices(row_mean, self._row_count(keep, rows, columns))
-        places = significance.new_tensor(range(rows * columns), dtype=kept_rows.dtype)
-        kept = places.view(rows, columns)[kept_rows].flatten()
-        total = row_mean.repeat_interleave(columns)
+        widths = [columns for rows, columns in context.blocks() for _ in range(rows)]
+        if len(widths) == 1:
+            raise ValueError(
+                "FoPru's row strategy needs the rows of the image's tokens, which are not known "
+                'here. Choose strategy="rank".'
+            )
+        row = torch.arange(len(widths)).repeat_interleave(torch.tensor(widths))
+        row = row.to(significance.device)
+        row_mean = group_means(significance[:, None], row, len(widths))[:, 0]
+        kept_rows = top_indices(row_mean, self._row_count(keep, widths))
+        kept = torch.isin(row, kept_rows).nonzero().squeeze(-1)
+        total = row_mean[row]
         return Scores(total, {"significance": significance, "row": total}, kept)
 
-    def _row_count(self, keep: int, rows: int, columns: int) -> int:
+    def _row_count(self, keep: int, widths: list[int]) -> int:
         if self.keep_tokens is None:
-            kept_rows = int(rows * self.budget_ratio)
-            check_count(kept_rows, rows)
+            kept_rows = int(len(widths) * self.budget_ratio)
+            check_count(kept_rows, len(widths))
             return kept_rows
-        if keep % columns:
+        if len(set(widths)) > 1:
             raise ValueError(
-                f"FoPru's row strategy keeps whole rows of {columns} tokens: keep_tokens must be "
-                f"a multiple of {columns}, not {keep}."
+                "FoPru's row strategy keeps whole rows, which differ in length for this image: "
+                "give keep_ratio instead of keep_tokens."
             )
-        return keep // columns
+        if keep % widths[0]:
+            raise ValueError(
+                f"FoPru's row strategy keeps whole rows of {widths[0]} tokens: keep_tokens must be "
+                f"a multiple of {widths[0]}, not {keep}."
+            )
+        return keep // widths[0]

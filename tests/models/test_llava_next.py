@@ -102,12 +102,20 @@ def test_fopru_crop_by_crop(include_cls: bool) -> None:
         model(**case.inputs)
     np.testing.assert_allclose(run.trace.stages[0].scores, wanted.numpy(), rtol=1e-4)
     assert {20, 25, 30, 35} <= set(run.trace.kept.tolist())
-    with pytest.raises(ValueError, match="one grid"):
-        _row(model, case)
 
 
-def _row(model: Any, case: Any) -> None:
-    with prune(model, FoPru(strategy="row", keep_ratio=0.5)):
+def test_fopru_keeps_whole_rows_of_both_grids() -> None:
+    model, case = tiny(KIND), prompt(KIND)
+    with prune(model, FoPru(strategy="row", keep_ratio=0.5)) as run:
+        model(**case.inputs)
+    significance = run.trace.stages[0].components["significance"]
+    rows = [list(range(4 * r, 4 * r + 4)) for r in range(4)]
+    rows += [list(range(16 + 5 * r, 21 + 5 * r)) for r in range(4)]
+    means = [significance[row].mean() for row in rows]
+    best = np.argsort(means)[::-1][:4]
+    assert run.trace.kept.tolist() == sorted(token for r in best for token in rows[r])
+    method = FoPru(strategy="row", keep_tokens=10)
+    with pytest.raises(ValueError, match="differ in length"), prune(model, method):
         model(**case.inputs)
 
 

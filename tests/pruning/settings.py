@@ -93,8 +93,6 @@ MERGING: dict[str, Method] = TEXT_MERGING | {
 
 def methods_of(kind: str) -> dict[str, Method]:
     """All methods that a tiny model can run."""
-    if kind in TILED_MODELS:  # whose tokens are no single grid of rows
-        return METHODS | {k: v for k, v in VISION_METHODS.items() if k != "fopru_row"}
     return METHODS | (VISION_METHODS if kind in VISION_MODELS else {})
 
 

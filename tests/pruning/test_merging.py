@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 import torch
 
 from pruneviz import (
+    CDPruner,
     Chain,
     Downsample,
+    FoPru,
     Pinned,
+    ResPrune,
     Trace,
     TransPrune,
     VisionZip,
@@ -220,6 +224,29 @@ def test_a_later_stage_speaks_of_original_tokens() -> None:
     # The CLS token's score belongs to no patch and is left out.
     assert np.isin(second.scores.round(6), scores.round(6)).all()
     assert len(second.scores) == 19
+
+
+@pytest.mark.parametrize("kind", ["llava_clip", "llava_next", "qwen25_vl"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        VisionZip(keep_tokens=20),
+        CDPruner(keep_tokens=20),
+        ResPrune(keep_tokens=20),
+        FoPru(keep_tokens=20),
+    ],
+    ids=lambda method: method.name,
+)
+def test_chains_with_transprune(first: Method, kind: str) -> None:
+    model, case = tiny(kind), prompt(kind)
+    chain = Chain([first, TransPrune(prune_layers=(2, 4), keep_ratios=(0.5, 0.25))])
+    with prune(model, chain, **case.prune_kwargs) as run:
+        model(**case.inputs)
+    check_trace(run.trace)
+    assert [s.method for s in run.trace.stages] == [first.name, "transprune", "transprune"]
+    assert [len(s.kept) + s.extra for s in run.trace.stages] == [20, 10, 5]
+    for earlier, later in pairwise(run.trace.stages):
+        assert later.alive.tolist() == earlier.kept.tolist()
 
 
 def test_recycled_tokens_follow_the_kept_ones() -> None:
