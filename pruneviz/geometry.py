@@ -46,14 +46,6 @@ class PatchGrid:
         return (self, *self.others)
 
     @property
-    def left_out(self) -> str:
-        """What a map of this grid alone does not show, as a sentence; empty where it shows all."""
-        if not self.others:
-            return ""
-        titles = " and ".join(other.title for other in self.others)
-        return f"Shown are tokens of the {self.title}; those of the {titles} are not."
-
-    @property
     def num_tokens(self) -> int:
         """Number of visual tokens."""
         return len(self.token_cell)

@@ -73,7 +73,7 @@ def layer_figure(
     baseline, pruned : Trace
         Both runs, with the same signals recorded.
     grid : PatchGrid
-        Where each token lies.
+        Where each token lies. Of an image that the model sees twice, both grids are drawn.
     title : str
         Above the figure; wrapped to at most three lines.
     label : str
@@ -95,18 +95,18 @@ def layer_figure(
     names = [n for n in SIGNAL_TITLES if n in baseline.signals and n in pruned.signals]
     if not names:
         raise ValueError("Neither TTV, IGA nor residual was recorded in both runs.")
-    tiles = _Tiles.of(grid, len(baseline.signals[names[0]]))
+    layers = len(baseline.signals[names[0]])
+    parts = [(part, _Tiles.of(part, layers)) for part in grid.parts]
     head = wrapped(title, WIDTH - 2 * MARGIN) if title else []
     top = MARGIN + len(head) * 8 * LEADING / 72 + (0.06 if head else 0)
-    block = TITLE + 2 * (RUN + tiles.height) + BAR + 0.12
+    block = TITLE + 2 * sum(RUN + tiles.height for _, tiles in parts) + BAR + 0.12
     with paper_style():
         figure = Figure(figsize=(WIDTH, top + len(names) * block + 0.2), dpi=DPI)
         write_lines(figure, head, MARGIN, 8, INK)
         for number, name in enumerate(names):
             runs = [("Baseline", baseline), (label or pruned.method, pruned)]
-            _signal(figure, name, runs, grid, tiles, top + number * block)
-        key = f"{KEY} {grid.left_out}".strip()
-        write_lines(figure, [key], top + len(names) * block, SMALL, MUTED)
+            _signal(figure, name, runs, parts, top + number * block)
+        write_lines(figure, [KEY], top + len(names) * block, SMALL, MUTED)
     return figure
 
 
@@ -114,8 +114,7 @@ def _signal(
     figure: Figure,
     name: str,
     runs: list[tuple[str, Trace]],
-    grid: PatchGrid,
-    tiles: _Tiles,
+    parts: list[tuple[PatchGrid, _Tiles]],
     y: float,
 ) -> None:
     name_panel(figure, MARGIN, y, SIGNAL_TITLES[name], fontsize=8, fontweight="bold")
@@ -125,10 +124,13 @@ def _signal(
     limits = value_range(np.stack([trace.signals[name] for _, trace in runs]), "log")
     below = y + TITLE
     for title, trace in runs:
-        name_panel(figure, MARGIN, below + 0.07, title, fontsize=SMALL)
         unit = to_unit(trace.signals[name], "log", limits)
-        _run(figure, grid, unit, below + RUN, tiles, {stage.layer for stage in trace.stages})
-        below += RUN + tiles.height
+        cut = {stage.layer for stage in trace.stages}
+        for part, tiles in parts:
+            shown = f"{title}, {part.title}" if len(parts) > 1 else title
+            name_panel(figure, MARGIN, below + 0.07, shown, fontsize=SMALL)
+            _run(figure, part, unit, below + RUN, tiles, cut)
+            below += RUN + tiles.height
     _bar(figure, below + 0.08, limits)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import subprocess
 import sys
@@ -100,3 +101,17 @@ def test_drawing_needs_no_model_and_no_page() -> None:
         "sys.exit(str(bad) if bad else 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
+
+
+def test_layers_of_an_image_seen_twice_show_both_grids(baseline, pruned, grid) -> None:
+    plain = layer_figure(baseline, pruned, grid)
+    whole = dataclasses.replace(grid, title="whole image")
+    twice = layer_figure(
+        baseline, pruned, dataclasses.replace(grid, title="tiles", others=(whole,))
+    )
+    said = [text.get_text() for text in twice.texts]
+    names = [text for text in said if text.startswith("Baseline")]
+    signals = len(names) // 2
+    assert names == ["Baseline, tiles", "Baseline, whole image"] * signals
+    assert len(twice.axes) == len(plain.axes) + 2 * signals
+    assert twice.get_figheight() > plain.get_figheight()
