@@ -11,7 +11,7 @@ from random import Random
 
 import torch
 from PIL import Image
-from transformers import AutoProcessor, LlavaForConditionalGeneration, ProcessorMixin
+from transformers import AutoProcessor, BatchFeature, LlavaForConditionalGeneration, ProcessorMixin
 
 from pruneviz.scenes.questions import KINDS, Question, ask_many
 from pruneviz.scenes.render import render
@@ -87,6 +87,24 @@ def held_out(count: int, styles: str, seed: int = 0, kinds: Sequence[str] = KIND
     return asked[:count]
 
 
+def prepare(processor: ProcessorMixin, asked: Sequence[Asked]) -> BatchFeature:
+    """Make the model's inputs of one batch of questions, padded on the left."""
+    prompts = [
+        processor.apply_chat_template(
+            [
+                {
+                    "role": "user",
+                    "content": [{"type": "image"}, {"type": "text", "text": one.question.text}],
+                }
+            ],
+            add_generation_prompt=True,
+        )
+        for one in asked
+    ]
+    pictures = [one.picture for one in asked]
+    return processor(images=pictures, text=prompts, padding=True, return_tensors="pt")
+
+
 @torch.inference_mode()
 def answer(
     model: LlavaForConditionalGeneration, processor: ProcessorMixin, asked: Iterable[Asked]
@@ -105,21 +123,7 @@ def answer(
     list of str
         The decoded answers.
     """
-    batch = list(asked)
-    prompts = [
-        processor.apply_chat_template(
-            [
-                {
-                    "role": "user",
-                    "content": [{"type": "image"}, {"type": "text", "text": one.question.text}],
-                }
-            ],
-            add_generation_prompt=True,
-        )
-        for one in batch
-    ]
-    pictures = [one.picture for one in batch]
-    inputs = processor(images=pictures, text=prompts, padding=True, return_tensors="pt")
+    inputs = prepare(processor, list(asked))
     out = model.generate(**inputs.to(model.device))
     texts = processor.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return [text.strip() for text in texts]

@@ -8,6 +8,7 @@ from PIL import Image
 from pruneviz.scenes.art import assets_folder
 from pruneviz.scenes.questions import Question
 from pruneviz.training.evaluate import Asked, answer, evaluate, held_out, load
+from pruneviz.training.pruned import accuracy_under_pruning
 
 FOLDER = assets_folder()
 # Kinds that the model card claims, with a floor far above chance and below what is measured.
@@ -43,3 +44,13 @@ def test_examples_are_answered_as_they_say(shipped):
         asked += [Asked(picture, Question("", one["text"], "")) for one in row["questions"]]
         expected += [one["answer"] for one in row["questions"]]
     assert answer(*shipped, asked) == expected
+
+
+def test_measuring_under_pruning_starts_from_the_plain_answers(shipped):
+    asked = held_out(8, "seen", seed=901)
+    said = answer(*shipped, asked)
+    right = sum(text == one.question.answer for text, one in zip(said, asked, strict=True))
+    rows = accuracy_under_pruning(*shipped, asked, ("transprune", "fopru"), (1.0, 0.01))
+    at = {(row["method"], row["keep_ratio"]): row["right"] for row in rows}
+    assert at["transprune", 1.0] == at["fopru", 1.0] == right
+    assert at["fopru", 0.01] < right
