@@ -134,21 +134,21 @@ function showKept(ctx, states, path, width, height, scale) {
   ctx.fillStyle = veil(0.55);
   ctx.fillRect(0, 0, width, height);
   fillCells(ctx, states, FELL, scale, veil(0.5));
-  if (merges()) showMerged(ctx, states, scale, width, height);
   ctx.save();
   ctx.clip(path);
   ctx.drawImage(view.picture, 0, 0, width, height);
   ctx.restore();
 }
 
-// The whole picture with its patches; returns how many tokens are kept.
-function drawPatches(ctx, states, width, height, scale, heated) {
+// The whole picture with its patches, and what `more` draws over them; returns how many tokens
+// are kept.
+function drawPatches(ctx, states, width, height, scale, heated, more) {
   const kept = keptCells(states, scale);
   ctx.drawImage(view.picture, 0, 0, width, height);
   fade(ctx, width, height);
   if (heated) heat(ctx, scale);
   else showKept(ctx, states, kept.path, width, height, scale);
-  if (isGroups()) drawGroups(ctx, scale);
+  if (more) more();
   hatch(ctx, width, height, scale);
   contour(ctx, scale, kept.cells);
   return kept.count;
@@ -166,7 +166,11 @@ function paint() {
   view.scale = scale;
   const ctx = context(canvas, width, height);
   ctx.imageSmoothingEnabled = scale < 12;
-  const kept = drawPatches(ctx, stageStates(), width, height, scale, isHeat());
+  const states = stageStates();
+  const kept = drawPatches(ctx, states, width, height, scale, isHeat(), () => {
+    if (isGroups()) drawGroups(ctx, scale);
+    else if (merges() && !isHeat()) showMerged(ctx, states, scale, width, height);
+  });
   drawPins(ctx, scale);
   outlineGroup(ctx, scale);
   drawCursor(ctx, scale);
