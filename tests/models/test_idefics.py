@@ -52,7 +52,10 @@ def pixels_processor(kind: str, longest: int = 3) -> Any:
     name = "SmolVLMImageProcessor" if kind == "smolvlm" else "Idefics3ImageProcessor"
     build = getattr(transformers, f"{name}Pil", None) or getattr(transformers, name)
     side = tiny(kind).config.vision_config.image_size
-    return build(size={"longest_edge": longest * side}, max_image_size={"longest_edge": side})
+    try:
+        return build(size={"longest_edge": longest * side}, max_image_size={"longest_edge": side})
+    except ImportError:
+        pytest.skip("This release of transformers prepares its images by torchvision alone.")
 
 
 class Stills(SmolVLMStills):

@@ -47,7 +47,10 @@ def pixels_processor(**settings: Any) -> Any:
     """At most eight tiles; Pillow's version where there are several."""
     name = "GotOcr2ImageProcessor"
     build = getattr(transformers, f"{name}Pil", None) or getattr(transformers, name)
-    return build(size={"height": SIDE, "width": SIDE}, **{"max_patches": 8, **settings})
+    try:
+        return build(size={"height": SIDE, "width": SIDE}, **{"max_patches": 8, **settings})
+    except ImportError:
+        pytest.skip("This release of transformers prepares its images by torchvision alone.")
 
 
 def crops_of(images: Any, picture: Image.Image) -> torch.Tensor:
