@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from PIL import Image
 
-from pruneviz.errors import InputError, UnsupportedModelError
+from pruneviz.errors import InputError, PruningError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.decoder import Decoder
 from pruneviz.models.vision import EncoderRecord
@@ -106,6 +106,21 @@ class VisionLanguageAdapter(Adapter):
         text = self.asked(processor, question)
         inputs = processor(images=image, text=[text], return_tensors="pt")
         return inputs.to(model.device, dtype=model.dtype)
+
+    def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
+        """True at image tokens.
+
+        Raises
+        ------
+        PruningError
+            If the prompt holds a video.
+        """
+        video = getattr(model.config, "video_token_id", None)
+        if video is not None and bool((input_ids == video).any()):
+            raise PruningError(
+                "Videos are not supported with this family; give single frames as images."
+            )
+        return super().visual_mask(model, input_ids)
 
     @abstractmethod
     def features(self, model: Any, inputs: Any) -> Any:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from pruneviz.errors import InputError, PruningError
+from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.anyres import Layout
 from pruneviz.models.llava_next import LlavaNextAdapter, sizes_of
@@ -34,20 +34,6 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
     def matches(cls, model: Any) -> bool:
         """Whether it is a LLaVA-OneVision model."""
         return isinstance(model, LlavaOnevisionForConditionalGeneration)
-
-    def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
-        """True at image tokens and their newlines.
-
-        Raises
-        ------
-        PruningError
-            If the prompt holds a video.
-        """
-        if bool((input_ids == model.config.video_token_id).any()):
-            raise PruningError(
-                "Videos are not supported with this family; give single frames as images."
-            )
-        return super().visual_mask(model, input_ids)
 
     def watched(self, model: Any) -> Any:
         """The layer whose output the projector gets.

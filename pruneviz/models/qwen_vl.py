@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLForConditionalGeneration
 
-from pruneviz.errors import InputError, PruningError
+from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import VisionLanguageAdapter
 from pruneviz.models.qwen_vision import watch_qwen
@@ -41,20 +41,6 @@ class QwenVLAdapter(VisionLanguageAdapter):
         return isinstance(
             model, (Qwen2_5_VLForConditionalGeneration, Qwen2VLForConditionalGeneration)
         )
-
-    def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
-        """True at image tokens.
-
-        Raises
-        ------
-        PruningError
-            If the prompt holds a video.
-        """
-        if bool((input_ids == model.config.video_token_id).any()):
-            raise PruningError(
-                "Videos are not supported with this family; give single frames as images."
-            )
-        return super().visual_mask(model, input_ids)
 
     def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
         """Watch the encoder's last block with full attention."""
