@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -59,6 +60,19 @@ def open_picture(path: Path, side: int) -> Image.Image:
         return picture.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
 
 
+def write_sheet(drawn: Sequence[Image.Image | None], side: int, target: Path) -> Path:
+    """Write pictures of `side` pixels in class order; None leaves a cell clear."""
+    rows = -(-len(drawn) // COLUMNS)
+    sheet = Image.new("RGBA", (COLUMNS * side, rows * side), (0, 0, 0, 0))
+    for index, picture in enumerate(drawn):
+        if picture is not None:
+            row, column = divmod(index, COLUMNS)
+            sheet.paste(picture, (column * side, row * side))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(target, quality=88, method=6)
+    return target
+
+
 def pack(style: str, package: Path, out: Path) -> Path:
     """Write one style's sheet.
 
@@ -77,31 +91,29 @@ def pack(style: str, package: Path, out: Path) -> Path:
         The WebP file written.
     """
     side = CELL[style]
-    rows = -(-len(CLASSES) // COLUMNS)
-    sheet = Image.new("RGBA", (COLUMNS * side, rows * side), (0, 0, 0, 0))
-    for index, entry in enumerate(CLASSES):
-        picture = open_picture(package / WHERE[style].format(entry.emoji), side)
-        row, column = divmod(index, COLUMNS)
-        sheet.paste(picture, (column * side, row * side))
-    out.mkdir(parents=True, exist_ok=True)
-    target = out / f"{style}.webp"
-    sheet.save(target, quality=88, method=6)
+    drawn = [open_picture(package / WHERE[style].format(e.emoji), side) for e in CLASSES]
+    target = write_sheet(drawn, side, out / f"{style}.webp")
     logger.info("%s: %d pictures, %d bytes", target, len(CLASSES), target.stat().st_size)
     return target
 
 
-def main() -> None:
-    """Run the command line."""
+def run(
+    styles: Iterable[str],
+    pack_style: Callable[[str, Path, Path], Path],
+    out: Path,
+    about: str | None,
+) -> None:
+    """Run the command line: pack each style whose package is given."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    for style in CELL:
+    parser = argparse.ArgumentParser(description=about.splitlines()[0] if about else None)
+    for style in styles:
         parser.add_argument(f"--{style}", type=Path, help="the unpacked package of this style")
-    parser.add_argument("--out", type=Path, default=Path("assets/scenes"))
+    parser.add_argument("--out", type=Path, default=out)
     options = parser.parse_args()
-    for style in CELL:
+    for style in styles:
         if package := getattr(options, style):
-            pack(style, package, options.out)
+            pack_style(style, package, options.out)
 
 
 if __name__ == "__main__":
-    main()
+    run(CELL, pack, Path("assets/scenes"), __doc__)

@@ -11,7 +11,6 @@ Run it only to change the set of classes. Unpack the npm packages ``@iconify-jso
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 from io import BytesIO
@@ -20,7 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-from pruneviz.scenes.art import COLUMNS
+from pruneviz.scenes.pack_art import run, write_sheet
 from pruneviz.scenes.vocabulary import CLASSES, TRAINING_STYLES
 
 logger = logging.getLogger(__name__)
@@ -127,35 +126,12 @@ def pack(style: str, package: Path, out: Path) -> Path:
         The WebP file written.
     """
     icons = json.loads((package / "icons.json").read_text(encoding="utf-8"))
-    rows = -(-len(CLASSES) // COLUMNS)
-    sheet = Image.new("RGBA", (COLUMNS * CELL, rows * CELL), (0, 0, 0, 0))
-    missing = []
-    for index, entry in enumerate(CLASSES):
-        picture = draw_icon(icons, entry.name, CELL)
-        if picture is None:
-            missing.append(entry.name)
-            continue
-        row, column = divmod(index, COLUMNS)
-        sheet.paste(picture, (column * CELL, row * CELL))
-    out.mkdir(parents=True, exist_ok=True)
-    target = out / f"{style}.webp"
-    sheet.save(target, quality=88, method=6)
+    drawn = [draw_icon(icons, entry.name, CELL) for entry in CLASSES]
+    target = write_sheet(drawn, CELL, out / f"{style}.webp")
+    missing = [e.name for e, picture in zip(CLASSES, drawn, strict=True) if picture is None]
     logger.info("%s: without %s", target, ", ".join(missing) or "none")
     return target
 
 
-def main() -> None:
-    """Run the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    for style in TRAINING_STYLES:
-        parser.add_argument(f"--{style}", type=Path, help="the unpacked package of this style")
-    parser.add_argument("--out", type=Path, default=Path("assets/scenes/training"))
-    options = parser.parse_args()
-    for style in TRAINING_STYLES:
-        if package := getattr(options, style):
-            pack(style, package, options.out)
-
-
 if __name__ == "__main__":
-    main()
+    run(TRAINING_STYLES, pack, Path("assets/scenes/training"), __doc__)
