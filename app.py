@@ -9,14 +9,16 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 # Before Gradio and the hub client are imported: they read these once.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from pruneviz.engine import Placement, Shelf
+from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.errors import PruneVizError
 from pruneviz.models.loading import DTYPES, EMBEDDED
+from pruneviz.pruning import NEWLINES
 
 logger = logging.getLogger("pruneviz")
 NO_MCP = 'MCP needs a package that is not installed: pip install "gradio[mcp]>=6.28,<7".'
@@ -67,6 +69,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--dtype", default="auto", choices=DTYPES)
     parser.add_argument("--quantisation", choices=("4bit", "8bit"), help="needs CUDA")
+    parser.add_argument(
+        "--newlines",
+        default="visual",
+        choices=NEWLINES,
+        help="newlines between LLaVA-NeXT's tiles: counted and prunable (visual), or kept (text)",
+    )
 
 
 def is_private(host: str) -> bool:
@@ -91,6 +99,7 @@ def make_shelf(options: argparse.Namespace) -> Shelf:
         any_name=is_private(options.host) if anything is None else anything,
         places=options.keep_models,
         placement=Placement(options.device, options.dtype, options.quantisation),
+        make=partial(Session, newlines=options.newlines),
     )
     for name in shelf.offered[1:]:
         shelf.check(name)

@@ -29,6 +29,7 @@ from pruneviz.methods.ranges import read_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.models import load_model
 from pruneviz.models.loading import DTYPES, EMBEDDED
+from pruneviz.pruning import NEWLINES
 
 CHECK_DEPTH = 1_000
 """Deep enough for any schedule: settings are checked before a model is loaded."""
@@ -120,6 +121,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
     parser.add_argument("--dtype", default="auto", choices=DTYPES)
     parser.add_argument("--quantisation", choices=("4bit", "8bit"), help="CUDA only")
+    parser.add_argument(
+        "--newlines",
+        default="visual",
+        choices=NEWLINES,
+        help="newlines between LLaVA-NeXT's tiles: counted and prunable (visual), or kept (text)",
+    )
 
 
 def run_methods(_: argparse.Namespace) -> int:
@@ -190,7 +197,8 @@ def start(args: argparse.Namespace) -> tuple[Session, Method, Prepared]:
     pins = read_ranges(args.pin_keep), read_ranges(args.pin_drop), args.pin_extra
     Pinned(build(args, args.method, settings, None, CHECK_DEPTH), *pins)
     image = read_image(args.image)
-    session = Session(load_model(args.model, args.device, args.dtype, args.quantisation))
+    loaded = load_model(args.model, args.device, args.dtype, args.quantisation)
+    session = Session(loaded, args.newlines)
     prepared = session.prepare(image, args.question)
     num_visual = prepared.grid.num_tokens
     method = build(args, args.method, settings, num_visual, session.num_layers)

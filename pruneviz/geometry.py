@@ -66,6 +66,12 @@ class PatchGrid:
         flat[self.token_cell[placed]] = np.asarray(values, dtype=np.float32)[placed]
         return flat.reshape(self.rows, self.columns)
 
+    def without_placeless(self) -> PatchGrid:
+        """The same grid without the tokens that have no place in any part."""
+        placed = np.any([part.token_cell >= 0 for part in self.parts], axis=0)
+        own, *others = (replace(p, token_cell=p.token_cell[placed]) for p in self.parts)
+        return replace(own, others=tuple(others))
+
     def resized(self, size: tuple[int, int]) -> PatchGrid:
         """The same grid on the image scaled to another width and height."""
         across, down = size[0] / self.image_size[0], size[1] / self.image_size[1]

@@ -134,7 +134,11 @@ def _next_step(before: dict[str, Any], token: int) -> dict[str, Any]:
 def _block(
     loaded: LoadedModel, prepared: Prepared, method: Method | None, record: tuple[str, ...]
 ) -> Iterator[Run]:
-    where: dict[str, Any] = {"visual_mask": prepared.visual_mask, "input_ids": prepared.input_ids}
+    where: dict[str, Any] = {
+        "visual_mask": prepared.visual_mask,
+        "input_ids": prepared.input_ids,
+        "newlines": prepared.newlines,
+    }
     if method is None:
         with observe(loaded.model, record=record, **where) as run:
             yield run

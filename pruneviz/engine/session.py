@@ -23,6 +23,7 @@ from pruneviz.methods.base import Method
 from pruneviz.metrics import Fidelity, first_divergence, kl_divergence, mean_logprob
 from pruneviz.models.loading import LoadedModel
 from pruneviz.models.vision import EncoderRecord
+from pruneviz.pruning import check_newlines
 
 REMEMBERED = 8
 
@@ -50,6 +51,8 @@ class Prepared:
         Time the encoding took.
     hints : tuple of str
         Why this model may not know the answer, if it can tell.
+    newlines : str
+        ``"text"`` where `grid` leaves out newlines; `visual_mask` marks them either way.
     """
 
     image: Image.Image
@@ -61,6 +64,7 @@ class Prepared:
     grid: PatchGrid
     vision_seconds: float
     hints: tuple[str, ...] = ()
+    newlines: str = "visual"
 
 
 class Session:
@@ -70,6 +74,13 @@ class Session:
     ----------
     loaded : LoadedModel
         From :func:`pruneviz.load_model`.
+    newlines : {"visual", "text"}
+        See :func:`pruneviz.prune`.
+
+    Raises
+    ------
+    ValueError
+        If `newlines` is neither.
 
     Notes
     -----
@@ -77,8 +88,8 @@ class Session:
     pixels and the question, so that trying another method or ratio costs only that.
     """
 
-    def __init__(self, loaded: LoadedModel) -> None:
-        self.loaded = loaded
+    def __init__(self, loaded: LoadedModel, newlines: str = "visual") -> None:
+        self.loaded, self.newlines = loaded, check_newlines(newlines)
         self._lock = threading.RLock()
         self._prepared: OrderedDict[str, Prepared] = OrderedDict()
         self._baselines: OrderedDict[tuple[str, Settings], tuple[Answer, Generated]] = OrderedDict()
@@ -219,6 +230,8 @@ class Session:
         seconds = time.perf_counter() - start
         visual_mask = loaded.adapter.visual_mask(loaded.model, inputs["input_ids"])
         embeds, known = encoded["inputs_embeds"], loaded.knowledge
+        grid = loaded.adapter.patch_grid(loaded.processor, loaded.model, image.size)
+        leaves_out = self.newlines == "text" and loaded.adapter.newline(loaded.model) is not None
         return Prepared(
             image=image,
             question=question,
@@ -226,9 +239,10 @@ class Session:
             visual_mask=visual_mask,
             inputs=encoded,
             vision=record[-1] if record else None,
-            grid=loaded.adapter.patch_grid(loaded.processor, loaded.model, image.size),
+            grid=grid.without_placeless() if leaves_out else grid,
             vision_seconds=seconds,
             hints=known.hints(question, embeds[visual_mask]) if known else (),
+            newlines=self.newlines,
         )
 
     def _check_length(self, length: int) -> None:

@@ -62,10 +62,6 @@ class StageContext(Protocol):
         """What the vision encoder left; the method must set `needs_vision`."""
         ...
 
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of the patch grid."""
-        ...
-
     def blocks(self) -> tuple[tuple[int, int], ...]:
         """Rows and columns of each grid that the visual tokens form, one after another."""
         ...

@@ -45,6 +45,10 @@ class Adapter(ABC):
             return torch.zeros_like(input_ids, dtype=torch.bool)
         return input_ids == token
 
+    def newline(self, model: Any) -> torch.Tensor | None:
+        """The embedding ``[hidden]`` that ends each row of tiles; None where there is none."""
+        return None
+
     def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
         """Register a hook that records what FoPru needs; returns its handle."""
         raise UnsupportedModelError(

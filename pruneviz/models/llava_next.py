@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, ClassVar
 
@@ -25,7 +25,8 @@ class LlavaNextAdapter(LlavaAdapter):
     Notes
     -----
     The newline that ends each row of tiles is a visual token, as in TransPrune's published code:
-    it has no place on the image, counts towards N and may be dropped.
+    it has no place on the image, counts towards N and may be dropped. ``newlines="text"`` of
+    :func:`pruneviz.prune` makes it a token of the prompt like any word.
     """
 
     family: ClassVar[str] = "LLaVA-NeXT (LlavaNextForConditionalGeneration)"
@@ -35,6 +36,11 @@ class LlavaNextAdapter(LlavaAdapter):
     def matches(cls, model: Any) -> bool:
         """Whether it is a LLaVA-NeXT model."""
         return isinstance(model, LlavaNextForConditionalGeneration)
+
+    def newline(self, model: Any) -> torch.Tensor | None:
+        """The learned vector that is packed after each row of tiles."""
+        newline: torch.Tensor = model.model.image_newline
+        return newline
 
     def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
         """Watch one layer of the tower, and which images its crops belong to."""
@@ -71,25 +77,32 @@ class CropsRecord(EncoderRecord):
         Of all crops of all images.
     layouts : tuple of Layout
         One for every image.
+    newlines : bool
+        Whether newlines are visual tokens.
 
     Notes
     -----
     FoPru describes no crops. Here each crop's significance is its own, and tokens of all crops
-    are ranked together. A newline ranks with the best token, so it is kept.
+    are ranked together. A newline among them ranks with the best token, so it is kept.
     """
 
     crops: VisionRecord
     layouts: tuple[Layout, ...]
+    newlines: bool = True
+
+    def without_newlines(self) -> EncoderRecord:
+        """The same images, newlines left out of everything."""
+        return replace(self, newlines=False)
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Visual tokens of each image, newlines included."""
-        return tuple(len(layout.source) for layout in self.layouts)
+        """Visual tokens of each image."""
+        return tuple(int(self._counted(layout).sum()) for layout in self.layouts)
 
     @property
     def grids(self) -> tuple[tuple[int, int], ...]:
-        """Rows of each image's tiles, and tokens in one with its newline."""
-        return tuple(layout.tile_grid for layout in self.layouts)
+        """Rows of each image's tiles, and visual tokens in one."""
+        return tuple(self._tile_grid(layout) for layout in self.layouts)
 
     @property
     def encoder_tokens(self) -> int:
@@ -103,12 +116,20 @@ class CropsRecord(EncoderRecord):
 
     @property
     def blocks(self) -> tuple[tuple[tuple[int, int], ...], ...]:
-        """The whole image's grid, then that of the tiles with their newlines."""
+        """The whole image's grid, then that of the tiles."""
         return tuple(self._blocks(layout) for layout in self.layouts)
 
+    def _tile_grid(self, layout: Layout) -> tuple[int, int]:
+        rows, columns = layout.tile_grid
+        return rows, columns if self.newlines else max(0, columns - 1)
+
+    def _counted(self, layout: Layout) -> torch.Tensor:
+        """Which tokens of an image are visual ones, bool ``[tokens]``."""
+        return (layout.source >= 0) | self.newlines
+
     def _blocks(self, layout: Layout) -> tuple[tuple[int, int], ...]:
-        parts = (self.crops.grid, layout.tile_grid)
-        count = len(layout.source)
+        parts = tuple(p for p in (self.crops.grid, self._tile_grid(layout)) if all(p))
+        count = int(self._counted(layout).sum())
         fits = sum(rows * columns for rows, columns in parts) == count
         return parts if fits else ((1, count),)
 
@@ -128,7 +149,8 @@ class CropsRecord(EncoderRecord):
             crops = slice(first, first + layout.crops)
             first = crops.stop
             if index in chosen:
-                found.append(layout.gather(values_of(crops)))
+                values = layout.gather(values_of(crops))
+                found.append(values[self._counted(layout).to(values.device)])
         return torch.cat(found)
 
 

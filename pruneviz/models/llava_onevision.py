@@ -22,8 +22,8 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
 
     Notes
     -----
-    Newlines are visual tokens, as on LLaVA-NeXT. Several images in one prompt, which the model
-    sees without tiles, are pruned together; :meth:`patch_grid` is that of an image alone.
+    Newlines are as on LLaVA-NeXT. Several images in one prompt, which the model sees without
+    tiles, are pruned together; :meth:`patch_grid` is that of an image alone.
     """
 
     family: ClassVar[str] = "LLaVA-OneVision (LlavaOnevisionForConditionalGeneration)"

@@ -76,6 +76,10 @@ class EncoderRecord(ABC):
             for (rows, columns), count in zip(self.grids, self.counts, strict=True)
         )
 
+    def without_newlines(self) -> EncoderRecord:
+        """The same where newlines between rows of tiles are no visual tokens."""
+        return self
+
     def received(self, images: slice = slice(None)) -> torch.Tensor:
         """Attention that some images' visual tokens receive, one after another, float32.
 

@@ -18,6 +18,7 @@ from pruneviz.pruning.report import build_trace
 from pruneviz.pruning.runner import Runner
 from pruneviz.trace import Trace
 
+NEWLINES = ("visual", "text")
 _ACTIVE: WeakSet[Any] = WeakSet()
 _LOCK = threading.Lock()
 
@@ -61,6 +62,13 @@ class Run:
         return self.traces[0]
 
 
+def check_newlines(value: str) -> str:
+    """Return `value` if it says what newlines are, else raise ValueError."""
+    if value not in NEWLINES:
+        raise ValueError(f"newlines must be one of {', '.join(NEWLINES)}, not {value!r}.")
+    return value
+
+
 @contextmanager
 def prune(
     model: Any,
@@ -71,6 +79,7 @@ def prune(
     input_ids: torch.Tensor | None = None,
     vision: EncoderRecord | None = None,
     record: Iterable[str] = (),
+    newlines: str = "visual",
 ) -> Iterator[Run]:
     """Remove visual tokens for real while the block runs.
 
@@ -98,6 +107,11 @@ def prune(
         Record of the vision encoder where it ran before the block.
     record : iterable of {"ttv", "iga", "residual"}
         Signals to record in every layer.
+    newlines : {"visual", "text"}
+        What the tokens are that end each row of tiles on LLaVA-NeXT and LLaVA-OneVision: visual
+        tokens that count towards N and may be dropped, as in TransPrune's published code; or text,
+        which always stays, is no part of the budget and of the trace's indices, and asks nothing
+        of the image. Other families have none.
 
     Yields
     ------
@@ -109,7 +123,7 @@ def prune(
     UnsupportedModelError
         If the model's family is not supported.
     ValueError
-        If the method does not fit the model's depth, or `positions` is unknown.
+        If the method does not fit the model's depth, or `positions` or `newlines` is unknown.
     PruningError
         If the model is already inside a `prune` block; and from within the block where a way of
         running cannot be pruned correctly (static cache, ``use_cache=False`` under `generate`,
@@ -126,8 +140,11 @@ def prune(
         )
     if positions is not None and positions not in POSITIONS:
         raise ValueError(f"positions must be one of {', '.join(POSITIONS)}, not {positions!r}.")
+    check_newlines(newlines)
     adapter = find_adapter(model)
-    runner = Runner(model, adapter, method, visual_mask, positions, input_ids, vision, record)
+    runner = Runner(
+        model, adapter, method, visual_mask, positions, input_ids, vision, record, newlines
+    )
     with _attached(runner):
         yield Run(runner)
 
@@ -139,6 +156,7 @@ def observe(
     *,
     input_ids: torch.Tensor | None = None,
     record: Iterable[str] = ("ttv", "iga", "residual"),
+    newlines: str = "visual",
 ) -> Iterator[Run]:
     """Record per-layer signals of an unpruned run; the outputs stay bit for bit the same.
 
@@ -149,7 +167,9 @@ def observe(
     Run
         Its `trace` has no stages, but the recorded `signals`.
     """
-    runner = Runner(model, find_adapter(model), None, visual_mask, None, input_ids, None, record)
+    check_newlines(newlines)
+    adapter = find_adapter(model)
+    runner = Runner(model, adapter, None, visual_mask, None, input_ids, None, record, newlines)
     with _attached(runner):
         yield Run(runner)
 

@@ -126,10 +126,6 @@ class RowContext:
             ("Merged and compared after the projector, in the LLM's input space.",),
         )
 
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of visual tokens of the sample's first image."""
-        return self._record.grids[self._images(self._record).start]
-
     def blocks(self) -> tuple[tuple[int, int], ...]:
         """Grids of the sample's visual tokens; one row of them all where they are unknown."""
         if self._state.vision is None:

@@ -40,6 +40,8 @@ class Runner:
         Record of an earlier run of the vision encoder.
     record : iterable of str
         Signals to record in every layer.
+    newlines : str
+        ``"visual"`` or ``"text"``.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Runner:
         input_ids: torch.Tensor | None,
         vision: EncoderRecord | None,
         record: Iterable[str],
+        newlines: str = "visual",
     ) -> None:
         self.model, self.adapter, self.method = model, adapter, method
         self.decoder = adapter.decoder(model)
@@ -67,6 +70,7 @@ class Runner:
             lambda features: adapter.project(model, features),
         )
         self._mask, self._given_ids, self._given_vision = visual_mask, input_ids, vision
+        self._newline = adapter.newline(model) if newlines == "text" else None
         self._ids: torch.Tensor | None = None
         self._counted = False
         self._vision: EncoderRecord | None = None
@@ -168,17 +172,23 @@ class Runner:
         ids = self._ids if inputs.input_ids is None else inputs.input_ids
         if ids is None and self._given_ids is not None:
             ids = expand_rows(self._given_ids, inputs.batch, "input_ids")
-        visual = self._visual(inputs, ids)
+        image = self._visual(inputs, ids)
         valid = None if inputs.mask is None else inputs.mask.bool()
         base = Frame.full(inputs.positions(), valid)
         if base.valid is not None:
-            visual = visual & base.valid
+            image = image & base.valid
+        visual = self._without_newlines(image, inputs.embeds)
         first = leaders(inputs.embeds, visual, base.valid, base.positions.movedim(-2, 0))
-        samples = [Sample.of(row, visual[row], base.row_valid(row)) for row in range(inputs.batch)]
+        samples = [
+            Sample.of(row, visual[row], image[row], base.row_valid(row))
+            for row in range(inputs.batch)
+        ]
         if self.method and self.method.reads_raters:
             for sample in samples:
                 sample.raters = raters(sample, inputs.embeds[sample.row])
         vision, self._vision = self._given_vision or self._vision, None
+        if vision is not None and self._newline is not None:
+            vision = vision.without_newlines()
         state = Prefill(inputs.length, base, visual, samples, first, ids, vision)
         self.state, self.chooser.seconds = state, 0.0
         self.observer.begin(state)
@@ -208,6 +218,17 @@ class Runner:
                 "chunks cannot be pruned.)"
             )
         return mask.to(inputs.embeds.device).bool()
+
+    def _without_newlines(self, image: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+        """The mask of image tokens, without newlines where they are to count as text.
+
+        They are found by their one embedding, which no patch has to the last bit: that holds
+        however the prompt came here, encoded before or inside `generate`, with one image or many.
+        """
+        if self._newline is None:
+            return image
+        newline = self._newline.to(embeds.device, embeds.dtype)
+        return image & (embeds != newline).any(-1)
 
     def _continue(self, inputs: DecoderInputs) -> dict[str, Any] | None:
         """Take a decode step; returns changed keyword arguments or None."""

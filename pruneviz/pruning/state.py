@@ -51,7 +51,7 @@ class Sample:
         Int64 ``[num_visual]``: the original token that the content of a slot stands for; -1 for
         none (a CLS token).
     after_image : torch.Tensor
-        Int64: columns of the text after the last visual token.
+        Int64: columns of the text after the last token of an image.
     last : torch.Tensor
         Int64 ``[1]``: column of the last prompt token.
     num_text : int
@@ -72,12 +72,17 @@ class Sample:
     raters: torch.Tensor | None = None
 
     @classmethod
-    def of(cls, row: int, visual: torch.Tensor, valid: torch.Tensor | None) -> Sample:
-        """Read one row of the visual mask, bool ``[length]``, and of the padding mask."""
+    def of(
+        cls, row: int, visual: torch.Tensor, image: torch.Tensor, valid: torch.Tensor | None
+    ) -> Sample:
+        """Read one row of three masks, each bool ``[length]``.
+
+        `image` is True at visual tokens and at newlines that are none, `valid` False at padding.
+        """
         real = torch.ones_like(visual) if valid is None else valid
         columns = (visual & real).nonzero().squeeze(-1)
         text = (~visual & real).nonzero().squeeze(-1)
-        after = text[text > columns[-1]] if len(columns) else text[:0]
+        after = text[text > image.nonzero().max()] if len(columns) else text[:0]
         last = real.nonzero().squeeze(-1)[-1:]
         alive = torch.arange(len(columns), device=visual.device)
         return cls(row, columns, alive, after, last, len(text), alive.clone())

@@ -14,13 +14,14 @@ from PIL import Image
 from transformers import LlavaNextProcessor
 
 from pruneviz import FoPru, TransPrune, load_model, ops, prune
+from pruneviz.cli import main
 from pruneviz.cost import ModelShape, vision_flops
 from pruneviz.engine import Session, Settings
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter
 from pruneviz.models.anyres import Layout
 from pruneviz.render import mask_overlay
-from pruneviz.trace import StageTrace
+from pruneviz.trace import StageTrace, Trace
 from tests.helpers import IMAGE, close, prompt, tiny
 from tests.models.test_qwen import words
 
@@ -162,7 +163,7 @@ def test_the_model_has_its_own_method_back() -> None:
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("llava_next")
     tiny(KIND).save_pretrained(folder)
     tokenizer = words()
@@ -175,6 +176,11 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
         num_additional_image_tokens=1,
         image_token="<|image_pad|>",  # noqa: S106 - a placeholder, the one of id 5
     ).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def session(folder: Path) -> Session:
     return Session(load_model(str(folder), device="cpu"))
 
 
@@ -200,6 +206,39 @@ def test_a_session_gives_what_generate_gives(
         ours = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
     assert list(done.pruned.token_ids) == ours.tolist()
     assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_newlines_as_text_in_a_session(session: Session, method: Method) -> None:
+    """Every visual token then has a place, and the grid's tokens are the trace's."""
+    session = Session(session.loaded, newlines="text")
+    picture = Image.effect_noise((120, 84), 80).convert("RGB")
+    prepared = session.prepare(picture, "where is the cat")
+    layout = Layout.of(session.loaded.model, (120, 84))
+    assert prepared.grid.num_tokens == int((layout.source >= 0).sum())
+    assert None not in map(prepared.grid.token_box, range(prepared.grid.num_tokens))
+    done = session.compare(prepared, method, Settings(max_new_tokens=3))
+    assert done.pruned.trace.num_visual == done.baseline.trace.num_visual == done.grid.num_tokens
+    with prune(session.loaded.model, method, newlines="text") as run:
+        loaded = session.loaded
+        inputs = loaded.adapter.prepare(loaded.processor, loaded.model, picture, "where is the cat")
+        loaded.model(**inputs)
+    assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
+    with pytest.raises(ValueError, match="newlines must be"):
+        Session(session.loaded, newlines="gone")
+
+
+@pytest.mark.parametrize("newlines", ["visual", "text"])
+def test_newlines_on_the_command_line(folder: Path, tmp_path: Path, newlines: str) -> None:
+    picture = tmp_path / "picture.png"
+    Image.effect_noise((120, 84), 80).convert("RGB").save(picture)
+    arguments = ["ask", str(picture), "where is the cat", "--model", str(folder), "--device", "cpu"]
+    arguments += ["--method", "fopru", "--newlines", newlines, "--max-new-tokens", "2"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    trace = Trace.from_json(tmp_path / "out" / "trace.json")
+    source = Layout.of(tiny(KIND), (120, 84)).source
+    counted = source if newlines == "visual" else source[source >= 0]
+    assert trace.num_visual == len(counted) != 0
 
 
 def test_encoder_flops_of_five_crops() -> None:

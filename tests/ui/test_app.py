@@ -25,6 +25,12 @@ def test_several_models(tiny, copied) -> None:
     assert [shelf.holds(name) for name in shelf.offered] == [True, False, False]
 
 
+@pytest.mark.parametrize("newlines", ["visual", "text"])
+def test_newlines_reach_the_sessions(newlines) -> None:
+    shelf = app.make_shelf(app.parse(["--newlines", newlines, "--device", "cpu"]))
+    assert shelf.session().newlines == newlines
+
+
 @pytest.mark.parametrize(
     ("arguments", "typed"),
     [
