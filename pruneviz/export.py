@@ -21,6 +21,7 @@ from pruneviz.trace import Trace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MERGED = "Patches of one colour are merged into the token with the dot. "
 COLUMNS = ("group", "quantity", "unit", "baseline", "pruned", "pruned_over_baseline")
 
 
@@ -60,12 +61,13 @@ def layers(done: Comparison, model: str) -> Figure:
 def caption(done: Comparison, model: str) -> str:
     """What a reader needs to repeat the figure, as one paragraph."""
     trace = done.pruned.trace
+    merged = render.has_merged(trace)
     return (
-        f"Visual-token pruning with {done.pruned.label} on {model}: {len(trace.kept)} of "
-        f"{trace.num_visual} visual tokens (keep ratio {trace.final_keep_ratio:.3g}) are left "
-        f"after the last stage, {trace.layer_average:.1f} per decoder layer on average. Dropped "
-        "patches are grey and faded, hatched parts were never seen by the model. "
-        f"{_pin_words(trace)}"
+        f"Visual-token pruning with {done.pruned.label} on {model}: {trace.tokens_per_layer[-1]} "
+        f"of {trace.num_visual} visual tokens (keep ratio {trace.final_keep_ratio:.3g}) are left "
+        f"after the last stage, {trace.layer_average:.1f} per decoder layer on average. "
+        f"{'Merged and dropped' if merged else 'Dropped'} patches are grey and faded, hatched "
+        f"parts were never seen by the model. {MERGED if merged else ''}{_pin_words(trace)}"
         f"Settings: {describe(trace.method, trace.parameters)}; positions {trace.positions}."
     )
 
@@ -121,6 +123,10 @@ def write_results(folder: Path, image: Image.Image, done: Comparison, model: str
     for number in range(len(pruned.stages)):
         files.append(folder / f"mask_stage{number + 1}.png")
         render.mask_overlay(image, done.grid, pruned, number).save(files[-1])
+    for part in done.grid.parts if render.has_merged(pruned) else ():
+        suffix = f"_{part.title.replace(' ', '_')}" if part.title else ""
+        files.append(folder / f"groups{suffix}.png")
+        render.merged_overlay(image, part, pruned).save(files[-1])
     for name, trace in (("baseline", base), ("pruned", pruned)):
         for signal in trace.signals:
             files.append(folder / f"{name}_{signal}.png")

@@ -14,13 +14,15 @@ from pruneviz.models.base import Adapter
 from pruneviz.models.deepstack import Deepstack, adds_features
 from pruneviz.models.vision import EncoderRecord
 from pruneviz.models.words import tokenizer_of
-from pruneviz.pruning import checks, masks
+from pruneviz.pruning import checks
 from pruneviz.pruning.chooser import Chooser
 from pruneviz.pruning.frames import Frame, leaders
 from pruneviz.pruning.inputs import DecoderInputs, expand_rows
+from pruneviz.pruning.layer_inputs import layer_inputs
 from pruneviz.pruning.observer import Observer
 from pruneviz.pruning.signals import raters
 from pruneviz.pruning.state import Prefill, Sample
+from pruneviz.pruning.visible import VisualTokens
 
 
 class Runner:
@@ -69,8 +71,8 @@ class Runner:
             tokenizer_of(model),
             lambda features: adapter.project(model, features),
         )
-        self._mask, self._given_ids, self._given_vision = visual_mask, input_ids, vision
-        self._newline = adapter.newline(model) if newlines == "text" else None
+        self._given_ids, self._given_vision = input_ids, vision
+        self._visual = VisualTokens(model, adapter, visual_mask, newlines)
         self._ids: torch.Tensor | None = None
         self._counted = False
         self._vision: EncoderRecord | None = None
@@ -172,12 +174,12 @@ class Runner:
         ids = self._ids if inputs.input_ids is None else inputs.input_ids
         if ids is None and self._given_ids is not None:
             ids = expand_rows(self._given_ids, inputs.batch, "input_ids")
-        image = self._visual(inputs, ids)
+        image = self._visual.of_images(inputs, ids)
         valid = None if inputs.mask is None else inputs.mask.bool()
         base = Frame.full(inputs.positions(), valid)
         if base.valid is not None:
             image = image & base.valid
-        visual = self._without_newlines(image, inputs.embeds)
+        visual = self._visual.prunable(image, inputs.embeds)
         first = leaders(inputs.embeds, visual, base.valid, base.positions.movedim(-2, 0))
         samples = [
             Sample.of(row, visual[row], image[row], base.row_valid(row))
@@ -186,9 +188,7 @@ class Runner:
         if self.method and self.method.reads_raters:
             for sample in samples:
                 sample.raters = raters(sample, inputs.embeds[sample.row])
-        vision, self._vision = self._given_vision or self._vision, None
-        if vision is not None and self._newline is not None:
-            vision = vision.without_newlines()
+        vision, self._vision = self._visual.seen_by(self._given_vision or self._vision), None
         state = Prefill(inputs.length, base, visual, samples, first, ids, vision)
         self.state, self.chooser.seconds = state, 0.0
         self.observer.begin(state)
@@ -200,42 +200,13 @@ class Runner:
         state.rebase()
         return inputs.shortened(*chosen, state.base)
 
-    def _visual(self, inputs: DecoderInputs, ids: torch.Tensor | None) -> torch.Tensor:
-        """Bool ``[batch, length]``: the visual tokens of the prompt."""
-        shape = (inputs.batch, inputs.length)
-        if self._mask is not None:
-            mask = expand_rows(self._mask, inputs.batch, "visual_mask")
-        elif ids is not None:
-            mask = self.adapter.visual_mask(self.model, ids)
-        else:
-            raise PruningError(
-                "The model was fed inputs_embeds, which do not say where the visual tokens are: "
-                "give prune(..., visual_mask=...), bool [batch, sequence]."
-            )
-        if tuple(mask.shape) != shape:
-            raise PruningError(
-                f"The visual mask is {tuple(mask.shape)} but the prompt {shape}. (A prompt fed in "
-                "chunks cannot be pruned.)"
-            )
-        return mask.to(inputs.embeds.device).bool()
-
-    def _without_newlines(self, image: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
-        """The mask of image tokens, without newlines where they are to count as text.
-
-        They are found by their one embedding, which no patch has to the last bit: that holds
-        however the prompt came here, encoded before or inside `generate`, with one image or many.
-        """
-        if self._newline is None:
-            return image
-        newline = self._newline.to(embeds.device, embeds.dtype)
-        return image & (embeds != newline).any(-1)
-
     def _continue(self, inputs: DecoderInputs) -> dict[str, Any] | None:
         """Take a decode step; returns changed keyword arguments or None."""
         state = self.state
         if self.method is None or (state is not None and not state.pruned and self._same(inputs)):
             if self.method is not None and inputs.length > 1:
-                self._refuse_late_image(inputs)
+                ids = self._ids if inputs.input_ids is None else inputs.input_ids
+                self._visual.refuse_late(ids)
             if state is not None:
                 state.running = False
             return None
@@ -255,14 +226,6 @@ class Runner:
         if inputs.mask is not None:
             state.later = inputs.mask[:, state.length :].bool()
         return inputs.continued(state)
-
-    def _refuse_late_image(self, inputs: DecoderInputs) -> None:
-        ids = self._ids if inputs.input_ids is None else inputs.input_ids
-        if ids is not None and bool(self.adapter.visual_mask(self.model, ids).any()):
-            raise PruningError(
-                "The image comes in on a cache that is already filled, so it cannot be pruned. "
-                "Run the whole conversation as one prompt with a fresh cache."
-            )
 
     def _same(self, inputs: DecoderInputs) -> bool:
         return self.state is not None and self.state.is_cache(inputs.cache)
@@ -284,53 +247,14 @@ class Runner:
             frame = state.frame_at(index)
             changed = None
             if frame is not state.base and (state.running or state.pruned):
-                changed = kwargs | self._layer_inputs(frame, hidden, kwargs)
+                rotary = kwargs["position_embeddings"]
+                changed = kwargs | layer_inputs(self.decoder, state, frame, hidden, rotary)
             if state.running:
                 state.rotary = self.decoder.per_token((changed or kwargs)["position_embeddings"])
                 self.observer.before_layer(state, index, hidden)
             return None if changed is None else (args, changed)
 
         return hook
-
-    def _layer_inputs(
-        self, frame: Frame, hidden: torch.Tensor, kwargs: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Mask and rotary tables for a layer that sees `frame`; made once per frame and step."""
-        state = self._live
-        mask = self._memo("mask", frame, lambda: self._mask_for(state, frame, hidden))
-        rotary = kwargs["position_embeddings"]
-        if frame.renumbered or state.running:
-            rotary = self._memo(
-                "rotary", frame, lambda: self._rotary_for(state, frame, hidden, rotary)
-            )
-        # Layers read positions through the rotary tables alone; gapped ids would only make
-        # FlashAttention take the sequence for several packed ones.
-        return {"attention_mask": mask, "position_embeddings": rotary, "position_ids": None}
-
-    def _memo(self, kind: str, frame: Frame, make: Any) -> Any:
-        memo, key = self._live.memo, (kind, id(frame))
-        if key not in memo:
-            memo[key] = make()
-        return memo[key]
-
-    def _mask_for(self, state: Prefill, frame: Frame, hidden: torch.Tensor) -> Any:
-        config = self.decoder.config
-        if state.running:
-            return masks.prefill_mask(config, hidden, frame)
-        return masks.decode_mask(config, frame, state.new, state.later, hidden.dtype)
-
-    def _rotary_for(self, state: Prefill, frame: Frame, hidden: torch.Tensor, base: Any) -> Any:
-        if not state.running:
-            return self.decoder.rotary(hidden, state.steps(frame))
-        if frame.renumbered:
-            return self.decoder.rotary(hidden, frame.positions)
-        places = torch.searchsorted(state.base.columns.contiguous(), frame.columns)[..., None]
-        return tuple(
-            table.expand(*table.shape[:-3], len(places), -1, -1).gather(
-                -2, places.expand(*table.shape[:-3], -1, -1, table.shape[-1])
-            )
-            for table in base
-        )
 
     def _on_attention(self, index: int) -> Any:
         def hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:

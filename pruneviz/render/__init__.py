@@ -4,6 +4,7 @@ from pruneviz.render.figures import comparison_figure
 from pruneviz.render.heatmaps import layer_sheet
 from pruneviz.render.labels import stage_title
 from pruneviz.render.layers import layer_figure
+from pruneviz.render.merged import has_merged, merged_overlay
 from pruneviz.render.overlay import mask_overlay
 from pruneviz.render.panels import panel, panels_payload
 from pruneviz.render.paper import fitted, save_figure
@@ -12,9 +13,11 @@ from pruneviz.render.payload import view_payload
 __all__ = [
     "comparison_figure",
     "fitted",
+    "has_merged",
     "layer_figure",
     "layer_sheet",
     "mask_overlay",
+    "merged_overlay",
     "panel",
     "panels_payload",
     "save_figure",

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render.labels import stage_title
+from pruneviz.render.merged import has_merged, merged_overlay
 from pruneviz.render.overlay import mask_overlay
 from pruneviz.render.paper import DPI, LEADING, SHOT, SIZE, WIDTH, fitted, paper_style, wrapped
 from pruneviz.render.pins import NAMES, pin_mark, pins_legend
@@ -26,6 +27,10 @@ KEY = 0.2
 """Inches: height of the line that says what the marks of pins mean."""
 ACROSS = 4
 SMALL = 7.0
+NUMBERS = 0.5
+"""Inches: for the staircase's numbers at its left."""
+ENTRY = 0.15
+"""Inches: height of a line of the staircase's legend."""
 
 
 def comparison_figure(
@@ -38,6 +43,8 @@ def comparison_figure(
     label: str = "",
 ) -> Figure:
     """Draw the image, what is left after every stage with its pins, and visual tokens per layer.
+
+    Of methods that merge, also which patches went into one token.
 
     Parameters
     ----------
@@ -122,8 +129,13 @@ def _shots(image: Image.Image, grid: PatchGrid, pruned: Trace) -> list[tuple[str
     small, cells = fitted(image, grid, SHOT)
     shots = [("Original", small)]
     for number, stage in enumerate(pruned.stages):
-        name = f"{stage_title(stage.layer)}: {len(stage.kept)} of {pruned.num_visual}"
+        left = len(stage.kept) + stage.extra
+        name = f"{stage_title(stage.layer)}: {left} of {pruned.num_visual}"
         shots.append((name, mask_overlay(small, cells, pruned, number)))
+    if has_merged(pruned):
+        for part in cells.parts:
+            name = f"Merged groups: {part.title}" if part.title else "Merged groups"
+            shots.append((name, merged_overlay(small, part, pruned)))
     return shots
 
 
@@ -138,14 +150,17 @@ def _place_stairs(
     high: float,
     beside: bool,
 ) -> None:
-    axis = 0.5
     if beside:
         x = MARGIN + 2 * (wide + GAP)
-        axes = place(figure, x + axis, above + NAME, wide - axis, high)
+        lead, columns = 2 * ENTRY, 1
+        axes = place(figure, x + NUMBERS, above + NAME + lead, wide - NUMBERS, high - lead)
     else:
         y = above + rows * (high + NAME) + 0.12
-        axes = place(figure, MARGIN + axis, y, WIDTH - 2 * MARGIN - axis, STAIRS)
-    _staircase(axes, baseline, pruned, label or pruned.method)
+        lead, columns = ENTRY, 2
+        axes = place(
+            figure, MARGIN + NUMBERS, y + lead, WIDTH - 2 * MARGIN - NUMBERS, STAIRS - lead
+        )
+    _staircase(axes, baseline, pruned, label or pruned.method, columns)
 
 
 def _key(figure: Figure, kinds: list[str], y: float) -> None:
@@ -159,14 +174,14 @@ def _key(figure: Figure, kinds: list[str], y: float) -> None:
         x += 1.4
 
 
-def _staircase(axes: Any, baseline: Trace, pruned: Trace, label: str) -> None:
+def _staircase(axes: Any, baseline: Trace, pruned: Trace, label: str, columns: int) -> None:
     for trace, name, colour, line in (
         (baseline, "Baseline", BASELINE, "--"),
         (pruned, label, PRUNED, "-"),
     ):
         counts = trace.tokens_per_layer
         edges = [layer + 0.5 for layer in range(len(counts) + 1)]
-        text = f"{name}: {trace.layer_average:.0f} on average"
+        text = f"{name}: mean {trace.layer_average:.0f}"
         axes.stairs(
             counts, edges, label=text, color=colour, linewidth=1.6, baseline=None, linestyle=line
         )
@@ -175,5 +190,10 @@ def _staircase(axes: Any, baseline: Trace, pruned: Trace, label: str) -> None:
     axes.tick_params(labelsize=SMALL, length=2.5)
     axes.set_ylim(0, max(baseline.num_visual, 1) * 1.08)
     axes.set_xlim(0.5, len(baseline.tokens_per_layer) + 0.5)
-    axes.legend(frameon=False, loc="lower left", fontsize=SMALL, handlelength=1.6)
+    # Above the axes, where no line can run through it, and from the figure's or panel's edge on.
+    left = -NUMBERS / (axes.get_position().width * WIDTH)
+    above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (left, 1), "borderaxespad": 0.2}
+    axes.legend(
+        frameon=False, fontsize=SMALL, handlelength=1.6, borderpad=0, ncols=columns, **above
+    )
     axes.spines[["top", "right"]].set_visible(False)

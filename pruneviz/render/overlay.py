@@ -50,8 +50,7 @@ def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int =
     painted = [paint_cells(part, cell_states(part, kept)) for part in grid.parts]
     shown, seen = (np.logical_or.reduce(masks) for masks in zip(*painted, strict=True))
     result = np.where(shown[..., None], pixels, faded(pixels))
-    outside = ~seen
-    result[outside] = _hatched(result, outside)
+    hatch(result, ~seen)
     result[_contour(shown, seen)] = CONTOUR
     return draw_pins(Image.fromarray(result), grid, trace)
 
@@ -79,10 +78,16 @@ def paint_cells(grid: PatchGrid, kept: np.ndarray) -> tuple[np.ndarray, np.ndarr
     shown = np.zeros((height, width), dtype=bool)
     for left, top, right, bottom in np.rint(grid.boxes[kept]).astype(int):
         shown[top:bottom, left:right] = True
+    return shown, seen_by_model(grid)
+
+
+def seen_by_model(grid: PatchGrid) -> np.ndarray:
+    """Bool ``[height, width]``: pixels that the model saw."""
+    width, height = grid.image_size
     seen = np.zeros((height, width), dtype=bool)
     left, top, right, bottom = (int(v) for v in np.rint(np.array(grid.seen)))
     seen[top:bottom, left:right] = True
-    return shown, seen
+    return seen
 
 
 def _contour(shown: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -98,9 +103,10 @@ def _contour(shown: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return edge & seen
 
 
-def _hatched(pixels: np.ndarray, where: np.ndarray) -> np.ndarray:
+def hatch(pixels: np.ndarray, where: np.ndarray) -> None:
+    """Draw the hatch over uint8 ``[height, width, 3]`` pixels, in place, where the mask is True."""
     y, x = np.nonzero(where)
     line = ((x + y) % HATCH) < max(1, HATCH // 4)
     colours = pixels[where].copy()
     colours[line] = (colours[line] * 0.25 + np.array([110, 114, 122]) * 0.75).astype(np.uint8)
-    return colours
+    pixels[where] = colours

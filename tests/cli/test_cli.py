@@ -56,6 +56,13 @@ def test_settings_reach_the_method(picture, tmp_path):
     assert json.loads((tmp_path / "answers.json").read_text())["parameters"]["strategy"] == "row"
 
 
+@pytest.mark.parametrize(("method", "merges"), [("visionzip", True), ("uniform", False)])
+def test_groups_are_drawn_where_patches_are_merged(picture, tmp_path, method, merges):
+    arguments = ["ask", str(picture), "Where?", "--method", method, "--max-new-tokens", "1"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "groups.png").exists() == merges
+
+
 def test_pins_reach_the_method(picture, tmp_path):
     arguments = ["ask", str(picture), "Where?", "--method", "fopru", "--keep-ratio", "0.1"]
     pins = ["--pin-keep", "0,250-252", "--pin-drop", "9", "--pin-extra", "2"]

@@ -247,6 +247,19 @@ def test_two_images_in_a_prompt_beside_one(method: Method) -> None:
     assert int(new) == int(alone.argmax())
 
 
+@pytest.mark.parametrize("method", [*MANY, FoPru(strategy="row", keep_ratio=0.5)])
+def test_newlines_of_several_images_as_text(method: Method) -> None:
+    """Those of both images and of the tiles beside them: all stay, none is counted."""
+    model = tiny(KIND)
+    inputs = both_images(model)
+    with prune(model, method, newlines="text") as run:
+        model(**inputs)
+    assert [trace.num_visual for trace in run.traces] == [32, 32]
+    assert [trace.num_text for trace in run.traces] == [6 + 2, 4 + 4]
+    kept = method.count(method.stages()[-1], 32)
+    assert [len(trace.kept) for trace in run.traces] == [kept, kept]
+
+
 @pytest.mark.parametrize("method", MANY)
 def test_videos_are_refused(method: Method) -> None:
     model = tiny(KIND)

@@ -1,0 +1,74 @@
+"""Which tokens of a prompt are visual ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from pruneviz.errors import PruningError
+from pruneviz.models.base import Adapter
+from pruneviz.models.vision import EncoderRecord
+from pruneviz.pruning.inputs import DecoderInputs, expand_rows
+
+
+class VisualTokens:
+    """Finds the visual tokens of what a decoder stack is called with.
+
+    Parameters
+    ----------
+    model, adapter
+        The model and its family's adapter.
+    mask : torch.Tensor or None
+        Bool ``[batch, sequence]``, given by the user.
+    newlines : str
+        ``"visual"`` or ``"text"``: see :func:`pruneviz.prune`.
+    """
+
+    def __init__(
+        self, model: Any, adapter: Adapter, mask: torch.Tensor | None, newlines: str
+    ) -> None:
+        self._model, self._adapter, self._mask = model, adapter, mask
+        self._newline = adapter.newline(model) if newlines == "text" else None
+
+    def of_images(self, inputs: DecoderInputs, ids: torch.Tensor | None) -> torch.Tensor:
+        """Bool ``[batch, length]``: all tokens that images brought, newlines included."""
+        shape = (inputs.batch, inputs.length)
+        if self._mask is not None:
+            mask = expand_rows(self._mask, inputs.batch, "visual_mask")
+        elif ids is not None:
+            mask = self._adapter.visual_mask(self._model, ids)
+        else:
+            raise PruningError(
+                "The model was fed inputs_embeds, which do not say where the visual tokens are: "
+                "give prune(..., visual_mask=...), bool [batch, sequence]."
+            )
+        if tuple(mask.shape) != shape:
+            raise PruningError(
+                f"The visual mask is {tuple(mask.shape)} but the prompt {shape}. (A prompt fed in "
+                "chunks cannot be pruned.)"
+            )
+        return mask.to(inputs.embeds.device).bool()
+
+    def prunable(self, image: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+        """The mask of images' tokens, without newlines where they count as text.
+
+        They are found by their one embedding, which no patch has to the last bit: that holds
+        however the prompt came here, encoded before or inside `generate`, with one image or many.
+        """
+        if self._newline is None:
+            return image
+        newline = self._newline.to(embeds.device, embeds.dtype)
+        return image & (embeds != newline).any(-1)
+
+    def seen_by(self, vision: EncoderRecord | None) -> EncoderRecord | None:
+        """The encoder's record with values for the prunable tokens alone."""
+        return vision if vision is None or self._newline is None else vision.without_newlines()
+
+    def refuse_late(self, ids: torch.Tensor | None) -> None:
+        """Raise PruningError if `ids`, which follow a filled cache, hold visual tokens."""
+        if ids is not None and bool(self._adapter.visual_mask(self._model, ids).any()):
+            raise PruningError(
+                "The image comes in on a cache that is already filled, so it cannot be pruned. "
+                "Run the whole conversation as one prompt with a fresh cache."
+            )
