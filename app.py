@@ -17,8 +17,8 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.errors import PruneVizError
-from pruneviz.models.loading import DTYPES, EMBEDDED
-from pruneviz.pruning import NEWLINES
+from pruneviz.models.loading import EMBEDDED
+from pruneviz.options import add_loading_arguments
 
 logger = logging.getLogger("pruneviz")
 NO_MCP = 'MCP needs a package that is not installed: pip install "gradio[mcp]>=6.28,<7".'
@@ -66,15 +66,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="models held in memory beside the embedded one (1)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument("--dtype", default="auto", choices=DTYPES)
-    parser.add_argument("--quantisation", choices=("4bit", "8bit"), help="needs CUDA")
-    parser.add_argument(
-        "--newlines",
-        default="visual",
-        choices=NEWLINES,
-        help="newlines between LLaVA-NeXT's tiles: counted and prunable (visual), or kept (text)",
-    )
+    add_loading_arguments(parser)
 
 
 def is_private(host: str) -> bool:

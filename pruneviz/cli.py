@@ -28,8 +28,8 @@ from pruneviz.methods.compute import check_compute
 from pruneviz.methods.ranges import read_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.models import load_model
-from pruneviz.models.loading import DTYPES, EMBEDDED
-from pruneviz.pruning import NEWLINES
+from pruneviz.models.loading import EMBEDDED
+from pruneviz.options import add_loading_arguments
 
 CHECK_DEPTH = 1_000
 """Deep enough for any schedule: settings are checked before a model is loaded."""
@@ -118,15 +118,7 @@ def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that say which model is loaded and how."""
     parser.add_argument("--model", default=EMBEDDED, help="embedded, a hub id or a folder")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--dtype", default="auto", choices=DTYPES)
-    parser.add_argument("--quantisation", choices=("4bit", "8bit"), help="CUDA only")
-    parser.add_argument(
-        "--newlines",
-        default="visual",
-        choices=NEWLINES,
-        help="newlines between LLaVA-NeXT's tiles: counted and prunable (visual), or kept (text)",
-    )
+    add_loading_arguments(parser)
 
 
 def run_methods(_: argparse.Namespace) -> int:

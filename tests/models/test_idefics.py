@@ -15,7 +15,7 @@ from transformers import Idefics3Processor, PreTrainedTokenizerFast
 
 from pruneviz import FoPru, TransPrune, load_model, ops, prune
 from pruneviz.cost import ModelShape, vision_flops
-from pruneviz.engine import Session, Settings
+from pruneviz.engine import Session
 from pruneviz.errors import InputError, PruningError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods import Method
@@ -23,6 +23,7 @@ from pruneviz.models import find_adapter, loading
 from pruneviz.models.still import StillProcessor
 from pruneviz.models.tiles_processor import SmolVLMStills
 from tests.helpers import IDEFICS_MODELS, IMAGE, close, fresh, prompt, tiny
+from tests.models.sessions import SESSION_METHODS, check_session
 from tests.models.tiling import check_marks, check_places
 
 PATCH = 14
@@ -222,29 +223,12 @@ def test_both_processors_write_the_same_prompt(size: tuple[int, int]) -> None:
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-METHODS: list[Method] = [
-    TransPrune(prune_layers=(2, 3, 5), keep_ratios=(0.8, 0.5, 0.2)),
-    FoPru(keep_ratio=0.25),
-]
-
-
 @pytest.mark.parametrize("size", [(120, 84), (50, 200), (60, 50)])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SESSION_METHODS)
 def test_a_session_gives_what_generate_gives(
     session: Session, method: Method, size: tuple[int, int]
 ) -> None:
-    picture = Image.effect_noise(size, 80).convert("RGB")
-    prepared = session.prepare(picture, "where is the cat")
-    done = session.compare(prepared, method, Settings(max_new_tokens=5))
-    loaded = session.loaded
-    inputs = loaded.adapter.prepare(loaded.processor, loaded.model, picture, "where is the cat")
-    start = inputs["input_ids"].shape[1]
-    plain = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
-    with prune(loaded.model, method) as run:
-        ours = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
-    assert list(done.baseline.token_ids) == plain.tolist()
-    assert list(done.pruned.token_ids) == ours.tolist()
-    assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
+    check_session(session, method, size)
 
 
 def test_videos_and_placeholders_are_refused(session: Session) -> None:

@@ -13,7 +13,7 @@ import transformers
 from PIL import Image
 from transformers import LlavaNextProcessor
 
-from pruneviz import FoPru, TransPrune, load_model, ops, prune
+from pruneviz import FoPru, load_model, ops, prune
 from pruneviz.cli import main
 from pruneviz.cost import ModelShape, vision_flops
 from pruneviz.engine import Session, Settings
@@ -23,7 +23,8 @@ from pruneviz.models.anyres import Layout
 from pruneviz.render import mask_overlay
 from pruneviz.trace import StageTrace, Trace
 from tests.helpers import IMAGE, close, prompt, tiny
-from tests.models.test_qwen import words
+from tests.models.sessions import SESSION_METHODS, check_session, words
+from tests.models.tiling import check_marks
 
 KIND = "llava_next"
 SIDE, PATCH = 4, 14
@@ -56,18 +57,7 @@ def brightness(images: Any, layout: Layout, picture: Image.Image) -> torch.Tenso
 def test_a_marked_box_lights_exactly_its_token(size: tuple[int, int]) -> None:
     """Among the tokens of its own part: the whole image shows the same place once more."""
     images, layout = pixels_processor(), Layout.of(tiny(KIND), size)
-    grid = layout.grid(size)
-    dark = brightness(images, layout, Image.new("RGB", size))
-    for part in grid.parts:
-        own = np.flatnonzero(part.token_cell >= 0)
-        for token in {own[0], own[len(own) // 3], own[len(own) // 2], own[-1]}:
-            left, top, right, bottom = (round(v) for v in grid.token_box(int(token)))
-            marked = np.zeros((size[1], size[0], 3), dtype=np.uint8)
-            marked[top:bottom, left:right] = 255
-            change = (brightness(images, layout, Image.fromarray(marked)) - dark)[own]
-            assert own[int(change.argmax())] == token
-            others = change[torch.from_numpy(own != token)]
-            assert float(others.max()) < 0.35 * float(change.max())
+    check_marks(layout.grid(size), lambda picture: brightness(images, layout, picture))
 
 
 @pytest.mark.parametrize("size", [*SIZES, (3, 200), (20_000, 30)])
@@ -184,31 +174,15 @@ def session(folder: Path) -> Session:
     return Session(load_model(str(folder), device="cpu"))
 
 
-METHODS: list[Method] = [
-    TransPrune(prune_layers=(2, 3, 5), keep_ratios=(0.8, 0.5, 0.2)),
-    FoPru(keep_ratio=0.25),
-]
-
-
 @pytest.mark.parametrize("size", [(120, 84), (50, 200)])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SESSION_METHODS)
 def test_a_session_gives_what_generate_gives(
     session: Session, method: Method, size: tuple[int, int]
 ) -> None:
-    picture = Image.effect_noise(size, 80).convert("RGB")
-    prepared = session.prepare(picture, "where is the cat")
-    assert int(prepared.visual_mask.sum()) == prepared.grid.num_tokens
-    done = session.compare(prepared, method, Settings(max_new_tokens=5))
-    loaded = session.loaded
-    inputs = loaded.adapter.prepare(loaded.processor, loaded.model, picture, "where is the cat")
-    start = inputs["input_ids"].shape[1]
-    with prune(loaded.model, method) as run:
-        ours = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
-    assert list(done.pruned.token_ids) == ours.tolist()
-    assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
+    check_session(session, method, size)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SESSION_METHODS)
 def test_newlines_as_text_in_a_session(session: Session, method: Method) -> None:
     """Every visual token then has a place, and the grid's tokens are the trace's."""
     session = Session(session.loaded, newlines="text")

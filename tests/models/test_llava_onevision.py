@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import LlavaOnevisionForConditionalGeneration, SiglipVisionConfig
 
 from pruneviz import FoPru, ResPrune, TransPrune, load_model, ops, prune
-from pruneviz.engine import Session, Settings
+from pruneviz.engine import Session
 from pruneviz.errors import InputError, PruningError, UnsupportedModelError
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter, loading
@@ -23,7 +23,7 @@ from pruneviz.models.anyres import Layout
 from pruneviz.models.onevision_layout import OnevisionLayout
 from pruneviz.models.onevision_processor import StillOnevisionProcessor
 from tests.helpers import IMAGE, close, onevision_config, tiny
-from tests.models.test_qwen import words
+from tests.models.sessions import check_session, words
 
 KIND, VIDEO = "llava_onevision", 6
 SIZES = [
@@ -291,19 +291,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
 def test_a_session_gives_what_generate_gives(
     session: Session, method: Method, size: tuple[int, int]
 ) -> None:
-    picture = Image.effect_noise(size, 80).convert("RGB")
-    prepared = session.prepare(picture, "where is the cat")
-    assert int(prepared.visual_mask.sum()) == prepared.grid.num_tokens
-    done = session.compare(prepared, method, Settings(max_new_tokens=5))
-    loaded = session.loaded
-    inputs = loaded.adapter.prepare(loaded.processor, loaded.model, picture, "where is the cat")
-    start = inputs["input_ids"].shape[1]
-    plain = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
-    with prune(loaded.model, method) as run:
-        ours = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
-    assert list(done.baseline.token_ids) == plain.tolist()
-    assert list(done.pruned.token_ids) == ours.tolist()
-    assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
+    check_session(session, method, size)
 
 
 @pytest.mark.parametrize("token", ["<|image_pad|>", "<|video_pad|>"])

@@ -11,12 +11,11 @@ import pytest
 import torch
 import transformers
 from PIL import Image
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AttentionInterface, PreTrainedTokenizerFast
+from transformers import AttentionInterface
 
-from pruneviz import FoPru, TransPrune, load_model, ops, prune
+from pruneviz import FoPru, load_model, ops, prune
 from pruneviz.cost import ModelShape, vision_flops
-from pruneviz.engine import Session, Settings
+from pruneviz.engine import Session
 from pruneviz.errors import InputError, PruningError
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter, loading
@@ -34,24 +33,10 @@ from tests.helpers import (
     prompt,
     tiny,
 )
+from tests.models.sessions import SESSION_METHODS, check_session, words
+from tests.models.tiling import check_marks
 
 SIZES = [(300, 200), (200, 300), (30, 20), (1500, 900), (640, 101), (56, 56), (5000, 3100)]
-WORDS = "system user assistant You are a helpful where is the cat dog at on left what".split()
-
-
-def words() -> PreTrainedTokenizerFast:
-    """Every id that the tiny models reserve stands for what they reserve it for."""
-    special = {3: "<|vision_start|>", 4: "<|vision_end|>", IMAGE: "<|image_pad|>"}
-    special |= {6: "<|video_pad|>", 0: "<unk>", 7: "<|im_start|>", 8: "<|im_end|>"}
-    vocabulary = {token: number for number, token in special.items()}
-    for word in WORDS:
-        vocabulary[word] = 10 + len(vocabulary)
-    inner = Tokenizer(models.WordLevel(vocabulary, unk_token=special[0]))
-    inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token=special[0])
-    tokenizer.pad_token = special[0]
-    tokenizer.add_special_tokens({"additional_special_tokens": list(special.values())})
-    return tokenizer
 
 
 def pixels_processor(kind: str = "qwen25_vl") -> Any:
@@ -99,16 +84,7 @@ def test_a_marked_box_lights_exactly_its_token(kind: str, size: tuple[int, int])
             .mean(-1)
         )
 
-    dark = brightness(Image.new("RGB", size))
-    for token in {0, grid.columns - 1, grid.num_tokens // 2, grid.num_tokens - 1}:
-        left, top, right, bottom = (round(v) for v in grid.token_box(token))
-        marked = np.zeros((size[1], size[0], 3), dtype=np.uint8)
-        marked[top:bottom, left:right] = 255
-        change = brightness(Image.fromarray(marked)) - dark
-        assert int(change.argmax()) == token
-        others = change.clone()
-        others[token] = 0.0
-        assert float(others.max()) < 0.35 * float(change.max())
+    check_marks(grid, brightness)
 
 
 @pytest.mark.parametrize("size", SIZES[:4])
@@ -120,29 +96,9 @@ def test_every_visual_token_has_a_box(session: Session, size: tuple[int, int]) -
     assert float(areas.sum()) == pytest.approx(size[0] * size[1], rel=1e-4)
 
 
-METHODS: list[Method] = [
-    TransPrune(prune_layers=(2, 3, 5), keep_ratios=(0.8, 0.5, 0.2)),
-    FoPru(keep_ratio=0.25),
-    FoPru(keep_ratio=1.0),
-]
-
-
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*SESSION_METHODS, FoPru(keep_ratio=1.0)])
 def test_a_session_gives_what_generate_gives(session: Session, method: Method) -> None:
-    """Through embeddings and given positions as through ids and pixels."""
-    picture = Image.effect_noise((300, 200), 80).convert("RGB")
-    done = session.compare(
-        session.prepare(picture, "where is the cat"), method, Settings(max_new_tokens=5)
-    )
-    loaded = session.loaded
-    inputs = loaded.adapter.prepare(loaded.processor, loaded.model, picture, "where is the cat")
-    start = inputs["input_ids"].shape[1]
-    plain = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
-    with prune(loaded.model, method) as run:
-        ours = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
-    assert list(done.baseline.token_ids) == plain.tolist()
-    assert list(done.pruned.token_ids) == ours.tolist()
-    assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
+    done = check_session(session, method, (300, 200))
     assert done.pruned.trace.positions == "keep"
     assert done.fidelity is not None
     if getattr(method, "keep_ratio", None) == 1.0:
@@ -222,7 +178,7 @@ def test_window_order_is_the_encoders(shape: tuple[int, int, int]) -> None:
     assert window_order(*shape, window=2).tolist() == torch.as_tensor(wanted).tolist()
 
 
-@pytest.mark.parametrize("method", [FoPru(keep_ratio=0.25), METHODS[0]])
+@pytest.mark.parametrize("method", [FoPru(keep_ratio=0.25), SESSION_METHODS[0]])
 @pytest.mark.parametrize("kind", ["qwen25_vl", "qwen3_vl"])
 def test_images_of_two_sizes_in_one_batch(kind: str, method: Method) -> None:
     """FoPru finds each row's own image, though they have different numbers of tokens."""
@@ -278,7 +234,7 @@ def test_two_images_in_one_prompt(kind: str) -> None:
     embeds = model.get_input_embeddings()(ids)
     embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(encoded.pooler_output)))
     added = deepstack_of(encoded, visual, embeds)
-    for method in (METHODS[0], FoPru(keep_ratio=0.4)):
+    for method in (SESSION_METHODS[0], FoPru(keep_ratio=0.4)):
         with prune(model, method) as run:
             logits = model(**inputs).logits[0]
         alive = alive_columns(visual[0], run.trace, LAYERS)

@@ -18,7 +18,7 @@ def check_marks(grid: PatchGrid, brightness: Callable[[Image.Image], torch.Tenso
     dark = brightness(Image.new("RGB", grid.image_size))
     for part in grid.parts:
         own = np.flatnonzero(part.token_cell >= 0)
-        for token in {own[0], own[5], own[len(own) // 3], own[len(own) // 2], own[-1]}:
+        for token in {own[0], own[:6][-1], own[len(own) // 3], own[len(own) // 2], own[-1]}:
             left, top, right, bottom = (round(v) for v in grid.token_box(int(token)))
             marked = np.zeros((height, width, 3), dtype=np.uint8)
             marked[top:bottom, left:right] = 255

@@ -1,0 +1,56 @@
+"""What must hold of a session on any family: the same as `generate` from ids and pixels."""
+
+from __future__ import annotations
+
+from PIL import Image
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from pruneviz import FoPru, TransPrune, prune
+from pruneviz.engine import Comparison, Session, Settings
+from pruneviz.methods import Method
+from tests.helpers import IMAGE
+
+QUESTION = "where is the cat"
+WORDS = "system user assistant You are a helpful where is the cat dog at on left what".split()
+SESSION_METHODS: list[Method] = [
+    TransPrune(prune_layers=(2, 3, 5), keep_ratios=(0.8, 0.5, 0.2)),
+    FoPru(keep_ratio=0.25),
+]
+
+
+def noise(size: tuple[int, int]) -> Image.Image:
+    return Image.effect_noise(size, 80).convert("RGB")
+
+
+def check_session(session: Session, method: Method, size: tuple[int, int]) -> Comparison:
+    """Through embeddings and given positions as through ids and pixels; returns the comparison."""
+    picture = noise(size)
+    prepared = session.prepare(picture, QUESTION)
+    assert int(prepared.visual_mask.sum()) == prepared.grid.num_tokens
+    done = session.compare(prepared, method, Settings(max_new_tokens=5))
+    loaded = session.loaded
+    inputs = loaded.adapter.prepare(loaded.processor, loaded.model, picture, QUESTION)
+    start = inputs["input_ids"].shape[1]
+    plain = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
+    with prune(loaded.model, method) as run:
+        ours = loaded.model.generate(**inputs, max_new_tokens=5, do_sample=False)[0, start:]
+    assert list(done.baseline.token_ids) == plain.tolist()
+    assert list(done.pruned.token_ids) == ours.tolist()
+    assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
+    return done
+
+
+def words() -> PreTrainedTokenizerFast:
+    """Every id that the tiny models reserve stands for what they reserve it for."""
+    special = {3: "<|vision_start|>", 4: "<|vision_end|>", IMAGE: "<|image_pad|>"}
+    special |= {6: "<|video_pad|>", 0: "<unk>", 7: "<|im_start|>", 8: "<|im_end|>"}
+    vocabulary = {token: number for number, token in special.items()}
+    for word in WORDS:
+        vocabulary[word] = 10 + len(vocabulary)
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token=special[0]))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token=special[0])
+    tokenizer.pad_token = special[0]
+    tokenizer.add_special_tokens({"additional_special_tokens": list(special.values())})
+    return tokenizer
