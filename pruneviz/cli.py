@@ -194,7 +194,8 @@ def start(args: argparse.Namespace) -> tuple[Session, Method, Prepared]:
     prepared = session.prepare(image, args.question)
     num_visual = prepared.grid.num_tokens
     method = build(args, args.method, settings, num_visual, session.num_layers)
-    return session, Pinned(method, *pins) if any(pins) else method, prepared
+    seen = session.seen_for(prepared, method)
+    return session, Pinned(method, *pins) if any(pins) else method, seen
 
 
 def build(

@@ -68,7 +68,8 @@ def caption(done: Comparison, model: str) -> str:
         f"after the last stage, {trace.layer_average:.1f} per decoder layer on average. "
         f"{'Merged and dropped' if merged else 'Dropped'} patches are grey and faded, hatched "
         f"parts were never seen by the model. {MERGED if merged else ''}{_pin_words(trace)}"
-        f"Settings: {describe(trace.method, trace.parameters)}; positions {trace.positions}."
+        f"Settings: {describe(trace.method, trace.parameters)}; positions {trace.positions}"
+        f"{', newlines as text' if trace.newlines == 'text' else ''}."
     )
 
 

@@ -102,6 +102,8 @@ class Trace:
     signals : dict of str to np.ndarray
         Recorded per layer on request: ``"ttv"``, ``"iga"``, ``"residual"``, each float32
         ``[layers, num_visual]``, NaN where a token was no longer alive.
+    newlines : str
+        ``"visual"``, or ``"text"`` where newlines between tiles are no visual tokens here.
     """
 
     method: str
@@ -113,6 +115,7 @@ class Trace:
     tokens_per_layer: tuple[int, ...]
     kv_lengths: tuple[int, ...]
     signals: dict[str, np.ndarray] = field(default_factory=dict)
+    newlines: str = "visual"
 
     @property
     def kept(self) -> np.ndarray:
@@ -210,7 +213,8 @@ class Trace:
         if found != FORMAT:
             raise ValueError(f"Not a trace of format {FORMAT}: found {found!r}.")
         try:
-            values = {f.name: data[f.name] for f in fields(cls)}
+            values = {f.name: data[f.name] for f in fields(cls) if f.name != "newlines"}
+            values["newlines"] = str(data.get("newlines", "visual"))
             values["stages"] = tuple(_stage(stage) for stage in values["stages"])
             values["signals"] = {k: _floats(v) for k, v in values["signals"].items()}
             for name in ("tokens_per_layer", "kv_lengths"):

@@ -155,6 +155,7 @@ class Session:
         method.plan(self.num_layers)
         for stage in method.stages():
             method.count(stage, prepared.grid.num_tokens)
+        prepared = self.seen_for(prepared, method)
         how = settings or Settings()
 
         def work(emit: Callable[[Event], None], stop: threading.Event) -> None:
@@ -215,17 +216,46 @@ class Session:
             _remember(self._baselines, key, (made.with_trace(trace), made))
         return self._baselines[key]
 
-    def _encode(self, image: Image.Image, question: str) -> Prepared:
+    def seen_for(self, prepared: Prepared, method: Method) -> Prepared:
+        """The same question with the encoder layer on record that a method asks for.
+
+        The image is encoded again if that is not the one recorded.
+
+        Raises
+        ------
+        ValueError
+            If the encoder has no such layer.
+        """
+        layer = method.vision_layer()
+        if layer is None or (prepared.vision is not None and prepared.vision.asked == layer):
+            return prepared
+        with self._lock:
+            inputs = self._inputs(prepared.image, prepared.question)
+            return replace(prepared, vision=self._embed(inputs, layer)[1])
+
+    def _inputs(self, image: Image.Image, question: str) -> Any:
         loaded = self.loaded
-        inputs = loaded.adapter.prepare(loaded.processor, loaded.model, image, question)
-        self._check_length(inputs["input_ids"].shape[1])
+        return loaded.adapter.prepare(loaded.processor, loaded.model, image, question)
+
+    def _embed(
+        self, inputs: Any, layer: int | None = None
+    ) -> tuple[dict[str, Any], EncoderRecord | None]:
+        """What `embed` gives, and what one layer of the encoder left."""
         record: list[EncoderRecord] = []
-        handle = loaded.adapter.watch_vision(loaded.model, record.append)
-        start = time.perf_counter()
+        loaded = self.loaded
+        handle = loaded.adapter.watch_vision(loaded.model, record.append, layer)
         try:
             encoded = loaded.adapter.embed(loaded.model, inputs)
         finally:
             handle.remove()
+        return encoded, record[-1] if record else None
+
+    def _encode(self, image: Image.Image, question: str) -> Prepared:
+        loaded = self.loaded
+        inputs = self._inputs(image, question)
+        self._check_length(inputs["input_ids"].shape[1])
+        start = time.perf_counter()
+        encoded, record = self._embed(inputs)
         _synchronise(loaded.model.device)
         seconds = time.perf_counter() - start
         visual_mask = loaded.adapter.visual_mask(loaded.model, inputs["input_ids"])
@@ -238,7 +268,7 @@ class Session:
             input_ids=inputs["input_ids"],
             visual_mask=visual_mask,
             inputs=encoded,
-            vision=record[-1] if record else None,
+            vision=record,
             grid=grid.without_placeless() if leaves_out else grid,
             vision_seconds=seconds,
             hints=known.hints(question, embeds[visual_mask]) if known else (),

@@ -62,6 +62,10 @@ class StageContext(Protocol):
         """What the vision encoder left; the method must set `needs_vision`."""
         ...
 
+    def crops(self) -> torch.Tensor:
+        """The number of the crop, encoded on its own, that each token is from: int64 ``[n]``."""
+        ...
+
     def blocks(self) -> tuple[tuple[int, int], ...]:
         """Rows and columns of each grid that the visual tokens form, one after another."""
         ...
@@ -278,6 +282,13 @@ class Method(ABC):
 
     def transition_spec(self) -> TransitionSpec | None:
         """Which TTV must be recorded for :meth:`score`; None = none."""
+        return None
+
+    def vision_layer(self) -> int | None:
+        """Layer of the vision encoder whose attention it asks for; None = the family's choice.
+
+        Counted from 1, or from the end if negative.
+        """
         return None
 
     def positions_at(self, stage: Stage) -> Positions:

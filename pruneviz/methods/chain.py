@@ -77,6 +77,10 @@ class Chain(Method):
         """That of the member which reads TTV."""
         return next((s for m in self.methods if (s := m.transition_spec()) is not None), None)
 
+    def vision_layer(self) -> int | None:
+        """That of the member before the LLM, the only one that may ask the encoder."""
+        return next((n for m in self.methods if (n := m.vision_layer()) is not None), None)
+
     def positions_at(self, stage: Stage) -> Positions:
         """The member's published mode."""
         method, own = self.part(stage)

@@ -12,14 +12,15 @@ from pruneviz.methods.before_llm import BeforeLLM
 from pruneviz.ops import group_means, top_indices
 
 STRATEGIES = ("rank", "row")
+CROPS = ("together", "each")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoPru(BeforeLLM):
     """Keep what the vision encoder itself attends to, token by token or in whole rows.
 
-    Significance is the head-averaged attention map of the encoder's penultimate layer, averaged
-    over queries or over keys, whichever varies more over the image.
+    Significance is the head-averaged attention map of one encoder layer, averaged over queries or
+    over keys, whichever varies more over the image.
 
     Parameters
     ----------
@@ -29,15 +30,23 @@ class FoPru(BeforeLLM):
     include_cls : bool
         Whether a leading CLS token belongs to the map that is averaged. The paper does not
         say; False (patches only, softmax still over all keys) is our choice.
+    crops : {"together", "each"}
+        Where an image is encoded as several crops, or there are several images: whether all
+        tokens compete, by significance in their own crop, or every crop keeps its share (tokens
+        then compete by their rank within their crop, which ``"row"`` does not know).
+    encoder_layer : int, optional
+        Whose attention is read, counted from 1 or, if negative, from the end. Default: the
+        paper's penultimate on LLaVA and LLaVA-NeXT; elsewhere the layer whose output the LLM
+        gets, on Qwen2.5-VL the last that attends to the whole image.
     keep_ratio, keep_tokens, num_layers
         See :class:`~pruneviz.methods.base.Method`. With ``strategy="row"``, `keep_tokens`
         must be a multiple of the grid's width.
 
     Notes
     -----
-    FoPru (arXiv 2411.14164). Text plays no part. Works for encoders with and without CLS. Rows of
-    all crops and images of a prompt are ranked together, a row of tiles with its newline, which is
-    ours: the paper describes one grid.
+    FoPru (arXiv 2411.14164). Text plays no part. Works for encoders with and without CLS. The
+    paper describes one crop and one grid; what happens to several is ours. Rows of all crops and
+    images of a prompt are ranked together, a row of tiles with its newline.
     """
 
     name: ClassVar[str] = "fopru"
@@ -51,18 +60,37 @@ class FoPru(BeforeLLM):
 
     strategy: str = "rank"
     include_cls: bool = False
+    crops: str = "together"
+    encoder_layer: int | None = None
 
     def __post_init__(self) -> None:
-        """Check the strategy."""
+        """Check the settings."""
         super().__post_init__()
-        if self.strategy not in STRATEGIES:
+        for name, known in (("strategy", STRATEGIES), ("crops", CROPS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+        if self.strategy == "row" and self.crops == "each":
+            raise ValueError('Rows reach over crops: strategy="row" needs crops="together".')
+        layer = self.encoder_layer
+        if layer is not None and (
+            isinstance(layer, bool) or not isinstance(layer, int) or not layer
+        ):
             raise ValueError(
-                f"strategy must be one of {', '.join(STRATEGIES)}, not {self.strategy!r}."
+                "encoder_layer must be a whole number, from 1 on or negative to count from the "
+                f"end, not {layer!r}."
             )
+
+    def vision_layer(self) -> int | None:
+        """The encoder layer asked for."""
+        return self.encoder_layer
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Significance, or that of the token's row."""
         significance = context.vision_significance(self.include_cls)
+        if self.crops == "each":
+            places = _places_in_crops(significance, context.crops())
+            return Scores(places, {"significance": significance, "place in its crop": places})
         if self.strategy == "rank":
             return Scores(significance, {"significance": significance})
         widths = [columns for rows, columns in context.blocks() for _ in range(rows)]
@@ -95,3 +123,17 @@ class FoPru(BeforeLLM):
                 f"a multiple of {widths[0]}, not {keep}."
             )
         return keep // widths[0]
+
+
+def _places_in_crops(significance: torch.Tensor, crops: torch.Tensor) -> torch.Tensor:
+    """Each token's place among those of its crop, float32 ``[n]``: from 1 for the best down to 0.
+
+    The largest of all crops together are the same share of every crop.
+    """
+    places = torch.empty_like(significance)
+    for crop in crops.unique():
+        own = (crops == crop).nonzero().squeeze(-1)
+        order = significance[own].sort(descending=True, stable=True).indices
+        steps = torch.arange(len(own), device=own.device, dtype=places.dtype)
+        places[own[order]] = 1 - (steps + 0.5) / len(own)
+    return places

@@ -95,6 +95,10 @@ class Pinned(Method):
         """The method's own."""
         return self.method.transition_spec()
 
+    def vision_layer(self) -> int | None:
+        """The method's own."""
+        return self.method.vision_layer()
+
     def positions_at(self, stage: Stage) -> Positions:
         """The method's own."""
         return self.method.positions_at(stage)

@@ -73,6 +73,12 @@ class Layout:
         rows = int((self.source < 0).sum())
         return rows, (len(self.source) - self.side**2) // max(1, rows)
 
+    def crop_of(self) -> torch.Tensor:
+        """The crop that each token is from, int64 ``[tokens]``; a newline is of its row's last."""
+        own = torch.where(self.source < 0, -1, self.source.clamp_min(0) // self.side**2)
+        before = torch.where(own < 0, -1, torch.arange(len(own))).cummax(0).values
+        return own[before.clamp_min(0)]
+
     def gather(self, values: torch.Tensor) -> torch.Tensor:
         """One value per visual token from one per patch of every crop; a newline has the largest.
 

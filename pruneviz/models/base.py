@@ -49,8 +49,14 @@ class Adapter(ABC):
         """The embedding ``[hidden]`` that ends each row of tiles; None where there is none."""
         return None
 
-    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
-        """Register a hook that records what FoPru needs; returns its handle."""
+    def watch_vision(
+        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+    ) -> Any:
+        """Register a hook that records what FoPru needs; returns its handle.
+
+        `layer` is the encoder layer whose attention is wanted, counted from 1 or, if negative,
+        from the end; None is the family's own choice. Raises ValueError where there is none.
+        """
         raise UnsupportedModelError(
             f"{type(model).__name__} has no vision encoder here: methods that read its attention "
             "(FoPru) need a vision-language model."

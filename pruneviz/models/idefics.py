@@ -54,13 +54,16 @@ class IdeficsAdapter(VisionLanguageAdapter):
         """The language model."""
         return Decoder.of(model.model.text_model, type(model).__name__)
 
-    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
-        """Watch the tower's last layer.
+    def watch_vision(
+        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+    ) -> Any:
+        """Watch the tower's last layer, unless another is asked for.
 
         FoPru names the penultimate layer because LLaVA uses its features; here the last one's
         are used.
         """
         tower, masked = model.model.vision_model, [False]
+        attention = layer_attention(tower, -1, layer)
 
         def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             mask = kwargs.get("patch_attention_mask", args[1] if len(args) > 1 else None)
@@ -71,7 +74,7 @@ class IdeficsAdapter(VisionLanguageAdapter):
                 keep(TilesRecord(record, model.config.scale_factor, masked[0]))
 
         first = tower.register_forward_pre_hook(note, with_kwargs=True)
-        return Handles(first, watch_tower(tower, layer_attention(tower, -1), lambda: 0, crops))
+        return Handles(first, watch_tower(tower, attention, lambda: 0, crops, asked=layer))
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Merged tokens of every prompt's images, a sequence of ``[tokens, hidden]``."""

@@ -27,7 +27,9 @@ class InternVLAdapter(VisionLanguageAdapter):
         """Whether it is an InternVL model."""
         return isinstance(model, InternVLForConditionalGeneration)
 
-    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
+    def watch_vision(
+        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+    ) -> Any:
         """Watch the layer whose output the LLM gets, as FoPru does on LLaVA."""
 
         def crops(record: EncoderRecord) -> None:
@@ -37,9 +39,10 @@ class InternVLAdapter(VisionLanguageAdapter):
         config, tower = model.config, model.model.vision_tower
         return watch_tower(
             tower,
-            layer_attention(tower, _layer(config.vision_feature_layer)),
+            layer_attention(tower, _layer(config.vision_feature_layer), layer),
             lambda: int(config.vision_feature_select_strategy == "default"),
             crops,
+            asked=layer,
         )
 
     def features(self, model: Any, inputs: Any) -> Any:

@@ -28,21 +28,25 @@ class LlavaAdapter(VisionLanguageAdapter):
         """Whether it is a LLaVA-1.5 model."""
         return isinstance(model, LlavaForConditionalGeneration)
 
-    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
+    def watch_vision(
+        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+    ) -> Any:
         """Watch one layer of the tower."""
         tower = model.model.vision_tower
+        # Other layers' features would have to be caught elsewhere.
+        merges = layer is None and model.config.vision_feature_layer == -2
         return watch_tower(
             tower,
-            self.watched(model),
+            self.watched(model, layer),
             lambda: int(model.config.vision_feature_select_strategy == "default"),
             keep,
-            # Other layers' features would have to be caught elsewhere.
-            last_layer(tower) if model.config.vision_feature_layer == -2 else None,
+            last_layer(tower) if merges else None,
+            layer,
         )
 
-    def watched(self, model: Any) -> Any:
+    def watched(self, model: Any, asked: int | None) -> Any:
         """The tower's attention module that FoPru reads."""
-        return layer_attention(model.model.vision_tower)
+        return layer_attention(model.model.vision_tower, asked=asked)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

@@ -42,15 +42,19 @@ class LlavaNextAdapter(LlavaAdapter):
         newline: torch.Tensor = model.model.image_newline
         return newline
 
-    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
+    def watch_vision(
+        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+    ) -> Any:
         """Watch one layer of the tower, and which images its crops belong to."""
-        packing = _Packing(model.model)
 
         def crops(record: EncoderRecord) -> None:
             if isinstance(record, VisionRecord):
                 keep(CropsRecord(record, self.layouts(model, packing.call)))
 
-        return Handles(packing, super().watch_vision(model, crops))
+        # First, since it may refuse the model or the layer.
+        watching = super().watch_vision(model, crops, layer)
+        packing = _Packing(model.model)
+        return Handles(packing, watching)
 
     def layouts(self, model: Any, call: Mapping[str, Any]) -> tuple[Layout, ...]:
         """Layout of each image that is encoded with these arguments."""
@@ -89,6 +93,11 @@ class CropsRecord(EncoderRecord):
     crops: VisionRecord
     layouts: tuple[Layout, ...]
     newlines: bool = True
+
+    @property
+    def asked(self) -> int | None:
+        """As of the crops."""
+        return self.crops.asked
 
     def without_newlines(self) -> EncoderRecord:
         """The same images, newlines left out of everything."""
@@ -132,6 +141,15 @@ class CropsRecord(EncoderRecord):
         count = int(self._counted(layout).sum())
         fits = sum(rows * columns for rows, columns in parts) == count
         return parts if fits else ((1, count),)
+
+    def crops_of(self, images: slice = slice(None)) -> torch.Tensor:
+        """The crop of each visual token; a newline is of the one that its row ends in."""
+        found, first = [], 0
+        for index, layout in enumerate(self.layouts):
+            if index in range(len(self.layouts))[images]:
+                found.append(first + layout.crop_of()[self._counted(layout)])
+            first += layout.crops
+        return torch.cat(found)
 
     def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
         """FoPru's significance of some images' visual tokens, one after another, float32."""

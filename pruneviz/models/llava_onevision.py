@@ -35,8 +35,8 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
         """Whether it is a LLaVA-OneVision model."""
         return isinstance(model, LlavaOnevisionForConditionalGeneration)
 
-    def watched(self, model: Any) -> Any:
-        """The layer whose output the projector gets.
+    def watched(self, model: Any, asked: int | None) -> Any:
+        """The layer whose output the projector gets, unless another is asked for.
 
         FoPru names the penultimate layer because LLaVA uses its features. Published checkpoints
         of this family use it too, and leave out the last layer of SigLIP: theirs ends with it.
@@ -46,7 +46,7 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
         # Counted from the front, 0 is what enters the first layer.
         count = model.config.vision_config.num_hidden_layers
         counted = layer if layer < 0 else layer - 1 - count
-        return layer_attention(model.model.vision_tower, counted)
+        return layer_attention(model.model.vision_tower, counted, asked)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from pruneviz.models.vision import EncoderRecord, Handles
+from pruneviz.models.vision import EncoderRecord, Handles, layer_index
 from pruneviz.ops import larger_variance, self_attention_means
 
 Means = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -33,6 +33,8 @@ class QwenVisionRecord(EncoderRecord):
         Patches per side that are merged into one visual token.
     window : int
         Visual tokens per side of a window; 0 where the encoder has no windows.
+    asked : int or None
+        The layer that was asked for, None for the last.
     """
 
     attention: nn.Module
@@ -41,6 +43,7 @@ class QwenVisionRecord(EncoderRecord):
     sizes: tuple[tuple[int, int, int], ...]
     merge: int
     window: int
+    asked: int | None = None
 
     @property
     def grids(self) -> tuple[tuple[int, int], ...]:
@@ -117,15 +120,18 @@ def window_order(frames: int, rows: int, columns: int, window: int) -> torch.Ten
     return torch.cat([tile.flatten() for band in bands for tile in band.split(window, dim=1)])
 
 
-def watch_qwen(visual: Any, keep: Callable[[EncoderRecord], None]) -> Handles:
+def watch_qwen(
+    visual: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+) -> Handles:
     """Register hooks that hand a :class:`QwenVisionRecord` to `keep`.
 
     FoPru names the penultimate layer because LLaVA uses its features. Here the last block's
     are used; of blocks that see only a window none says what matters in the whole image, so
-    the last one with full attention is read.
+    the last one with full attention is read. `layer` asks for another, counted from 1 or, if
+    negative, from the end; raises ValueError if it sees only windows.
     """
     full = getattr(visual, "fullatt_block_indexes", None)
-    index = max(full) if full else len(visual.blocks) - 1
+    index = _block(layer, full, len(visual.blocks))
     merge = visual.spatial_merge_size
     window = visual.window_size // merge // visual.patch_size if full else 0
     sizes: list[tuple[int, int, int]] = []
@@ -137,9 +143,23 @@ def watch_qwen(visual: Any, keep: Callable[[EncoderRecord], None]) -> Handles:
     def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = args[0] if args else kwargs["hidden_states"]
         rotary = kwargs["position_embeddings"]
-        keep(QwenVisionRecord(module, hidden.detach(), rotary, tuple(sizes), merge, window))
+        keep(QwenVisionRecord(module, hidden.detach(), rotary, tuple(sizes), merge, window, layer))
 
     return Handles(
         visual.register_forward_pre_hook(note, with_kwargs=True),
         visual.blocks[index].attn.register_forward_pre_hook(read, with_kwargs=True),
     )
+
+
+def _block(asked: int | None, full: Sequence[int] | None, count: int) -> int:
+    """Index of the block to read, of `count`, among those in `full` where there are windows."""
+    if asked is None:
+        return max(full) if full else count - 1
+    index = layer_index(asked, count)
+    if full and index not in full:
+        whole = ", ".join(str(block + 1) for block in sorted(full))
+        raise ValueError(
+            f"Layer {asked} of this vision encoder attends only within windows. Choose one that "
+            f"attends to the whole image: {whole}."
+        )
+    return index

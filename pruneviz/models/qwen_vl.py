@@ -42,9 +42,11 @@ class QwenVLAdapter(VisionLanguageAdapter):
             model, (Qwen2_5_VLForConditionalGeneration, Qwen2VLForConditionalGeneration)
         )
 
-    def watch_vision(self, model: Any, keep: Callable[[EncoderRecord], None]) -> Any:
+    def watch_vision(
+        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+    ) -> Any:
         """Watch the encoder's last block with full attention."""
-        return watch_qwen(model.model.visual, keep)
+        return watch_qwen(model.model.visual, keep, layer)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

@@ -100,6 +100,11 @@ class TilesRecord(EncoderRecord):
     padded: bool = False
 
     @property
+    def asked(self) -> int | None:
+        """As of the crops."""
+        return self.crops.asked
+
+    @property
     def counts(self) -> tuple[int, ...]:
         """Visual tokens of each crop."""
         return tuple(count // self.merge**2 for count in self.crops.counts)

@@ -47,6 +47,11 @@ class EncoderRecord(ABC):
 
     @property
     @abstractmethod
+    def asked(self) -> int | None:
+        """The encoder layer that was asked for, None for the family's choice."""
+
+    @property
+    @abstractmethod
     def counts(self) -> tuple[int, ...]:
         """Visual tokens that the LLM gets of each image."""
 
@@ -75,6 +80,14 @@ class EncoderRecord(ABC):
             ((rows, columns),) if rows * columns == count else ((1, count),)
             for (rows, columns), count in zip(self.grids, self.counts, strict=True)
         )
+
+    def crops_of(self, images: slice = slice(None)) -> torch.Tensor:
+        """The number of the crop that each of some images' visual tokens is from, int64.
+
+        By default every image is one.
+        """
+        counts = torch.tensor(self.counts)[images]
+        return torch.arange(len(counts)).repeat_interleave(counts)
 
     def without_newlines(self) -> EncoderRecord:
         """The same where newlines between rows of tiles are no visual tokens."""
@@ -127,6 +140,8 @@ class VisionRecord(EncoderRecord):
         The encoder layer after it, where the LLM gets what enters that one.
     output : torch.Tensor or None
         What entered it, ``[images, tokens, width]``.
+    asked : int or None
+        The layer that was asked for, None for the family's choice.
     """
 
     attention: nn.Module
@@ -135,6 +150,7 @@ class VisionRecord(EncoderRecord):
     leading: int
     last: nn.Module | None = None
     output: torch.Tensor | None = None
+    asked: int | None = None
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -222,14 +238,35 @@ def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.T
     return query.view(shape).transpose(1, 2), key.view(shape).transpose(1, 2), scaling
 
 
-def layer_attention(tower: nn.Module, layer: int = -2) -> nn.Module:
-    """Attention module of one layer of a tower, counted from 0 or, if negative, from the end.
+def layer_index(asked: int, count: int) -> int:
+    """The index from 0 of an encoder layer counted from 1 or, if negative, from the end.
 
     Raises
     ------
+    ValueError
+        If there is none.
+    """
+    index = asked - 1 if asked > 0 else count + asked
+    if not asked or not 0 <= index < count:
+        raise ValueError(
+            f"The vision encoder has {count} layers: encoder_layer must be from 1 to {count}, or "
+            f"from -{count} to -1 to count from the end, not {asked}."
+        )
+    return index
+
+
+def layer_attention(tower: nn.Module, layer: int = -2, asked: int | None = None) -> nn.Module:
+    """Attention module of one layer of a tower, counted from 0 or, if negative, from the end.
+
+    `asked`, counted from 1 as users do, goes before `layer`.
+
+    Raises
+    ------
+    ValueError
+        If the tower has no layer `asked`.
     UnsupportedModelError
-        If the tower has no such layer, rotates its queries and keys, or does not compute them
-        with separate projections.
+        If the tower has no `layer`, rotates its queries and keys, or does not compute them with
+        separate projections.
     """
     described = type(tower).__name__
     stacks = [
@@ -245,6 +282,8 @@ def layer_attention(tower: nn.Module, layer: int = -2) -> nn.Module:
         raise UnsupportedModelError(
             f"{described} uses rotary positions; reading its attention is not supported."
         )
+    if asked is not None:
+        layer = layer_index(asked, len(stacks[0]))
     for module in stacks[0][layer].modules():
         if any(hasattr(module, q) and hasattr(module, k) for q, k in PROJECTIONS):
             return module
@@ -271,16 +310,18 @@ def watch(
     leading: Callable[[], int],
     keep: Callable[[EncoderRecord], None],
     last: nn.Module | None = None,
+    asked: int | None = None,
 ) -> Handles:
     """Register hooks that hand a :class:`VisionRecord` to `keep`; returns their handle.
 
-    `last` is the layer after that of `attention`, where the LLM gets what enters it.
+    `last` is the layer after that of `attention`, where the LLM gets what enters it; `asked` goes
+    into the record.
     """
     records: list[VisionRecord] = []
 
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
-        records[:] = [VisionRecord(module, hidden.detach(), grid(), leading(), last)]
+        records[:] = [VisionRecord(module, hidden.detach(), grid(), leading(), last, None, asked)]
         keep(records[0])
 
     def complete(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -300,6 +341,7 @@ def watch_tower(
     leading: Callable[[], int],
     keep: Callable[[EncoderRecord], None],
     last: nn.Module | None = None,
+    asked: int | None = None,
 ) -> Handles:
     """Watch a layer's attention in a tower whose images may have any size; returns the handles."""
     grid: list[int] = []
@@ -311,7 +353,7 @@ def watch_tower(
 
     return Handles(
         tower.register_forward_pre_hook(note, with_kwargs=True),
-        watch(attention, lambda: (grid[0], grid[1]), leading, keep, last),
+        watch(attention, lambda: (grid[0], grid[1]), leading, keep, last, asked),
     )
 
 

@@ -45,7 +45,9 @@ class Run:
         if self._built is None or self._built[0] is not runner.state:
             layers = runner.decoder.num_layers
             traces = [
-                build_trace(runner.state, row, runner.method, runner.positions, layers)
+                build_trace(
+                    runner.state, row, runner.method, runner.positions, layers, runner.newlines
+                )
                 for row in range(len(runner.state.samples))
             ]
             self._built = (runner.state, traces)

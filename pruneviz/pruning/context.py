@@ -126,6 +126,11 @@ class RowContext:
             ("Merged and compared after the projector, in the LLM's input space.",),
         )
 
+    def crops(self) -> torch.Tensor:
+        """Which crop of this sample's images each token is from, int64 ``[num_visual]``."""
+        record = self._record
+        return record.crops_of(self._images(record)).to(self.device)
+
     def blocks(self) -> tuple[tuple[int, int], ...]:
         """Grids of the sample's visual tokens; one row of them all where they are unknown."""
         if self._state.vision is None:

@@ -11,7 +11,12 @@ from pruneviz.trace import StageTrace, Trace
 
 
 def build_trace(
-    state: Prefill, row: int, method: Method | None, positions: str | None, num_layers: int
+    state: Prefill,
+    row: int,
+    method: Method | None,
+    positions: str | None,
+    num_layers: int,
+    newlines: str,
 ) -> Trace:
     """Trace of one row of the batch."""
     sample = state.samples[row]
@@ -32,6 +37,7 @@ def build_trace(
         signals={
             name: _spread(state, sample, rows, num_layers) for name, rows in state.recorded.items()
         },
+        newlines=newlines,
     )
 
 

@@ -60,6 +60,7 @@ class Runner:
     ) -> None:
         self.model, self.adapter, self.method = model, adapter, method
         self.decoder = adapter.decoder(model)
+        checks.check_vision(method, vision)
         self.plan = method.plan(self.decoder.num_layers) if method else ()
         # With three positions a token, closing gaps would undo the picture's two dimensions.
         self.positions = positions or ("keep" if self.decoder.multimodal_rope else None)
@@ -81,6 +82,11 @@ class Runner:
         self.observer = Observer(self.decoder, spec or TransitionSpec(()), tuple(record))
         self._handles: list[Any] = []
         self._deepstack: Deepstack | None = None
+
+    @property
+    def newlines(self) -> str:
+        """What newlines are in this run: see :func:`pruneviz.prune`."""
+        return self._visual.newlines
 
     @property
     def _live(self) -> Prefill:
@@ -108,7 +114,8 @@ class Runner:
         if self.method and self._given_vision is None:
             asks_grid = self.method.reads_grid and self.adapter.sees
             if self.method.needs_vision or asks_grid:
-                add(self.adapter.watch_vision(self.model, self._keep_vision))
+                asked = self.method.vision_layer()
+                add(self.adapter.watch_vision(self.model, self._keep_vision, asked))
         if self.method and adds_features(self.decoder.module):
             self._deepstack = Deepstack(self.decoder.module, lambda: self._live.frame.columns)
             add(self._deepstack)

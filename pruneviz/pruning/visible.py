@@ -31,6 +31,11 @@ class VisualTokens:
         self._model, self._adapter, self._mask = model, adapter, mask
         self._newline = adapter.newline(model) if newlines == "text" else None
 
+    @property
+    def newlines(self) -> str:
+        """``"text"`` where the model has newlines that are no visual tokens."""
+        return "visual" if self._newline is None else "text"
+
     def of_images(self, inputs: DecoderInputs, ids: torch.Tensor | None) -> torch.Tensor:
         """Bool ``[batch, length]``: all tokens that images brought, newlines included."""
         shape = (inputs.batch, inputs.length)

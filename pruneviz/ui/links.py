@@ -98,6 +98,8 @@ def command_of(shown: Shown, examples: Sequence[Example]) -> str:
         parts += [f"--pin-{name}", value]
     if shown.model != EMBEDDED:
         parts += ["--model", shown.model]
+    if shown.done.pruned.trace.newlines != "visual":
+        parts += ["--newlines", shown.done.pruned.trace.newlines]
     return shlex.join([*parts, "--out", "results"])
 
 

@@ -213,6 +213,7 @@ def test_newlines_on_the_command_line(folder: Path, tmp_path: Path, newlines: st
     source = Layout.of(tiny(KIND), (120, 84)).source
     counted = source if newlines == "visual" else source[source >= 0]
     assert trace.num_visual == len(counted) != 0
+    assert trace.newlines == newlines
 
 
 def test_encoder_flops_of_five_crops() -> None:

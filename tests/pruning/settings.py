@@ -64,6 +64,7 @@ METHODS: dict[str, Method] = {
 VISION_METHODS: dict[str, Method] = {
     "fopru_rank": FoPru(keep_ratio=0.3),
     "fopru_row": FoPru(keep_ratio=0.5, strategy="row"),
+    "fopru_each": FoPru(keep_ratio=0.3, crops="each"),
     "fopru_cls": FoPru(keep_tokens=12, include_cls=True),
     "vispruner": VisPruner(keep_tokens=13),
     "grid": Grid(keep_tokens=9),

@@ -1,0 +1,158 @@
+"""FoPru's choices where an encoder has several layers to read and an image several crops."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pruneviz import Chain, FoPru, Pinned, TransPrune, VisionZip, load_model, ops, prune
+from pruneviz.engine import Session
+from pruneviz.errors import PruningError
+from pruneviz.methods import Method
+from pruneviz.models import find_adapter
+from tests.helpers import VISION_MODELS, own_hooks, prompt, tiny
+from tests.models.sessions import QUESTION, noise
+
+CROPPED = {"llava_next": 3, "llava_onevision": 5, "smolvlm": 4, "internvl": 4}
+
+
+def run(kind: str, method: Method, **settings: Any) -> Any:
+    case = prompt(kind)
+    with prune(tiny(kind), method, **settings) as run:
+        tiny(kind)(**case.inputs)
+    return run.trace
+
+
+@pytest.mark.parametrize("layer", [1, 2, 4, -1, -4])
+def test_another_layer_is_read(layer: int) -> None:
+    """Against the eager tower's own maps."""
+    model, case = tiny("llava_clip", "eager"), prompt("llava_clip")
+    maps = model.model.vision_tower(case.inputs["pixel_values"], output_attentions=True).attentions
+    number = layer - 1 if layer > 0 else layer
+    wanted = ops.fopru_significance(maps[number][0][:, 1:, 1:])
+    trace = run("llava_clip", FoPru(keep_ratio=0.5, encoder_layer=layer))
+    np.testing.assert_allclose(trace.stages[0].scores, wanted.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", VISION_MODELS)
+def test_the_layer_reaches_every_family(kind: str) -> None:
+    """Naming the layer that is read anyway changes nothing, another one does, none is refused."""
+    own = {"qwen25_vl": 3, "llava_clip": 3, "llava_siglip": 3, "llava_next": 3}.get(kind, 4)
+    plain = run(kind, FoPru(keep_ratio=0.5)).stages[0].scores
+    named = run(kind, FoPru(keep_ratio=0.5, encoder_layer=own)).stages[0].scores
+    np.testing.assert_array_equal(plain, named)
+    other = run(kind, FoPru(keep_ratio=0.5, encoder_layer=2)).stages[0].scores
+    assert np.abs(other - plain).max() > 1e-6
+    for missing in (5, -5):
+        with pytest.raises(ValueError, match="has 4 layers: encoder_layer must be from 1 to 4"):
+            run(kind, FoPru(keep_ratio=0.5, encoder_layer=missing))
+    assert not own_hooks(tiny(kind))
+    assert "get_image_features" not in vars(tiny(kind).model)
+
+
+@pytest.mark.parametrize("layer", [1, -1])
+def test_a_layer_that_sees_only_windows_is_refused(layer: int) -> None:
+    with pytest.raises(ValueError, match=r"only within windows.*whole image: 2, 3"):
+        run("qwen25_vl", FoPru(keep_ratio=0.5, encoder_layer=layer))
+
+
+@pytest.mark.parametrize("value", [0, 1.5, True, "last"])
+def test_what_is_no_layer(value: Any) -> None:
+    with pytest.raises(ValueError, match="encoder_layer must be a whole number"):
+        FoPru(encoder_layer=value)
+
+
+def test_a_record_of_another_layer_is_refused() -> None:
+    model, case, records = tiny("llava_clip"), prompt("llava_clip"), []
+    method = FoPru(keep_ratio=0.5, encoder_layer=1)
+    for layer in (None, 1):
+        handle = find_adapter(model).watch_vision(model, records.append, layer)
+        embeds = find_adapter(model).embed(model, case.inputs)
+        handle.remove()
+    given = {"visual_mask": case.visual, "vision": records[0]}
+    with pytest.raises(PruningError, match="asks for layer 1"), prune(model, method, **given):
+        pass
+    with prune(model, method, **(given | {"vision": records[1]})) as run_:
+        model(**embeds)
+    assert run_.trace.kept.tolist() == run("llava_clip", method).kept.tolist()
+
+
+@pytest.mark.parametrize("wrap", ["chain", "pins"])
+def test_chains_and_pins_ask_for_the_layer_too(wrap: str) -> None:
+    inner = FoPru(keep_ratio=0.5, encoder_layer=1)
+    later = TransPrune(prune_layers=(2,), keep_ratios=(0.5,))
+    method: Method = Chain([inner, later]) if wrap == "chain" else Pinned(inner, keep=[0])
+    alone = run("llava_clip", inner).stages[0].scores
+    np.testing.assert_array_equal(run("llava_clip", method).stages[0].scores, alone)
+
+
+def test_a_session_encodes_again_for_another_layer() -> None:
+    session = Session(load_model(device="cpu"))
+    prepared = session.prepare(noise((80, 60)), QUESTION)
+    kept = {
+        layer: session.compare(prepared, FoPru(keep_ratio=0.25, encoder_layer=layer))
+        for layer in (None, -2, 1)
+    }
+    tokens = {layer: done.pruned.trace.kept.tolist() for layer, done in kept.items()}
+    assert tokens[None] == tokens[-2] != tokens[1]
+    with pytest.raises(ValueError, match="layers: encoder_layer must be"):
+        session.compare(prepared, FoPru(encoder_layer=99))
+
+
+@pytest.mark.parametrize("newlines", ["visual", "text"])
+@pytest.mark.parametrize("kind", CROPPED)
+def test_every_crop_keeps_its_share(kind: str, newlines: str) -> None:
+    """By hand: the best of each crop, as many as its size says, newlines with their row's end."""
+    plain = run(kind, FoPru(keep_ratio=0.5), newlines=newlines)
+    each = run(kind, FoPru(keep_ratio=0.5, crops="each"), newlines=newlines)
+    assert len(each.kept) == len(plain.kept) == each.num_visual // 2
+    significance = each.stages[0].components["significance"]
+    np.testing.assert_array_equal(significance, plain.stages[0].scores)
+    crop = crops_of(kind, newlines)
+    assert len(crop) == each.num_visual
+    assert len(np.unique(crop)) == CROPPED[kind]
+    for number in np.unique(crop):
+        own = np.flatnonzero(crop == number)
+        kept = np.intersect1d(own, each.kept)
+        assert abs(len(kept) - len(own) / 2) < 1
+        best = own[np.argsort(-significance[own], kind="stable")[: len(kept)]]
+        assert sorted(best.tolist()) == kept.tolist()
+
+
+def crops_of(kind: str, newlines: str) -> np.ndarray:
+    """The crop of every visual token of the tiny prompts, from how they are put together."""
+    if kind in ("smolvlm", "internvl"):
+        return np.repeat(np.arange(4), 9)
+    if kind == "llava_next":
+        # A square image in the middle of two tiles: two columns of each, then the newline.
+        rows = np.tile([1, 1, 2, 2, 2], 4)
+    else:
+        rows = np.concatenate([np.tile([a, a, b, b, b], 2) for a, b in ((1, 2), (3, 4))])
+    crops = np.concatenate([np.zeros(16, dtype=int), rows])
+    ends = 16 + 5 * np.arange(4) + 4
+    return np.delete(crops, ends) if newlines == "text" else crops
+
+
+def test_a_smaller_share_is_a_part_of_a_larger_one() -> None:
+    kept = [
+        set(run("smolvlm", FoPru(keep_tokens=count, crops="each")).kept.tolist())
+        for count in (3, 9, 10, 17, 30)
+    ]
+    assert all(few < many for few, many in pairwise(kept))
+
+
+def test_one_crop_is_ranked_as_ever() -> None:
+    plain = run("llava_clip", FoPru(keep_ratio=0.3))
+    each = run("llava_clip", FoPru(keep_ratio=0.3, crops="each"))
+    assert plain.kept.tolist() == each.kept.tolist()
+
+
+def test_what_does_not_go_together() -> None:
+    with pytest.raises(ValueError, match="crops must be one of together, each"):
+        FoPru(crops="both")
+    with pytest.raises(ValueError, match="Rows reach over crops"):
+        FoPru(strategy="row", crops="each")
+    assert VisionZip().vision_layer() is None
