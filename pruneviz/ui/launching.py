@@ -23,6 +23,7 @@ def launch_settings(
         "css_paths": [
             STATIC / name for name in ("page.css", "view.css", "compare.css", "sweep.css")
         ],
+        "head_paths": [STATIC / "frame.html"],
         "favicon_path": STATIC / "icon.svg",
         "max_file_size": MAX_FILE_SIZE,
         "allowed_paths": [str(folder)] if folder else [],

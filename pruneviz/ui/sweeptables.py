@@ -69,7 +69,8 @@ def _break_row(curve: Curve, total: int) -> str:
     at = [p.layer_average for p in curve.points if p.kept == found.kept]
     average = f"{100 * at[0] / total:.3g} %" if at else "100 %"
     return (
-        f"<tr>{name}<td><b>{found.kept}</b> of {total} ({100 * found.kept / total:.3g} %)</td>"
+        f"<tr>{name}<td><b>{found.kept}</b>&nbsp;of&nbsp;{total} "
+        f"({100 * found.kept / total:.3g}&nbsp;%)</td>"
         f"<td>{average}</td><td>{escape(how(curve))}</td></tr>"
     )
 

@@ -98,7 +98,7 @@ def test_a_sweep_shows_progress_and_ends_with_tables(session, picture) -> None:
     (curve,) = end.plot["curves"]
     assert [p["kept"] for p in curve["points"] if not p["searched"]] == [256, 128]
     assert curve["control"]
-    assert f"<b>{curve['breakAt']}</b> of 256" in end.tables
+    assert f"<b>{curve['breakAt']}</b>&nbsp;of&nbsp;256" in end.tables
     assert end.tables.count("pv-holds") + end.tables.count("pv-fails") == len(curve["points"])
 
 

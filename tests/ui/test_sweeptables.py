@@ -23,7 +23,7 @@ def test_tables_escape_and_name_what_was_skipped() -> None:
     assert "≠ &lt;i&gt;dog" in html
     assert "0.1 %" in html
     assert "37.5 % *" in html
-    assert "<b>96</b> of 256 (37.5 %)" in html
+    assert "<b>96</b>&nbsp;of&nbsp;256 (37.5&nbsp;%)" in html
 
 
 @pytest.mark.parametrize(
