@@ -91,7 +91,7 @@ def make_shelf(options: argparse.Namespace) -> Shelf:
         any_name=is_private(options.host) if anything is None else anything,
         places=options.keep_models,
         placement=Placement(options.device, options.dtype, options.quantisation),
-        make=partial(Session, newlines=options.newlines),
+        make=partial(Session, newlines=options.newlines, positions=options.positions),
     )
     for name in shelf.offered[1:]:
         shelf.check(name)

@@ -190,7 +190,7 @@ def start(args: argparse.Namespace) -> tuple[Session, Method, Prepared]:
     Pinned(build(args, args.method, settings, None, CHECK_DEPTH), *pins)
     image = read_image(args.image)
     loaded = load_model(args.model, args.device, args.dtype, args.quantisation)
-    session = Session(loaded, args.newlines)
+    session = Session(loaded, args.newlines, args.positions)
     prepared = session.prepare(image, args.question)
     num_visual = prepared.grid.num_tokens
     method = build(args, args.method, settings, num_visual, session.num_layers)

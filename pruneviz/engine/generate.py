@@ -143,7 +143,8 @@ def _block(
         with observe(loaded.model, record=record, **where) as run:
             yield run
     else:
-        with prune(loaded.model, method, vision=prepared.vision, record=record, **where) as run:
+        where |= {"vision": prepared.vision, "positions": prepared.positions}
+        with prune(loaded.model, method, record=record, **where) as run:
             yield run
 
 

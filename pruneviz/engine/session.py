@@ -23,7 +23,7 @@ from pruneviz.methods.base import Method
 from pruneviz.metrics import Fidelity, first_divergence, kl_divergence, mean_logprob
 from pruneviz.models.loading import LoadedModel
 from pruneviz.models.vision import EncoderRecord
-from pruneviz.pruning import check_newlines
+from pruneviz.pruning import check_reading
 
 REMEMBERED = 8
 
@@ -53,6 +53,8 @@ class Prepared:
         Why this model may not know the answer, if it can tell.
     newlines : str
         ``"text"`` where `grid` leaves out newlines; `visual_mask` marks them either way.
+    positions : str or None
+        Position mode of pruned runs; None = the method's own.
     """
 
     image: Image.Image
@@ -65,6 +67,7 @@ class Prepared:
     vision_seconds: float
     hints: tuple[str, ...] = ()
     newlines: str = "visual"
+    positions: str | None = None
 
 
 class Session:
@@ -76,11 +79,13 @@ class Session:
         From :func:`pruneviz.load_model`.
     newlines : {"visual", "text"}
         See :func:`pruneviz.prune`.
+    positions : {"renumber", "keep"}, optional
+        Likewise.
 
     Raises
     ------
     ValueError
-        If `newlines` is neither.
+        If one of them is something else.
 
     Notes
     -----
@@ -88,8 +93,11 @@ class Session:
     pixels and the question, so that trying another method or ratio costs only that.
     """
 
-    def __init__(self, loaded: LoadedModel, newlines: str = "visual") -> None:
-        self.loaded, self.newlines = loaded, check_newlines(newlines)
+    def __init__(
+        self, loaded: LoadedModel, newlines: str = "visual", positions: str | None = None
+    ) -> None:
+        check_reading(newlines, positions)
+        self.loaded, self.newlines, self.positions = loaded, newlines, positions
         self._lock = threading.RLock()
         self._prepared: OrderedDict[str, Prepared] = OrderedDict()
         self._baselines: OrderedDict[tuple[str, Settings], tuple[Answer, Generated]] = OrderedDict()
@@ -273,6 +281,7 @@ class Session:
             vision_seconds=seconds,
             hints=known.hints(question, embeds[visual_mask]) if known else (),
             newlines=self.newlines,
+            positions=self.positions,
         )
 
     def _check_length(self, length: int) -> None:

@@ -64,11 +64,12 @@ class Run:
         return self.traces[0]
 
 
-def check_newlines(value: str) -> str:
-    """Return `value` if it says what newlines are, else raise ValueError."""
-    if value not in NEWLINES:
-        raise ValueError(f"newlines must be one of {', '.join(NEWLINES)}, not {value!r}.")
-    return value
+def check_reading(newlines: str, positions: str | None) -> None:
+    """Raise ValueError unless both are what :func:`prune` knows."""
+    if newlines not in NEWLINES:
+        raise ValueError(f"newlines must be one of {', '.join(NEWLINES)}, not {newlines!r}.")
+    if positions is not None and positions not in POSITIONS:
+        raise ValueError(f"positions must be one of {', '.join(POSITIONS)}, not {positions!r}.")
 
 
 @contextmanager
@@ -140,9 +141,7 @@ def prune(
             f"method must be a pruning method such as TransPrune(), not {method!r}; "
             "get_method(name) builds one by name."
         )
-    if positions is not None and positions not in POSITIONS:
-        raise ValueError(f"positions must be one of {', '.join(POSITIONS)}, not {positions!r}.")
-    check_newlines(newlines)
+    check_reading(newlines, positions)
     adapter = find_adapter(model)
     runner = Runner(
         model, adapter, method, visual_mask, positions, input_ids, vision, record, newlines
@@ -169,7 +168,7 @@ def observe(
     Run
         Its `trace` has no stages, but the recorded `signals`.
     """
-    check_newlines(newlines)
+    check_reading(newlines, None)
     adapter = find_adapter(model)
     runner = Runner(model, adapter, None, visual_mask, None, input_ids, None, record, newlines)
     with _attached(runner):

@@ -17,6 +17,7 @@ from pruneviz.methods.ranges import read_ranges, write_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.methods.transprune import SIGNALS
 from pruneviz.models.loading import EMBEDDED
+from pruneviz.trace import Trace
 from pruneviz.ui import methods
 from pruneviz.ui.asking import Question
 from pruneviz.ui.examples import Example
@@ -98,8 +99,7 @@ def command_of(shown: Shown, examples: Sequence[Example]) -> str:
         parts += [f"--pin-{name}", value]
     if shown.model != EMBEDDED:
         parts += ["--model", shown.model]
-    if shown.done.pruned.trace.newlines != "visual":
-        parts += ["--newlines", shown.done.pruned.trace.newlines]
+    parts += _reading(shown.done.pruned.trace, asked.method)
     return shlex.join([*parts, "--out", "results"])
 
 
@@ -125,6 +125,13 @@ def _options(asked: Question) -> dict[str, Any]:
         for key in methods.OPTIONS.get(asked.method, ())
         if asked.options.get(key) is not None
     }
+
+
+def _reading(trace: Trace, method: str) -> list[str]:
+    """How tokens were counted, where a run left to itself might count them otherwise."""
+    own = trace.positions == METHODS[method].positions
+    parts = [] if own else ["--positions", trace.positions]
+    return parts if trace.newlines == "visual" else [*parts, "--newlines", trace.newlines]
 
 
 def _pin_texts(pins: Pins) -> list[tuple[str, str]]:

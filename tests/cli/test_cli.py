@@ -56,6 +56,13 @@ def test_settings_reach_the_method(picture, tmp_path):
     assert json.loads((tmp_path / "answers.json").read_text())["parameters"]["strategy"] == "row"
 
 
+@pytest.mark.parametrize("positions", ["keep", "renumber"])
+def test_positions(picture, tmp_path, positions):
+    arguments = ["ask", str(picture), "Where?", "--method", "resprune", "--max-new-tokens", "1"]
+    assert main([*arguments, "--positions", positions, "--out", str(tmp_path)]) == 0
+    assert Trace.from_json(tmp_path / "trace.json").positions == positions
+
+
 @pytest.mark.parametrize(("method", "merges"), [("visionzip", True), ("uniform", False)])
 def test_groups_are_drawn_where_patches_are_merged(picture, tmp_path, method, merges):
     arguments = ["ask", str(picture), "Where?", "--method", method, "--max-new-tokens", "1"]

@@ -200,6 +200,8 @@ def test_newlines_as_text_in_a_session(session: Session, method: Method) -> None
     assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
     with pytest.raises(ValueError, match="newlines must be"):
         Session(session.loaded, newlines="gone")
+    with pytest.raises(ValueError, match="positions must be"):
+        Session(session.loaded, positions="gone")
 
 
 @pytest.mark.parametrize("newlines", ["visual", "text"])

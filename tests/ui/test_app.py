@@ -25,10 +25,12 @@ def test_several_models(tiny, copied) -> None:
     assert [shelf.holds(name) for name in shelf.offered] == [True, False, False]
 
 
-@pytest.mark.parametrize("newlines", ["visual", "text"])
-def test_newlines_reach_the_sessions(newlines) -> None:
-    shelf = app.make_shelf(app.parse(["--newlines", newlines, "--device", "cpu"]))
-    assert shelf.session().newlines == newlines
+def test_how_tokens_are_counted_reaches_the_sessions() -> None:
+    plain = app.make_shelf(app.parse(["--device", "cpu"])).session()
+    assert (plain.newlines, plain.positions) == ("visual", None)
+    words = ["--newlines", "text", "--positions", "keep", "--device", "cpu"]
+    session = app.make_shelf(app.parse(words)).session()
+    assert (session.newlines, session.positions) == ("text", "keep")
 
 
 @pytest.mark.parametrize(

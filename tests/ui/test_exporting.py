@@ -139,6 +139,15 @@ def test_the_command_is_understood_by_the_command_line(shown, examples) -> None:
     assert Path(args.image).name == "second.png"
 
 
+def test_the_command_says_how_tokens_were_counted(shown, examples) -> None:
+    assert not {"--positions", "--newlines"} & set(links.command_of(shown, examples).split())
+    trace = replace(shown.done.pruned.trace, positions="keep", newlines="text")
+    done = replace(shown.done, pruned=replace(shown.done.pruned, trace=trace))
+    words = shlex.split(links.command_of(replace(shown, done=done), examples))
+    args = build_parser().parse_args(words[3:])
+    assert (args.positions, args.newlines) == ("keep", "text")
+
+
 def test_the_command_quotes_everything(session, tmp_path) -> None:
     path = tmp_path / "a 'b'; $(x).png"
     draw((64, 64)).save(path)
