@@ -45,6 +45,10 @@ class Adapter(ABC):
             return torch.zeros_like(input_ids, dtype=torch.bool)
         return input_ids == token
 
+    def mixes(self, model: Any, input_ids: torch.Tensor) -> bool:
+        """Whether a batch holds both images and videos, which the encoder sees apart."""
+        return False
+
     def newline(self, model: Any) -> torch.Tensor | None:
         """The embedding ``[hidden]`` that ends each row of tiles; None where there is none."""
         return None
@@ -93,6 +97,8 @@ class VisionLanguageAdapter(Adapter):
     sees: ClassVar[bool] = True
     reserved: ClassVar[tuple[str, ...]] = ()
     """Placeholders that a question must not hold."""
+    takes_videos: ClassVar[bool] = False
+    """Whether prompts may hold videos, where the model itself is fed."""
 
     def decoder(self, model: Any) -> Decoder:
         """The language model."""
@@ -118,19 +124,30 @@ class VisionLanguageAdapter(Adapter):
         return inputs.to(model.device, dtype=model.dtype)
 
     def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
-        """True at image tokens.
+        """True at tokens of images and videos.
 
         Raises
         ------
         PruningError
-            If the prompt holds a video.
+            If the prompt holds a video and the family's are not supported.
         """
-        video = getattr(model.config, "video_token_id", None)
-        if video is not None and bool((input_ids == video).any()):
+        video = self._video_mask(model, input_ids)
+        if not self.takes_videos and bool(video.any()):
             raise PruningError(
                 "Videos are not supported with this family; give single frames as images."
             )
-        return super().visual_mask(model, input_ids)
+        return super().visual_mask(model, input_ids) | video
+
+    def mixes(self, model: Any, input_ids: torch.Tensor) -> bool:
+        """Whether there are images and videos."""
+        parts = super().visual_mask(model, input_ids), self._video_mask(model, input_ids)
+        return all(bool(part.any()) for part in parts)
+
+    def _video_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
+        token = getattr(model.config, "video_token_id", None)
+        return (
+            torch.zeros_like(input_ids, dtype=torch.bool) if token is None else input_ids == token
+        )
 
     @abstractmethod
     def features(self, model: Any, inputs: Any) -> Any:

@@ -24,11 +24,12 @@ class QwenVisionRecord(EncoderRecord):
     attention : nn.Module
         The attention module (one projection for queries, keys and values).
     hidden : torch.Tensor
-        Its input, ``[patches, width]``: all images one after another, patches in window order.
+        Its input, ``[patches, width]``: all images one after another, patches in window order. A
+        frame of a video is an image here: the encoder looks at each by itself.
     rotary : tuple of torch.Tensor
         Cosines and sines, ``[patches, head_dim]``, in the same order.
     sizes : tuple of tuple of int
-        Frames, rows and columns of patches of each image.
+        Rows and columns of patches of each image.
     merge : int
         Patches per side that are merged into one visual token.
     window : int
@@ -40,7 +41,7 @@ class QwenVisionRecord(EncoderRecord):
     attention: nn.Module
     hidden: torch.Tensor
     rotary: tuple[torch.Tensor, torch.Tensor]
-    sizes: tuple[tuple[int, int, int], ...]
+    sizes: tuple[tuple[int, int], ...]
     merge: int
     window: int
     asked: int | None = None
@@ -48,21 +49,18 @@ class QwenVisionRecord(EncoderRecord):
     @property
     def grids(self) -> tuple[tuple[int, int], ...]:
         """Rows and columns of visual tokens of each image."""
-        return tuple((rows // self.merge, columns // self.merge) for _, rows, columns in self.sizes)
+        return tuple((rows // self.merge, columns // self.merge) for rows, columns in self.sizes)
 
     @property
     def counts(self) -> tuple[int, ...]:
         """Visual tokens of each image."""
-        return tuple(
-            frames * rows * columns
-            for (frames, *_), (rows, columns) in zip(self.sizes, self.grids, strict=True)
-        )
+        return tuple(rows * columns for rows, columns in self.grids)
 
     @property
     def encoder_tokens(self) -> int:
         """Patches of the first image."""
-        frames, rows, columns = self.sizes[0]
-        return frames * rows * columns
+        rows, columns = self.sizes[0]
+        return rows * columns
 
     def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:
         """FoPru's significance of every visual token: the mean over its patches.
@@ -79,8 +77,8 @@ class QwenVisionRecord(EncoderRecord):
     def _each(self, choose: Means, images: slice) -> torch.Tensor:
         found, start = [], 0
         chosen = range(len(self.sizes))[images]
-        for index, size in enumerate(self.sizes):
-            stop = start + size[0] * size[1] * size[2]
+        for index, (rows, columns) in enumerate(self.sizes):
+            stop = start + rows * columns
             if index in chosen:
                 found.append(self._image(slice(start, stop), index, choose))
             start = stop
@@ -99,7 +97,7 @@ class QwenVisionRecord(EncoderRecord):
         received, emitted = self_attention_means(query, key, scaling, 0)
         # Patches of one visual token lie together, also in window order.
         tokens = choose(received, emitted)[0].view(-1, self.merge**2).mean(-1)
-        order = window_order(self.sizes[index][0], *self.grids[index], self.window)
+        order = window_order(*self.grids[index], self.window)
         return torch.empty_like(tokens).scatter_(0, order.to(tokens.device), tokens)
 
 
@@ -108,15 +106,15 @@ def _rotate(states: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch
     return states * cos + torch.cat([-high, low], dim=-1) * sin
 
 
-def window_order(frames: int, rows: int, columns: int, window: int) -> torch.Tensor:
+def window_order(rows: int, columns: int, window: int) -> torch.Tensor:
     """Which token comes where when a grid is read window by window, each row by row.
 
-    Returns int64 ``[frames * rows * columns]``: the row-major index of each token in turn.
+    Returns int64 ``[rows * columns]``: the row-major index of each token in turn.
     """
-    order = torch.arange(frames * rows * columns).view(frames, rows, columns)
+    order = torch.arange(rows * columns).view(rows, columns)
     if not window:
         return order.flatten()
-    bands = [band for frame in order for band in frame.split(window, dim=0)]
+    bands = order.split(window, dim=0)
     return torch.cat([tile.flatten() for band in bands for tile in band.split(window, dim=1)])
 
 
@@ -134,11 +132,13 @@ def watch_qwen(
     index = _block(layer, full, len(visual.blocks))
     merge = visual.spatial_merge_size
     window = visual.window_size // merge // visual.patch_size if full else 0
-    sizes: list[tuple[int, int, int]] = []
+    sizes: list[tuple[int, int]] = []
 
     def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         grid = kwargs["grid_thw"] if "grid_thw" in kwargs else args[1]
-        sizes[:] = [tuple(row) for row in grid.tolist()]
+        sizes[:] = [
+            (rows, columns) for frames, rows, columns in grid.tolist() for _ in range(frames)
+        ]
 
     def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = args[0] if args else kwargs["hidden_states"]

@@ -23,11 +23,13 @@ class QwenVLAdapter(VisionLanguageAdapter):
     -----
     A visual token has three positions (time, height, width). Pruning keeps the survivors' own
     unless ``positions="renumber"`` is asked for, which gives all tokens one running number, as
-    the code published for models with one position does.
+    the code published for models with one position does. Of a video every frame is encoded, and
+    judged by FoPru, like an image; :meth:`prepare` takes images alone.
     """
 
     family: ClassVar[str] = "Qwen2.5-VL and Qwen2-VL (Qwen2_5_VLForConditionalGeneration, Qwen2VL…)"
     example: ClassVar[str] = "Qwen/Qwen2.5-VL-3B-Instruct"
+    takes_videos: ClassVar[bool] = True
     reserved: ClassVar[tuple[str, ...]] = (
         "<|image_pad|>",
         "<|video_pad|>",

@@ -66,9 +66,24 @@ class VisualTokens:
         newline = self._newline.to(embeds.device, embeds.dtype)
         return image & (embeds != newline).any(-1)
 
-    def seen_by(self, vision: EncoderRecord | None) -> EncoderRecord | None:
-        """The encoder's record with values for the prunable tokens alone."""
-        return vision if vision is None or self._newline is None else vision.without_newlines()
+    def seen_by(
+        self, vision: EncoderRecord | None, ids: torch.Tensor | None
+    ) -> EncoderRecord | None:
+        """The encoder's record with values for the prunable tokens alone.
+
+        Raises
+        ------
+        PruningError
+            If it is that of the images or of the videos where there are both.
+        """
+        if vision is None:
+            return None
+        if ids is not None and self._adapter.mixes(self._model, ids):
+            raise PruningError(
+                "The batch holds both images and videos, which the vision encoder sees apart; "
+                "methods that ask it, or for the grid of patches, take one kind at a time."
+            )
+        return vision if self._newline is None else vision.without_newlines()
 
     def refuse_late(self, ids: torch.Tensor | None) -> None:
         """Raise PruningError if `ids`, which follow a filled cache, hold visual tokens."""

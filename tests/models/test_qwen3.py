@@ -144,12 +144,6 @@ def test_sections_need_not_be_named() -> None:
     assert run.trace.positions == "keep"
 
 
-def test_videos_are_refused() -> None:
-    ids = torch.tensor([[3, IMAGE, 4, 3, 6, 4, 20]])
-    with pytest.raises(PruningError, match="Videos"), prune(tiny(KIND), FastV()):
-        tiny(KIND)(input_ids=ids)
-
-
 def test_packed_sequences_are_refused() -> None:
     """The only positions given are those that masks are made of."""
     model, case = tiny(KIND), prompt(KIND)
