@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from PIL import Image
 
-from pruneviz.errors import InputError, PruningError, UnsupportedModelError
+from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.decoder import Decoder
 from pruneviz.models.vision import EncoderRecord
@@ -97,8 +97,6 @@ class VisionLanguageAdapter(Adapter):
     sees: ClassVar[bool] = True
     reserved: ClassVar[tuple[str, ...]] = ()
     """Placeholders that a question must not hold."""
-    takes_videos: ClassVar[bool] = False
-    """Whether prompts may hold videos, where the model itself is fed."""
 
     def decoder(self, model: Any) -> Decoder:
         """The language model."""
@@ -124,19 +122,8 @@ class VisionLanguageAdapter(Adapter):
         return inputs.to(model.device, dtype=model.dtype)
 
     def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
-        """True at tokens of images and videos.
-
-        Raises
-        ------
-        PruningError
-            If the prompt holds a video and the family's are not supported.
-        """
-        video = self._video_mask(model, input_ids)
-        if not self.takes_videos and bool(video.any()):
-            raise PruningError(
-                "Videos are not supported with this family; give single frames as images."
-            )
-        return super().visual_mask(model, input_ids) | video
+        """True at tokens of images and videos."""
+        return super().visual_mask(model, input_ids) | self._video_mask(model, input_ids)
 
     def mixes(self, model: Any, input_ids: torch.Tensor) -> bool:
         """Whether there are images and videos."""

@@ -16,8 +16,6 @@ from pruneviz.models.anyres import Layout
 from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.vision import EncoderRecord, Handles, VisionRecord
 
-WATCHED = "get_image_features"
-
 
 class LlavaNextAdapter(LlavaAdapter):
     """``LlavaNextForConditionalGeneration`` (LLaVA-1.6).
@@ -31,6 +29,8 @@ class LlavaNextAdapter(LlavaAdapter):
 
     family: ClassVar[str] = "LLaVA-NeXT (LlavaNextForConditionalGeneration)"
     example: ClassVar[str] = "llava-hf/llava-v1.6-vicuna-7b-hf"
+    encoders: ClassVar[tuple[str, ...]] = ("get_image_features",)
+    """Methods of the inner model that encode."""
 
     @classmethod
     def matches(cls, model: Any) -> bool:
@@ -49,12 +49,21 @@ class LlavaNextAdapter(LlavaAdapter):
 
         def crops(record: EncoderRecord) -> None:
             if isinstance(record, VisionRecord):
-                keep(CropsRecord(record, self.layouts(model, packing.call)))
+                keep(self.packed(model, record, calls.name, calls.arguments))
 
         # First, since it may refuse the model or the layer.
         watching = super().watch_vision(model, crops, layer)
-        packing = _Packing(model.model)
-        return Handles(packing, watching)
+        calls = _Calls(model.model, self.encoders)
+        return Handles(calls, watching)
+
+    def packed(
+        self, model: Any, record: VisionRecord, name: str, call: Mapping[str, Any]
+    ) -> EncoderRecord:
+        """The record of what is made of crops by the method `name`, called with these arguments.
+
+        `call` has the shape of the pixels in their place.
+        """
+        return CropsRecord(record, self.layouts(model, call))
 
     def layouts(self, model: Any, call: Mapping[str, Any]) -> tuple[Layout, ...]:
         """Layout of each image that is encoded with these arguments."""
@@ -107,11 +116,6 @@ class CropsRecord(EncoderRecord):
     def counts(self) -> tuple[int, ...]:
         """Visual tokens of each image."""
         return tuple(int(self._counted(layout).sum()) for layout in self.layouts)
-
-    @property
-    def grids(self) -> tuple[tuple[int, int], ...]:
-        """Rows of each image's tiles, and visual tokens in one."""
-        return tuple(self._tile_grid(layout) for layout in self.layouts)
 
     @property
     def encoder_tokens(self) -> int:
@@ -178,34 +182,42 @@ def sizes_of(call: Mapping[str, Any]) -> list[tuple[int, int]]:
     return [(width, height) for height, width in sizes]
 
 
-class _Packing:
+class _Calls:
     """Sees the arguments that images are encoded with; a forward hook would come too late.
 
-    `generate` encodes images before the model's first forward, through `get_image_features`.
+    `generate` encodes images before the model's first forward, through the methods `names`.
     """
 
-    def __init__(self, inner: Any) -> None:
-        self._inner, self.call = inner, dict[str, Any]()
-        self._before = vars(inner).get(WATCHED)
-        original = inner.get_image_features
+    def __init__(self, inner: Any, names: tuple[str, ...]) -> None:
+        self._inner, self.name, self.arguments = inner, "", dict[str, Any]()
+        self._methods = [(name, vars(inner).get(name), self._watch(name)) for name in names]
+
+    def _watch(self, name: str) -> Any:
+        original = getattr(self._inner, name)
         # Not the original's, which may be a wrapper of the user's own that names no argument.
-        signature = inspect.signature(getattr(type(inner), WATCHED))
+        signature = inspect.signature(getattr(type(self._inner), name))
 
         # `generate` hands over what it finds in the signature, so it must stay the same.
         @wraps(original)
         def watched(*args: Any, **kwargs: Any) -> Any:
-            self.call = dict(signature.bind(inner, *args, **kwargs).arguments)
-            del self.call["pixel_values"]  # large, and not asked for
+            given = signature.bind(self._inner, *args, **kwargs).arguments
+            # Pixels are large, and only their number is asked for.
+            self.arguments = {
+                key: getattr(value, "shape", None) if key.startswith("pixel_values") else value
+                for key, value in given.items()
+            }
+            self.name = name
             return original(*args, **kwargs)
 
-        self._own = watched
-        setattr(inner, WATCHED, watched)
+        setattr(self._inner, name, watched)
+        return watched
 
     def remove(self) -> None:
-        """Give the model back the method that it had before."""
-        if vars(self._inner).get(WATCHED) is not self._own:
-            return
-        if self._before is None:
-            delattr(self._inner, WATCHED)
-        else:
-            setattr(self._inner, WATCHED, self._before)
+        """Give the model back the methods that it had before."""
+        for name, before, own in self._methods:
+            if vars(self._inner).get(name) is not own:
+                continue
+            if before is None:
+                delattr(self._inner, name)
+            else:
+                setattr(self._inner, name, before)

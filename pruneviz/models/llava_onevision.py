@@ -14,7 +14,8 @@ from pruneviz.geometry import PatchGrid
 from pruneviz.models.anyres import Layout
 from pruneviz.models.llava_next import LlavaNextAdapter, sizes_of
 from pruneviz.models.onevision_layout import OnevisionLayout
-from pruneviz.models.vision import layer_attention
+from pruneviz.models.onevision_video import VideoRecord
+from pruneviz.models.vision import EncoderRecord, VisionRecord, layer_attention
 
 
 class LlavaOnevisionAdapter(LlavaNextAdapter):
@@ -22,12 +23,13 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
 
     Notes
     -----
-    Newlines are as on LLaVA-NeXT. Several images in one prompt, which the model sees without
-    tiles, are pruned together; :meth:`patch_grid` is that of an image alone.
+    Newlines are as on LLaVA-NeXT; a video has one at its end. Several images in one prompt, which
+    the model sees without tiles, are pruned together; :meth:`patch_grid` is that of an image alone.
     """
 
     family: ClassVar[str] = "LLaVA-OneVision (LlavaOnevisionForConditionalGeneration)"
     example: ClassVar[str] = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
+    encoders: ClassVar[tuple[str, ...]] = ("get_image_features", "get_video_features")
     prompt: ClassVar[str] = "<|im_start|>user {image}\n{question}<|im_end|><|im_start|>assistant\n"
 
     @classmethod
@@ -63,6 +65,16 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
             batch_num_images=inputs.get("batch_num_images"),
             return_dict=True,
         ).pooler_output
+
+    def packed(
+        self, model: Any, record: VisionRecord, name: str, call: Mapping[str, Any]
+    ) -> EncoderRecord:
+        """Of images or of videos."""
+        if name == "get_video_features":
+            # Older releases of transformers call them pixel_values here.
+            pixels = call.get("pixel_values_videos") or call["pixel_values"]
+            return VideoRecord(record, pixels[1])
+        return super().packed(model, record, name, call)
 
     def layouts(self, model: Any, call: Mapping[str, Any]) -> tuple[Layout, ...]:
         """Layout of each image that is encoded with these arguments."""

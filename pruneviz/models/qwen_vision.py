@@ -52,6 +52,11 @@ class QwenVisionRecord(EncoderRecord):
         return tuple((rows // self.merge, columns // self.merge) for rows, columns in self.sizes)
 
     @property
+    def blocks(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """One grid an image."""
+        return tuple((grid,) for grid in self.grids)
+
+    @property
     def counts(self) -> tuple[int, ...]:
         """Visual tokens of each image."""
         return tuple(rows * columns for rows, columns in self.grids)

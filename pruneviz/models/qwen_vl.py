@@ -29,7 +29,6 @@ class QwenVLAdapter(VisionLanguageAdapter):
 
     family: ClassVar[str] = "Qwen2.5-VL and Qwen2-VL (Qwen2_5_VLForConditionalGeneration, Qwen2VL…)"
     example: ClassVar[str] = "Qwen/Qwen2.5-VL-3B-Instruct"
-    takes_videos: ClassVar[bool] = True
     reserved: ClassVar[tuple[str, ...]] = (
         "<|image_pad|>",
         "<|video_pad|>",

@@ -110,9 +110,10 @@ class TilesRecord(EncoderRecord):
         return tuple(count // self.merge**2 for count in self.crops.counts)
 
     @property
-    def grids(self) -> tuple[tuple[int, int], ...]:
-        """Rows and columns of visual tokens of each crop."""
-        return tuple((rows // self.merge, cols // self.merge) for rows, cols in self.crops.grids)
+    def blocks(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """One grid a crop."""
+        rows, columns = self.crops.grid
+        return (((rows // self.merge, columns // self.merge),),) * len(self.counts)
 
     @property
     def encoder_tokens(self) -> int:

@@ -57,11 +57,6 @@ class EncoderRecord(ABC):
 
     @property
     @abstractmethod
-    def grids(self) -> tuple[tuple[int, int], ...]:
-        """Rows and columns of visual tokens of each image."""
-
-    @property
-    @abstractmethod
     def encoder_tokens(self) -> int:
         """Tokens that the encoder computed for the first image."""
 
@@ -71,15 +66,12 @@ class EncoderRecord(ABC):
         return 1
 
     @property
+    @abstractmethod
     def blocks(self) -> tuple[tuple[tuple[int, int], ...], ...]:
         """Rows and columns of the grids that each image's visual tokens form, one after another.
 
         One row of all tokens where the grid does not hold them.
         """
-        return tuple(
-            ((rows, columns),) if rows * columns == count else ((1, count),)
-            for (rows, columns), count in zip(self.grids, self.counts, strict=True)
-        )
 
     def crops_of(self, images: slice = slice(None)) -> torch.Tensor:
         """The number of the crop that each of some images' visual tokens is from, int64.
@@ -159,9 +151,13 @@ class VisionRecord(EncoderRecord):
         return (tokens - self.leading,) * images
 
     @property
-    def grids(self) -> tuple[tuple[int, int], ...]:
-        """Rows and columns of patches of each image."""
-        return (self.grid,) * self.hidden.shape[0]
+    def blocks(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """One grid an image; one row where a CLS token is among the visual ones."""
+        rows, columns = self.grid
+        return tuple(
+            ((rows, columns),) if rows * columns == count else ((1, count),)
+            for count in self.counts
+        )
 
     @property
     def encoder_tokens(self) -> int:

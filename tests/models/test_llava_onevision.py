@@ -16,7 +16,7 @@ from transformers import LlavaOnevisionForConditionalGeneration, SiglipVisionCon
 
 from pruneviz import FoPru, ResPrune, TransPrune, load_model, ops, prune
 from pruneviz.engine import Session
-from pruneviz.errors import InputError, PruningError, UnsupportedModelError
+from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter, loading
 from pruneviz.models.anyres import Layout
@@ -258,15 +258,6 @@ def test_newlines_of_several_images_as_text(method: Method) -> None:
     assert [trace.num_text for trace in run.traces] == [6 + 2, 4 + 4]
     kept = method.count(method.stages()[-1], 32)
     assert [len(trace.kept) for trace in run.traces] == [kept, kept]
-
-
-@pytest.mark.parametrize("method", MANY)
-def test_videos_are_refused(method: Method) -> None:
-    model = tiny(KIND)
-    ids = torch.tensor([[30, *[VIDEO] * 9, 40]])
-    video = torch.randn(1, 2, 3, 60, 60)
-    with pytest.raises(PruningError, match="single frames as images"), prune(model, method):
-        model(input_ids=ids, pixel_values_videos=video)
 
 
 def test_a_limit_of_another_kind_is_refused() -> None:
