@@ -14,6 +14,7 @@ from pruneviz.models.llava_next import LlavaNextAdapter
 from pruneviz.models.llava_onevision import LlavaOnevisionAdapter
 from pruneviz.models.qwen3_vl import Qwen3VLAdapter
 from pruneviz.models.qwen_vl import QwenVLAdapter
+from pruneviz.models.video_llava import VideoLlavaAdapter
 
 ADAPTERS: tuple[type[Adapter], ...] = (
     LlavaAdapter,
@@ -23,6 +24,7 @@ ADAPTERS: tuple[type[Adapter], ...] = (
     Qwen3VLAdapter,
     IdeficsAdapter,
     InternVLAdapter,
+    VideoLlavaAdapter,
     CausalLMAdapter,
 )
 

@@ -1,0 +1,51 @@
+"""The Video-LLaVA family: frames of a video side by side, each with its CLS token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from transformers import VideoLlavaForConditionalGeneration
+
+from pruneviz.models.base import VisionLanguageAdapter
+from pruneviz.models.vision import EncoderRecord, Handles, layer_attention, watch_tower
+
+
+class VideoLlavaAdapter(VisionLanguageAdapter):
+    """``VideoLlavaForConditionalGeneration``, fed with videos or images by the user.
+
+    Notes
+    -----
+    Images and videos have a tower each. Of a video the CLS token of every frame is a visual token
+    as well (8 frames of 256 patches are 2,056 tokens), and FoPru ranks it with the patches.
+    """
+
+    family: ClassVar[str] = "Video-LLaVA (VideoLlavaForConditionalGeneration)"
+    example: ClassVar[str] = "LanguageBind/Video-LLaVA-7B-hf, from Python alone"
+    loadable: ClassVar[bool] = False
+
+    @classmethod
+    def matches(cls, model: Any) -> bool:
+        """Whether it is a Video-LLaVA model."""
+        return isinstance(model, VideoLlavaForConditionalGeneration)
+
+    def watch_vision(
+        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+    ) -> Any:
+        """Watch the penultimate layer of both towers, unless another is asked for."""
+        towers = (model.model.image_tower, model.model.video_tower)
+        layers = [layer_attention(tower, asked=layer) for tower in towers]
+        images = int(model.config.vision_feature_select_strategy == "default")
+        return Handles(
+            *(
+                watch_tower(tower, attention, partial(int, leading), keep, asked=layer)
+                for tower, attention, leading in zip(towers, layers, (images, 0), strict=True)
+            )
+        )
+
+    def features(self, model: Any, inputs: Any) -> Any:
+        """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""
+        return model.model.get_image_features(
+            inputs["pixel_values"], return_dict=True
+        ).pooler_output
