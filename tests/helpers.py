@@ -301,7 +301,8 @@ class Prompt:
 
     @property
     def prune_kwargs(self) -> dict[str, Any]:
-        return {} if "pixel_values" in self.inputs else {"visual_mask": self.visual}
+        encodes = any(name.startswith("pixel_values") for name in self.inputs)
+        return {} if encodes else {"visual_mask": self.visual}
 
 
 def prompt(kind: str, seed: int = 0, before: int = 3, after: int = 7, images: int = 1) -> Prompt:

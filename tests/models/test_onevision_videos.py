@@ -9,11 +9,11 @@ import torch
 from pruneviz import FoPru, Grid, ResPrune, TransPrune, VisionZip, ops, prune
 from pruneviz.errors import PruningError
 from pruneviz.methods import Method
-from tests.helpers import IMAGE, LAYERS, alive_columns, close, masked_run, tiny, with_generated
+from tests.helpers import IMAGE, Prompt, close, tiny
+from tests.removal import check_removing
 
 KIND, VIDEO, FRAMES = "llava_onevision", 6, 3
 TOKENS = 4 * FRAMES + 1  # 4 x 4 patches a frame become 2 x 2 tokens; a newline
-NEW = 4
 METHODS: list[Method] = [
     TransPrune(prune_layers=(2, 3, 5), keep_ratios=(0.8, 0.5, 0.2)),
     ResPrune(keep_ratio=0.4),
@@ -23,8 +23,8 @@ METHODS: list[Method] = [
 ]
 
 
-def film(videos: int = 1) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-    """Inputs, the visual mask and the embeddings of as many prompts as videos."""
+def film(videos: int = 1) -> Prompt:
+    """As many prompts as videos."""
     model, generator = tiny(KIND), torch.Generator().manual_seed(7)
     ids = torch.tensor([[20, 21, *[VIDEO] * TOKENS, 40, 41, 42]]).repeat(videos, 1)
     ids[:, -1] += torch.arange(videos)
@@ -37,36 +37,22 @@ def film(videos: int = 1) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.
         rows = torch.cat([rows, newline], dim=1)
     visual = ids == VIDEO
     embeds = model.get_input_embeddings()(ids)
-    return inputs, visual, embeds.masked_scatter(visual[..., None], rows.flatten(0, 1))
+    return Prompt(inputs, visual, embeds.masked_scatter(visual[..., None], rows.flatten(0, 1)))
 
 
 @pytest.mark.parametrize("newlines", ["visual", "text"])
 @pytest.mark.parametrize("method", METHODS)
 def test_removing_equals_masking(method: Method, newlines: str) -> None:
-    model, (inputs, visual, embeds) = tiny(KIND), film()
+    model, case = tiny(KIND), film()
     if newlines == "text":
-        visual = visual & (embeds != model.model.image_newline).any(-1)
-    with prune(model, method, newlines=newlines, positions="keep") as run:
-        plain = model(**inputs).logits[0]
-        out = model.generate(
-            **inputs,
-            max_new_tokens=NEW,
-            do_sample=False,
-            return_dict_in_generate=True,
-            output_logits=True,
-        )
-    assert run.trace.num_visual == TOKENS - (newlines == "text")
-    length = visual.shape[1]
-    alive = alive_columns(visual[0], run.trace, LAYERS)
-    whole = with_generated(model, embeds, out.sequences[0, length:])
-    wanted = masked_run(model, whole, alive, False)
-    assert close(plain, wanted[:length][alive[-1]])
-    assert close(torch.stack(out.logits, dim=1)[0], wanted[length - 1 : length - 1 + NEW])
+        case.visual &= (case.embeds != model.model.image_newline).any(-1)
+    trace = check_removing(model, case, method, "keep", newlines=newlines)
+    assert trace.num_visual == TOKENS - (newlines == "text")
 
 
 @pytest.mark.parametrize("method", [FoPru(keep_ratio=1.0), VisionZip(keep_ratio=1.0)])
 def test_keep_ratio_one_is_bit_equal(method: Method) -> None:
-    model, (inputs, _, _) = tiny(KIND), film()
+    model, inputs = tiny(KIND), film().inputs
     wanted = model(**inputs).logits
     with prune(model, method):
         assert torch.equal(model(**inputs).logits, wanted)
@@ -75,7 +61,7 @@ def test_keep_ratio_one_is_bit_equal(method: Method) -> None:
 @pytest.mark.parametrize("newlines", ["visual", "text"])
 def test_fopru_frame_by_frame(newlines: str) -> None:
     """Against the eager tower's own maps, scaled down by the model's own pooling."""
-    (inputs, _, _), model = film(), tiny(KIND, "eager")
+    inputs, model = film().inputs, tiny(KIND, "eager")
     frames = inputs["pixel_values_videos"][0]
     maps = model.model.vision_tower(frames, output_attentions=True).attentions[-1]
     significance = torch.stack([ops.fopru_significance(weights) for weights in maps])
@@ -89,13 +75,13 @@ def test_fopru_frame_by_frame(newlines: str) -> None:
 
 def test_every_frame_keeps_its_share() -> None:
     with prune(tiny(KIND), FoPru(keep_tokens=6, crops="each"), newlines="text") as run:
-        tiny(KIND)(**film()[0])
+        tiny(KIND)(**film().inputs)
     assert np.bincount(run.trace.kept // 4).tolist() == [2, 2, 2]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_two_videos_of_a_batch_are_pruned_as_alone(method: Method) -> None:
-    model, (inputs, _, _) = tiny(KIND), film(2)
+    model, inputs = tiny(KIND), film(2).inputs
     with prune(model, method) as run:
         both = model(**inputs).logits[:, -1]
     for row, trace in enumerate(run.traces):
@@ -107,7 +93,7 @@ def test_two_videos_of_a_batch_are_pruned_as_alone(method: Method) -> None:
 
 
 def test_an_image_beside_a_video_is_not_for_methods_that_ask_the_encoder() -> None:
-    model, (inputs, _, _) = tiny(KIND), film()
+    model, inputs = tiny(KIND), film().inputs
     image = torch.tensor([[*[IMAGE] * 36, 30]])
     ids = torch.cat([image, inputs["input_ids"]], dim=1)
     inputs |= {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

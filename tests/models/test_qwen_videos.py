@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
@@ -16,17 +14,17 @@ from tests.helpers import (
     LAYERS,
     QWEN_MODELS,
     QWEN_PATCH,
+    Prompt,
     alive_columns,
     close,
     deepstack_of,
     masked_run,
     tiny,
-    with_generated,
 )
+from tests.removal import check_removing
 
 VIDEO, FRAMES, ROWS, COLUMNS = 6, 3, 4, 6  # rows and columns of visual tokens
 TOKENS = FRAMES * ROWS * COLUMNS
-NEW = 4
 TRANSPRUNE = TransPrune(prune_layers=(2, 3, 5), keep_ratios=(0.8, 0.5, 0.2))
 METHODS: list[Method] = [
     TRANSPRUNE,
@@ -39,18 +37,7 @@ METHODS: list[Method] = [
 ]
 
 
-@dataclass
-class Film:
-    """A prompt about a video, and the same encoded."""
-
-    inputs: dict[str, torch.Tensor]
-    visual: torch.Tensor
-    embeds: torch.Tensor
-    positions: torch.Tensor
-    added: tuple[torch.Tensor, ...]
-
-
-def film(kind: str, count: int = FRAMES) -> Film:
+def film(kind: str, count: int = FRAMES) -> Prompt:
     model, generator = tiny(kind), torch.Generator().manual_seed(4)
     grid = torch.tensor([[count, 2 * ROWS, 2 * COLUMNS]])
     pixels = torch.randn(int(grid.prod()), 6 * QWEN_PATCH[kind] ** 2, generator=generator)
@@ -71,32 +58,14 @@ def film(kind: str, count: int = FRAMES) -> Film:
     embeds = embeds.masked_scatter(visual[..., None], torch.cat(list(encoded.pooler_output)))
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "mm_token_type_ids": kinds}
     inputs |= {"pixel_values_videos": pixels, "video_grid_thw": grid}
-    return Film(inputs, visual, embeds, positions, deepstack_of(encoded, visual, embeds))
+    return Prompt(inputs, visual, embeds, positions, deepstack_of(encoded, visual, embeds))
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", QWEN_MODELS)
 def test_removing_equals_masking(kind: str, method: Method) -> None:
-    model, case = tiny(kind), film(kind)
-    with prune(model, method) as run:
-        plain = model(**case.inputs).logits[0]
-        out = model.generate(
-            **case.inputs,
-            max_new_tokens=NEW,
-            do_sample=False,
-            return_dict_in_generate=True,
-            output_logits=True,
-        )
-    trace = run.trace
+    trace = check_removing(tiny(kind), film(kind), method, "keep")
     assert trace.num_visual == TOKENS
-    assert trace.positions == "keep"
-    length = case.visual.shape[1]
-    ids = out.sequences[0, length:]
-    alive = alive_columns(case.visual[0], trace, LAYERS)
-    embeds = with_generated(model, case.embeds, ids)
-    wanted = masked_run(model, embeds, alive, False, case.positions, case.added)
-    assert close(plain, wanted[:length][alive[-1]])
-    assert close(torch.stack(out.logits, dim=1)[0], wanted[length - 1 : length - 1 + NEW])
 
 
 @pytest.mark.parametrize("name", ["transprune", "fopru", "visionzip"])

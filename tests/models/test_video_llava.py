@@ -32,18 +32,16 @@ from tests.helpers import (
     BACKENDS,
     IMAGE,
     LAYERS,
-    alive_columns,
+    Prompt,
     close,
-    masked_run,
     own_hooks,
     randomise,
     text_config,
-    with_generated,
 )
+from tests.removal import check_removing
 
 VIDEO, FRAMES, PATCHES = 6, 3, 16  # 4 x 4 patches
 TOKENS = FRAMES * (PATCHES + 1)
-NEW = 4
 METHODS: list[Method] = [
     TransPrune(prune_layers=(2, 3, 5), keep_ratios=(0.8, 0.5, 0.2)),
     PyramidDrop(prune_layers=(1, 3, 4), keep_ratios=(0.5, 0.25, 0.125)),
@@ -84,8 +82,8 @@ def model_with(backend: str = "sdpa") -> Any:
     return built()
 
 
-def film(videos: int = 1) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-    """Inputs, the visual mask and the embeddings of as many prompts as videos."""
+def film(videos: int = 1) -> Prompt:
+    """As many prompts as videos."""
     generator = torch.Generator().manual_seed(7)
     ids = torch.tensor([[20, 21, *[VIDEO] * TOKENS, 40, 41, 42]]).repeat(videos, 1)
     ids[:, -1] += torch.arange(videos)
@@ -95,36 +93,21 @@ def film(videos: int = 1) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.
     rows = built().model.get_video_features(pixels, return_dict=True).pooler_output
     visual = ids == VIDEO
     embeds = built().get_input_embeddings()(ids)
-    return inputs, visual, embeds.masked_scatter(visual[..., None], rows)
+    return Prompt(inputs, visual, embeds.masked_scatter(visual[..., None], rows))
 
 
 @pytest.mark.parametrize("positions", ["renumber", "keep"])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("method", METHODS)
 def test_removing_equals_masking(method: Method, backend: str, positions: str) -> None:
-    (inputs, visual, embeds), model = film(), model_with(backend)
-    with prune(model, method, positions=positions) as run:
-        plain = model(**inputs).logits[0]
-        out = model.generate(
-            **inputs,
-            max_new_tokens=NEW,
-            do_sample=False,
-            return_dict_in_generate=True,
-            output_logits=True,
-        )
-    assert not own_hooks(model)
-    assert run.trace.num_visual == TOKENS
-    length = visual.shape[1]
-    alive = alive_columns(visual[0], run.trace, LAYERS)
-    whole = with_generated(model, embeds, out.sequences[0, length:])
-    wanted = masked_run(model, whole, alive, positions == "renumber")
-    assert close(plain, wanted[:length][alive[-1]])
-    assert close(torch.stack(out.logits, dim=1)[0], wanted[length - 1 : length - 1 + NEW])
+    trace = check_removing(model_with(backend), film(), method, positions)
+    assert not own_hooks(built())
+    assert trace.num_visual == TOKENS
 
 
 @pytest.mark.parametrize("name", ["transprune", "fopru", "resprune", "visionzip", "tome"])
 def test_keep_ratio_one_is_bit_equal(name: str) -> None:
-    (inputs, _, _), model = film(), model_with()
+    inputs, model = film().inputs, model_with()
     settings = {"prune_layers": (2,)} if name == "transprune" else {}
     method = get_method(name, keep_ratio=1.0, num_layers=LAYERS, **settings)
     wanted = model(**inputs).logits
@@ -135,7 +118,7 @@ def test_keep_ratio_one_is_bit_equal(name: str) -> None:
 @pytest.mark.parametrize("layer", [None, 1])
 def test_fopru_frame_by_frame(layer: int | None) -> None:
     """Against the eager tower's own maps; the CLS token is one of the visual tokens."""
-    (inputs, _, _), model = film(), model_with("eager")
+    inputs, model = film().inputs, model_with("eager")
     frames = inputs["pixel_values_videos"][0]
     maps = model.model.video_tower(frames, output_attentions=True).attentions[(layer or -1) - 1]
     wanted = torch.cat([ops.fopru_significance(weights) for weights in maps])
@@ -146,7 +129,7 @@ def test_fopru_frame_by_frame(layer: int | None) -> None:
 
 @pytest.mark.parametrize("method", [*METHODS, VisionZip(keep_tokens=9)])
 def test_two_videos_of_a_batch_are_pruned_as_alone(method: Method) -> None:
-    (inputs, _, _), model = film(2), model_with()
+    inputs, model = film(2).inputs, model_with()
     with prune(model, method) as run:
         both = model(**inputs).logits[:, -1]
     for row, trace in enumerate(run.traces):
@@ -168,7 +151,7 @@ def with_image(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def test_images_have_a_tower_of_their_own() -> None:
-    model, inputs = model_with("eager"), with_image(film()[0])
+    model, inputs = model_with("eager"), with_image(film().inputs)
     alone = {name: inputs[name] for name in inputs if not name.endswith("videos")}
     alone = {**alone, "input_ids": inputs["input_ids"][:, : PATCHES + 1]}
     alone["attention_mask"] = torch.ones_like(alone["input_ids"])
@@ -181,7 +164,7 @@ def test_images_have_a_tower_of_their_own() -> None:
 
 
 def test_an_image_beside_a_video() -> None:
-    model, inputs = model_with(), with_image(film()[0])
+    model, inputs = model_with(), with_image(film().inputs)
     with prune(model, METHODS[0]) as run:
         model(**inputs)
     assert run.trace.num_visual == PATCHES + TOKENS

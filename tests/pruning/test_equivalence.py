@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 
@@ -13,19 +11,15 @@ from tests.helpers import (
     BACKENDS,
     LAYERS,
     VISION_MODELS,
-    Prompt,
     alive_columns,
     close,
     fresh,
-    masked_run,
-    new_tokens,
     prompt,
     tiny,
-    with_generated,
 )
 from tests.pruning.settings import SOME, methods_of
+from tests.removal import check_removing, generate
 
-NEW = 5
 KEEP_ALL = {
     "transprune": {"prune_layers": (2, 3, 5)},
     "pyramiddrop": {"prune_layers": (2, 3, 5)},
@@ -48,55 +42,11 @@ KEEP_ALL = {
 ASK_ENCODER = {"fopru", "visionzip", "prumerge", "prumerge+", "vispruner"}
 
 
-def generate(model: Any, case: Prompt, **settings: Any) -> Any:
-    return model.generate(
-        **case.inputs,
-        max_new_tokens=NEW,
-        do_sample=False,
-        return_dict_in_generate=True,
-        output_logits=True,
-        **settings,
-    )
-
-
-def oracle_rows(
-    model: Any, case: Prompt, trace: Any, renumber: bool, generated: torch.Tensor
-) -> torch.Tensor:
-    """Logits ``[n + t, V]`` of prompt and generated tokens with dropped ones masked."""
-    alive = alive_columns(case.visual[0], trace, LAYERS)
-    embeds = with_generated(model, case.embeds, generated)
-    return masked_run(model, embeds, alive, renumber, case.positions, case.added)
-
-
 @pytest.mark.parametrize("positions", ["renumber", "keep"])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("kind", "name"), SOME)
 def test_removing_equals_masking(kind: str, name: str, backend: str, positions: str) -> None:
-    model, case, method = tiny(kind, backend), prompt(kind), methods_of(kind)[name]
-    with prune(model, method, positions=positions, **case.prune_kwargs) as run:
-        plain = model(**case.inputs)
-        selected = run.trace
-        out = generate(model, case)
-    trace = run.trace
-    assert [s.kept.tolist() for s in trace.stages] == [s.kept.tolist() for s in selected.stages]
-    ids = new_tokens(case.inputs, out.sequences)[0]
-    wanted = oracle_rows(model, case, trace, positions == "renumber", ids)
-
-    alive = alive_columns(case.visual[0], trace, LAYERS)
-    assert close(plain.logits[0], wanted[: case.visual.shape[1]][alive[-1]])
-    stepwise = torch.stack(out.logits, dim=1)[0]
-    last = case.visual.shape[1] - 1
-    assert close(stepwise, wanted[last : last + NEW])
-    assert ids.tolist() == wanted[last : last + NEW].argmax(-1).tolist()
-
-    lengths = [int(seen.sum()) for seen in alive]
-    assert list(trace.kv_lengths) == lengths
-    assert list(trace.tokens_per_layer) == [int((seen & case.visual[0]).sum()) for seen in alive]
-    held = [layer.get_seq_length() for layer in plain.past_key_values.layers]
-    assert held == lengths
-    after = [layer.get_seq_length() for layer in out.past_key_values.layers]
-    assert after == [length + NEW - 1 for length in lengths]
-    assert min(lengths) < case.visual.shape[1], "nothing was removed"
+    check_removing(tiny(kind, backend), prompt(kind), methods_of(kind)[name], positions)
 
 
 @pytest.mark.parametrize("positions", ["renumber", "keep"])

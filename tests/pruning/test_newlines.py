@@ -13,21 +13,17 @@ from tests.helpers import (
     BACKENDS,
     LAYERS,
     Prompt,
-    alive_columns,
     close,
     left_padded,
-    masked_run,
-    new_tokens,
     prompt,
     tiny,
-    with_generated,
 )
 from tests.pruning.settings import LAYERS as STAGES
 from tests.pruning.settings import MERGING, RATIOS, methods_of
+from tests.removal import check_removing
 
 KINDS = ("llava_next", "llava_onevision")
 PATCHES = 32  # 16 of the whole image, 4 rows of 4 of its tiles
-NEW = 4
 
 
 def as_text(kind: str, case: Prompt) -> Prompt:
@@ -46,27 +42,10 @@ def newline_columns(kind: str, case: Prompt) -> torch.Tensor:
 def test_removing_equals_masking(kind: str, name: str, backend: str) -> None:
     model, case = tiny(kind, backend), as_text(kind, prompt(kind))
     method = methods_of(kind)[name]
-    with prune(model, method, positions="renumber", newlines="text") as run:
-        plain = model(**case.inputs)
-        out = model.generate(
-            **case.inputs,
-            max_new_tokens=NEW,
-            do_sample=False,
-            return_dict_in_generate=True,
-            output_logits=True,
-        )
-    trace = run.trace
-    ids = new_tokens(case.inputs, out.sequences)[0]
-    alive = alive_columns(case.visual[0], trace, LAYERS)
-    embeds = with_generated(model, case.embeds, ids)
-    wanted = masked_run(model, embeds, alive, True)
-    assert close(plain.logits[0], wanted[: case.visual.shape[1]][alive[-1]])
-    last = case.visual.shape[1] - 1
-    assert close(torch.stack(out.logits, dim=1)[0], wanted[last : last + NEW])
+    trace = check_removing(model, case, method, "renumber", newlines="text")
     assert trace.num_visual == PATCHES
     assert trace.num_text == case.visual.shape[1] - PATCHES
     assert len(trace.kept) == method.count(method.stages()[-1], PATCHES) < PATCHES
-    assert list(trace.kv_lengths) == [int(seen.sum()) for seen in alive]
 
 
 @pytest.mark.parametrize("kind", KINDS)
