@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from itertools import accumulate
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
@@ -62,6 +63,13 @@ class StageContext(Protocol):
         """What the vision encoder left; the method must set `needs_vision`."""
         ...
 
+    def images(self) -> tuple[int, ...]:
+        """Visual tokens of each image, one after another; one number where that is not known.
+
+        A method that does not ask the encoder must set `reads_grid`.
+        """
+        ...
+
     def crops(self) -> torch.Tensor:
         """The number of the crop, encoded on its own, that each token is from: int64 ``[n]``."""
         ...
@@ -93,6 +101,8 @@ class Encoded:
         From features to the LLM's input space.
     notes : tuple of str
         What stands in for what the encoder did not give.
+    images : tuple of int
+        Visual tokens of each image, one after another.
     """
 
     attention: torch.Tensor
@@ -102,6 +112,28 @@ class Encoded:
     final: tuple[torch.Tensor, torch.Tensor]
     project: Callable[[torch.Tensor], torch.Tensor]
     notes: tuple[str, ...] = ()
+    images: tuple[int, ...] = ()
+
+    def each(self) -> list[Encoded]:
+        """The same of every image by itself."""
+        if len(self.images) < 2:
+            return [self]
+        parts, first = [], 0
+        for number, count in enumerate(self.images):
+            own = slice(first, first + count)
+            parts.append(
+                replace(
+                    self,
+                    attention=self.attention[own],
+                    keys=self.keys[own],
+                    features=self.features[own],
+                    leading=self.leading[number : number + 1],
+                    final=(self.final[0][own], self.final[1][own]),
+                    images=(count,),
+                )
+            )
+            first += count
+        return parts
 
 
 @dataclass(frozen=True)
@@ -118,37 +150,59 @@ class Merge:
     into : torch.Tensor
         Int64 ``[n]``: into which of the new tokens each alive one went, the most where it went
         into several; -1 where it is lost.
+    given_homes : torch.Tensor or None
+        Int64 ``[k]``: the places that `homes` tells, where they are known already.
     """
 
     states: torch.Tensor
     anchors: torch.Tensor
     into: torch.Tensor
+    given_homes: torch.Tensor | None = None
 
-    def slots(self) -> torch.Tensor:
-        """Places among the alive tokens that the new ones take, ascending, int64 ``[k]``.
+    @classmethod
+    def joined(cls, merges: Sequence[Merge]) -> Merge:
+        """One after another, as those of several images are."""
+        ends = list(accumulate(len(merge.into) for merge in merges))
+        made = list(accumulate(len(merge.anchors) for merge in merges))
+        parts = list(zip(merges, [0, *ends[:-1]], [0, *made[:-1]], strict=True))
+        return cls(
+            torch.cat([merge.states for merge in merges]),
+            torch.cat([torch.where(m.anchors < 0, -1, m.anchors + start) for m, start, _ in parts]),
+            torch.cat([torch.where(m.into < 0, -1, m.into + first) for m, _, first in parts]),
+            torch.cat([merge.homes() + start for merge, start, _ in parts]),
+        )
 
-        Those of the anchors; a token without an anchor takes the first place left free.
+    def homes(self) -> torch.Tensor:
+        """The place among the alive tokens that each new one belongs to, int64 ``[k]``.
+
+        Its anchor; a token without an anchor belongs to the first place left free.
         """
+        if self.given_homes is not None:
+            return self.given_homes
         taken = torch.zeros(len(self.into), dtype=torch.bool, device=self.anchors.device)
         taken[self.anchors[self.anchors >= 0]] = True
         free = (~taken).nonzero().squeeze(-1)
-        taken[free[: int((self.anchors < 0).sum())]] = True
-        return taken.nonzero().squeeze(-1)
+        homes = self.anchors.clone()
+        homes[homes < 0] = free[: int((homes < 0).sum())]
+        return homes
+
+    def slots(self) -> torch.Tensor:
+        """Places among the alive tokens that the new ones take, ascending, int64 ``[k]``."""
+        return self.homes().sort().values
 
     def in_place(self) -> Merge:
-        """The same tokens ordered by the places they stand for, each in its own.
+        """The same tokens ordered by the places they belong to, each in its own.
 
-        Where positions are kept, a token must not get another patch's.
+        Where positions are kept, a token must not get another patch's; and where there is text
+        between visual tokens, none may come to stand on its other side.
         """
-        own = self.anchors.clone()
-        slots = self.slots()
-        own[own < 0] = slots[~torch.isin(slots, self.anchors)]
-        order = own.argsort()
+        homes = self.homes()
+        order = homes.argsort()
         rank = torch.empty_like(order).index_copy(
             0, order, torch.arange(len(order), device=order.device)
         )
         into = torch.where(self.into >= 0, rank[self.into.clamp_min(0)], self.into)
-        return Merge(self.states[order], self.anchors[order], into)
+        return Merge(self.states[order], self.anchors[order], into, homes[order])
 
 
 class NoQueryError(ValueError):
@@ -310,6 +364,14 @@ class Method(ABC):
         if self.keep_tokens is not None:
             return check_count(self.keep_tokens, num_visual)
         return self.share_of(num_visual, self.budget_ratio)
+
+    def total(self, stage: Stage, num_visual: int) -> int:
+        """Visual tokens after this stage with those made on top of :meth:`count`."""
+        return self.count(stage, num_visual)
+
+    def count_now(self, stage: Stage, num_visual: int, left: Sequence[int]) -> int:
+        """As :meth:`count`, where it is known how many each stage before this really left."""
+        return self.count(stage, num_visual)
 
     def share_of(self, num_visual: int, ratio: float) -> int:
         """How many tokens a keep ratio means, checked."""

@@ -98,13 +98,27 @@ class Chain(Method):
 
     def count(self, stage: Stage, num_visual: int) -> int:
         """Tokens left, from the number that entered the member method."""
-        remaining = num_visual
         member, own = self.part(stage)
+        return member.count(own, self._entering(member, num_visual))
+
+    def total(self, stage: Stage, num_visual: int) -> int:
+        """The same with what the member makes on top."""
+        member, own = self.part(stage)
+        return member.total(own, self._entering(member, num_visual))
+
+    def count_now(self, stage: Stage, num_visual: int, left: Sequence[int]) -> int:
+        """Tokens left, from the number that really entered the member method."""
+        member, own = self.part(stage)
+        first = stage.index - own.index
+        entered = left[first - 1] if first else num_visual
+        return member.count_now(own, entered, left[first:])
+
+    def _entering(self, member: Method, num_visual: int) -> int:
         for method in self.methods:
             if method is member:
                 break
-            remaining = method.count(method.stages()[-1], remaining)
-        return member.count(own, remaining)
+            num_visual = method.total(method.stages()[-1], num_visual)
+        return num_visual
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """The member's scores."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar
@@ -121,6 +121,16 @@ class Pinned(Method):
         """
         self._check(num_visual)
         return self._target(self.method.count(stage, num_visual), num_visual)
+
+    def total(self, stage: Stage, num_visual: int) -> int:
+        """The method's own where nothing is pinned; with pins nothing is made on top."""
+        if self.keep or self.drop or self.extra:
+            return self.count(stage, num_visual)
+        return self.method.total(stage, num_visual)
+
+    def count_now(self, stage: Stage, num_visual: int, left: Sequence[int]) -> int:
+        """As :meth:`count`, from the numbers that stages really left."""
+        return self._target(self.method.count_now(stage, num_visual, left), num_visual)
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """The method's own scores."""

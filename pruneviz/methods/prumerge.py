@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from pruneviz.methods.base import Encoded, Merge, Scores, Stage, StageContext
 from pruneviz.methods.before_llm import BeforeLLM
-from pruneviz.ops import even_places
+from pruneviz.ops import even_places, split_budget
 
 _NEIGHBOURS = 32
 
@@ -34,8 +34,10 @@ class PruMerge(BeforeLLM):
     encoder's last layer with all heads taken as one, features of the last but one, weights not
     normalised, kept tokens in the order of their attention and the remainder last. Encoders
     without CLS give the attention averaged over all queries; where features before the
-    projector are not at hand, tokens are merged after it (said in the result). A budget of one
-    token keeps no remainder; one of all tokens leaves everything as it is.
+    projector are not at hand, tokens are merged after it (said in the result). Each of several
+    images has its share of the budget. Where text lies between visual tokens, merged ones stand
+    in their own places. A budget of one token keeps no remainder; one of all tokens leaves
+    everything as it is.
     """
 
     name: ClassVar[str] = "prumerge"
@@ -53,16 +55,28 @@ class PruMerge(BeforeLLM):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received, and the tokens that go on."""
         seen = context.encoded()
-        attention, keys = seen.final
+        attention = seen.final[0]
         components = {"encoder": attention}
-        if self.keep_ratio is None and self.keep_tokens is None:
-            picked = self._standing_out(attention)
-        elif keep >= len(attention):
+        free = self.keep_ratio is None and self.keep_tokens is None
+        if keep >= len(attention) and not free:
             return Scores(attention, components)
-        else:
-            picked = self._picked(attention, max(1, keep - 1))
-        merge = _merge(seen, attention, keys, picked, remainder=keep > 1)
+        parts = seen.each() if free or keep >= len(seen.images) else [seen]
+        shares = split_budget(keep, [len(part.attention) for part in parts])
+        merge = Merge.joined(
+            [
+                self._merge(part, None if free else share)
+                for part, share in zip(parts, shares, strict=True)
+            ]
+        )
         return Scores(attention, components, notes=seen.notes, merge=merge)
+
+    def _merge(self, seen: Encoded, share: int | None) -> Merge:
+        """One image's tokens; as many as stand out where there is no budget."""
+        attention, keys = seen.final
+        if share is None:
+            return _merge(seen, attention, keys, self._standing_out(attention), remainder=True)
+        picked = self._picked(attention, max(1, share - 1))
+        return _merge(seen, attention, keys, picked, remainder=share > 1)
 
     def _picked(self, attention: torch.Tensor, count: int) -> torch.Tensor:
         """Places of the kept tokens in the order in which they go on."""
@@ -79,14 +93,14 @@ class PruMergePlus(PruMerge):
     Parameters
     ----------
     keep_ratio, keep_tokens, num_layers
-        See :class:`PruMerge`. A quarter of a budget goes to the patches that stand out, the rest
-        is spread evenly; without a budget three spread ones come to each that stands out.
+        See :class:`PruMerge`. Without a budget every n-th patch comes to those that stand out, n
+        a third of the inverse of their share, as in the published code. Of a budget a quarter
+        goes to the patches that stand out.
 
     Notes
     -----
-    PruMerge+ of the same paper. Its code spreads with a stride of a third of the inverse share
-    of outliers and leaves out what stands out anyway, so that their number varies; here they are
-    spread evenly over the other patches, so that a budget is met exactly, which is ours.
+    PruMerge+ of the same paper. With that stride the number varies; on a budget the other
+    patches are spread evenly, so that it is met exactly, which is ours.
     """
 
     name: ClassVar[str] = "prumerge+"
@@ -104,7 +118,11 @@ class PruMergePlus(PruMerge):
         return torch.cat([best, places[spread]])
 
     def _standing_out(self, attention: torch.Tensor) -> torch.Tensor:
-        return self._picked(attention, min(4 * outliers(attention), len(attention) - 1))
+        best, total = super()._standing_out(attention), len(attention)
+        stride = max(1, int(total / len(best)) // 3)
+        # The published code never takes the last patch, either.
+        every = torch.arange(0, total - 1, stride, device=best.device)
+        return torch.cat([best, every[~torch.isin(every, best)]])[: total - 1]
 
 
 def outliers(attention: torch.Tensor) -> int:

@@ -36,7 +36,8 @@ class SparseVLM(ScheduledMethod):
         scored 30 % of it, and one token, are clustered into a tenth as many, and one. Means of
         the clusters follow the kept visual tokens.
     keep_ratio, keep_tokens, num_layers
-        See :class:`~pruneviz.methods.base.Method`. Recycled tokens come on top of them.
+        See :class:`~pruneviz.methods.base.Method`. Recycled tokens are part of such a budget; on
+        the published schedule, or one of your own `keep_ratios`, they come on top, as published.
         Between the four published budgets (110, 36, 26 and 17 tokens at the end) stages are
         interpolated linearly, which is ours.
 
@@ -79,7 +80,39 @@ class SparseVLM(ScheduledMethod):
         return Scores(attention, {"raters": attention}, merge=merge)
 
     def count(self, stage: Stage, num_visual: int) -> int:
-        """Visual tokens left after a stage."""
+        """Visual tokens picked at a stage.
+
+        Raises
+        ------
+        ValueError
+            If a budget is too small for what is recycled.
+        """
+        return self._course(num_visual)[stage.index][0]
+
+    def total(self, stage: Stage, num_visual: int) -> int:
+        """Visual tokens after a stage, recycled ones too."""
+        return self._course(num_visual)[stage.index][1]
+
+    def _course(self, num_visual: int) -> list[tuple[int, int]]:
+        """How many tokens are picked at each stage, and how many there are after it."""
+        course, alive = [], num_visual
+        part_of_it = self.keep_ratio is not None or self.keep_tokens is not None
+        for stage in self.stages():
+            kept = total = min(self._planned(stage, num_visual), alive)
+            if self.recycle and kept < alive:
+                if part_of_it:
+                    kept = _leaving_room(kept, alive)
+                total = kept + _clusters(_recyclable(alive - kept))
+            course.append((kept, total))
+            alive = total
+        if self.keep_tokens is not None and alive > self.keep_tokens:
+            raise ValueError(
+                f"SparseVLM with recycling leaves at least {alive} of {num_visual} visual tokens "
+                f"here, not {self.keep_tokens}. Ask for more, or for recycle=False."
+            )
+        return course
+
+    def _planned(self, stage: Stage, num_visual: int) -> int:
         if self.keep_tokens is None:
             return super().count(stage, num_visual)
         final = check_count(self.keep_tokens, num_visual)
@@ -94,14 +127,31 @@ def _recycled(states: torch.Tensor, attention: torch.Tensor, keep: int) -> Merge
     """The kept tokens and, after them, means of clusters of the best that were dropped."""
     order = torch.sort(attention, descending=True, stable=True).indices
     kept, dropped = order[:keep].sort().values, order[keep:]
-    again = dropped[: int(_AGAIN * len(dropped)) + 1].sort().values
-    clusters = len(again) // 10 + 1
+    again = dropped[: _recyclable(len(dropped))].sort().values
+    clusters = _clusters(len(again))
     centres, cluster = density_peaks(states[again], clusters)
     means = group_means(states[again], cluster, clusters).to(states.dtype)
     into = torch.full_like(order, -1)
     into[kept] = torch.arange(keep, device=into.device)
     into[again] = keep + cluster
     return Merge(torch.cat([states[kept], means]), torch.cat([kept, again[centres]]), into)
+
+
+def _recyclable(dropped: int) -> int:
+    return int(_AGAIN * dropped) + 1
+
+
+def _clusters(again: int) -> int:
+    return again // 10 + 1
+
+
+def _leaving_room(total: int, alive: int) -> int:
+    """How many tokens are picked of those alive so that `total` are left with recycled ones.
+
+    At least one, even if that leaves more.
+    """
+    fits = (k for k in range(total, 1, -1) if k + _clusters(_recyclable(alive - k)) <= total)
+    return next(fits, 1)
 
 
 def _interpolated(final: float) -> tuple[float, ...]:

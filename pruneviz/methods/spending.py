@@ -46,7 +46,7 @@ class Spending:
 
 def stage_counts(method: Method, num_visual: int) -> tuple[int, ...]:
     """Visual tokens left after each of the method's stages."""
-    return tuple(method.count(stage, num_visual) for stage in method.stages())
+    return tuple(method.total(stage, num_visual) for stage in method.stages())
 
 
 def spending(method: Method, num_visual: int, num_layers: int) -> Spending:
@@ -62,8 +62,9 @@ def spending(method: Method, num_visual: int, num_layers: int) -> Spending:
     Returns
     -------
     Spending
-        The counts that the run will have. FoPru's row strategy keeps whole rows and may end up
-        with fewer, up to one row.
+        The counts that the run will have. Only the picture tells those of FoPru's row strategy,
+        which keeps whole rows (up to one row fewer), and of PruMerge and PruMerge+ without a
+        budget, which keep what stands out: here stands what their default ratio would keep.
 
     Raises
     ------

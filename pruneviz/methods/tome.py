@@ -9,7 +9,7 @@ import torch
 
 from pruneviz.methods.base import Merge, Scores, Stage, StageContext
 from pruneviz.methods.before_llm import BeforeLLM
-from pruneviz.ops import bipartite_merge
+from pruneviz.ops import bipartite_merge, split_budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class ToMe(BeforeLLM):
     Token Merging (ICLR 2023, arXiv 2210.09461), section 3, which merges a few tokens in each
     layer of a vision encoder by the keys of its attention. Here all merging is done at once in
     the LLM's input space by cosine similarity, as the method is used as a peer for language
-    models. The score is how many tokens went into each.
+    models; images are never mixed. The score is how many tokens went into each.
     """
 
     name: ClassVar[str] = "tome"
@@ -38,6 +38,7 @@ class ToMe(BeforeLLM):
         "Before the LLM, merges the most similar patches step by step; the question plays no part."
     )
     paper: ClassVar[str] = "https://arxiv.org/abs/2210.09461"
+    reads_grid: ClassVar[bool] = True
     merges: ClassVar[bool] = True
     exact_prefix: ClassVar[bool] = False
 
@@ -46,7 +47,16 @@ class ToMe(BeforeLLM):
         states = context.visual_features()
         if keep >= len(states):
             return Scores(torch.ones(len(states), device=states.device))
-        merged, anchors, into = bipartite_merge(states, keep)
-        size = torch.bincount(into, minlength=keep).float()
-        total = torch.zeros(len(states), device=states.device).index_copy(0, anchors, size)
-        return Scores(total, {"size": total}, merge=Merge(merged.to(states.dtype), anchors, into))
+        images = context.images()
+        sizes = images if keep >= len(images) else (len(states),)
+        shares = split_budget(keep, sizes)
+        made = [
+            bipartite_merge(own, share)
+            for own, share in zip(states.split(list(sizes)), shares, strict=True)
+        ]
+        merge = Merge.joined(
+            [Merge(merged.to(states.dtype), anchors, into) for merged, anchors, into in made]
+        )
+        size = torch.bincount(merge.into, minlength=keep).float()
+        total = torch.zeros(len(states), device=states.device).index_copy(0, merge.anchors, size)
+        return Scores(total, {"size": total}, merge=merge)

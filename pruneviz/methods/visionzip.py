@@ -9,7 +9,7 @@ import torch
 
 from pruneviz.methods.base import Encoded, Merge, Scores, Stage, StageContext
 from pruneviz.methods.before_llm import BeforeLLM
-from pruneviz.ops import contextual_tokens, top_indices
+from pruneviz.ops import contextual_tokens, split_budget, top_indices
 
 # 10 of 64 tokens; 20 of 128 and 30 of 192 are the same share.
 _CONTEXTUAL = 10 / 64
@@ -35,8 +35,10 @@ class VisionZip(BeforeLLM):
     encoder's last layer but one, merging before the projector, merged tokens after the others.
     An encoder without CLS gives the attention averaged over all queries, and no token for CLS.
     Where features before the projector are not at hand (LLaVA-NeXT's crops, Qwen's merger),
-    tokens are compared and merged after it, which is ours and is said in the result. A budget of
-    all tokens leaves everything as it is.
+    tokens are compared and merged after it, which is ours and is said in the result. Each of
+    several images has its share of the budget. Merged tokens stand after the others of their
+    image, but in their own places where text lies between visual tokens. A budget of all tokens
+    leaves everything as it is.
     """
 
     name: ClassVar[str] = "visionzip"
@@ -68,12 +70,22 @@ class VisionZip(BeforeLLM):
         components = {"encoder": seen.attention}
         if keep >= len(seen.attention):
             return Scores(seen.attention, components)
-        merge = self._merge(seen, keep)
+        parts = seen.each() if keep >= len(seen.images) else [seen]
+        sizes = [len(part.attention) for part in parts]
+        wanted = (
+            [None] * len(parts)
+            if self.contextual_tokens is None
+            else split_budget(self.contextual_tokens, sizes, least=0)
+        )
+        shares = split_budget(keep, sizes)
+        merge = Merge.joined(
+            [self._merge(*each) for each in zip(parts, shares, wanted, strict=True)]
+        )
         return Scores(seen.attention, components, notes=seen.notes, merge=merge)
 
-    def _merge(self, seen: Encoded, keep: int) -> Merge:
+    def _merge(self, seen: Encoded, keep: int, wanted: int | None) -> Merge:
         leading = seen.leading[: keep - 1]
-        merged = self._merged(keep, len(leading))
+        merged = self._merged(keep, len(leading), wanted)
         dominant = top_indices(seen.attention, keep - len(leading) - merged)
         rest = torch.ones_like(seen.attention, dtype=torch.bool).index_fill(0, dominant, False)
         places = rest.nonzero().squeeze(-1)
@@ -91,9 +103,8 @@ class VisionZip(BeforeLLM):
         nowhere = into.new_full((len(leading),), -1)
         return Merge(seen.project(states), torch.cat([nowhere, *anchors]), into)
 
-    def _merged(self, keep: int, leading: int) -> int:
+    def _merged(self, keep: int, leading: int, wanted: int | None) -> int:
         """How many of the budget are merged tokens; at least one patch is kept as it is."""
-        wanted = self.contextual_tokens
         if wanted is None:
             return min(round(keep * _CONTEXTUAL), keep - leading - 1)
         if wanted > keep - leading - 1:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import ClassVar
 
 import torch
 from torch.nn.functional import normalize
 
-from pruneviz.methods.base import Scores, Stage, StageContext, check_number
+from pruneviz.methods.base import Encoded, Scores, Stage, StageContext, check_number
 from pruneviz.methods.before_llm import BeforeLLM
-from pruneviz.ops import top_indices
+from pruneviz.ops import split_budget, top_indices
 
 _ROUND = 8
 
@@ -35,7 +36,7 @@ class VisPruner(BeforeLLM):
     layer but one, cosine similarity of features before the projector, up to 8 of the most
     duplicated gone in a round. Without CLS the attention is averaged over all queries; where
     features before the projector are not at hand, those after it are compared (said in the
-    result). Scores are the attention.
+    result). Each of several images has its share of the budget. Scores are the attention.
     """
 
     name: ClassVar[str] = "vispruner"
@@ -58,13 +59,25 @@ class VisPruner(BeforeLLM):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received, and which stay."""
         seen = context.encoded()
+        parts = seen.each() if keep >= len(seen.images) else [seen]
+        sizes = [len(part.attention) for part in parts]
+        shares, starts = split_budget(keep, sizes), accumulate([0, *sizes[:-1]])
+        kept = torch.cat(
+            [
+                start + self._kept(part, share)
+                for start, part, share in zip(starts, parts, shares, strict=True)
+            ]
+        )
+        return Scores(seen.attention, {"encoder": seen.attention}, kept, seen.notes)
+
+    def _kept(self, seen: Encoded, keep: int) -> torch.Tensor:
+        """One image's important and diverse patches, ascending, int64 ``[keep]``."""
         important = top_indices(seen.attention, int(keep * self.important_ratio))
         others = torch.ones_like(seen.attention, dtype=torch.bool).index_fill(0, important, False)
         places = others.nonzero().squeeze(-1)
         order = torch.sort(seen.attention[places], descending=True, stable=True).indices
         diverse = thin_out(seen.features, places[order], keep - len(important))
-        kept = torch.cat([important, diverse]).sort().values
-        return Scores(seen.attention, {"encoder": seen.attention}, kept, seen.notes)
+        return torch.cat([important, diverse]).sort().values
 
 
 def thin_out(features: torch.Tensor, places: torch.Tensor, count: int) -> torch.Tensor:
@@ -89,7 +102,7 @@ def thin_out(features: torch.Tensor, places: torch.Tensor, count: int) -> torch.
         first, second = unit[places[::2]], unit[places[1::2]]
         likeness = (first @ second.T).amax(-1) if len(second) else first.new_zeros(len(first))
         going = min(_ROUND, len(places) - count, len(likeness))
-        gone = 2 * torch.sort(likeness, descending=True, stable=True).indices[:going]
-        stays = torch.ones_like(places, dtype=torch.bool).index_fill(0, gone, False)
-        places = places[stays]
+        order = torch.sort(likeness, descending=True, stable=True).indices
+        # As published: those that were compared go first, the most duplicated of them in front.
+        places = torch.cat([places[::2][order[going:]], places[1::2]])
     return places

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -94,6 +95,8 @@ class TilesRecord(EncoderRecord):
     FoPru describes no crops. Here each crop's significance is its own, a token has the mean of
     its patches', and tokens of all crops are ranked together.
     """
+
+    whole_images: ClassVar[bool] = False
 
     crops: VisionRecord
     merge: int

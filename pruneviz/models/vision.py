@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -44,6 +44,9 @@ class EncoderFeatures:
 
 class EncoderRecord(ABC):
     """What a vision encoder's run left for the methods that ask it."""
+
+    whole_images: ClassVar[bool] = True
+    """Whether what is counted as an image is one, and not a crop."""
 
     @property
     @abstractmethod

@@ -13,6 +13,7 @@ from pruneviz.ops.merging import (
     even_places,
     grid_cells,
     group_means,
+    split_budget,
     spread_cells,
 )
 from pruneviz.ops.residual import (
@@ -53,6 +54,7 @@ __all__ = [
     "pick_profile",
     "residual_greedy",
     "self_attention_means",
+    "split_budget",
     "spread_cells",
     "text_raters",
     "text_relevance",

@@ -208,6 +208,23 @@ def spread_cells(rows: int, columns: int, count: int) -> torch.Tensor:
     return cells.flatten()
 
 
+def split_budget(count: int, sizes: Sequence[int], least: int = 1) -> list[int]:
+    """Divide a number in proportion to `sizes`, none above its size or below `least`.
+
+    `count` lies from ``least * len(sizes)`` to ``sum(sizes)``.
+    """
+    shares: list[int] = []
+    done = 0
+    for number, size in enumerate(sizes, start=1):
+        done += size
+        used = sum(shares)
+        # Its share of what there is so far, with some left for each one to come.
+        until = round(count * done / sum(sizes))
+        share = max(least, min(until, count - least * (len(sizes) - number)) - used)
+        shares.append(min(share, size))
+    return shares
+
+
 def grid_cells(blocks: Sequence[tuple[int, int]], count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Divide several grids, one after another, into cells of nearly equal size.
 
@@ -228,13 +245,8 @@ def grid_cells(blocks: Sequence[tuple[int, int]], count: int) -> tuple[torch.Ten
     sizes = [rows * columns for rows, columns in blocks]
     if count < len(blocks):
         return grid_cells([(1, sum(sizes))], count)
-    cells, middles, first, used, done = [], [], 0, 0, 0
-    for number, ((rows, columns), size) in enumerate(zip(blocks, sizes, strict=True), start=1):
-        done += size
-        # Its share of the cells so far, with one left for each grid to come.
-        until = round(count * done / sum(sizes))
-        share = max(1, min(until, count - (len(blocks) - number)) - used)
-        share = min(share, size)
+    cells, middles, first, used = [], [], 0, 0
+    for (rows, columns), size, share in zip(blocks, sizes, split_budget(count, sizes), strict=True):
         own = spread_cells(rows, columns, share)
         cells.append(used + own)
         middles.append(first + _middles(own, columns, share))

@@ -44,6 +44,8 @@ class Chooser:
         self.method, self.positions = method, positions
         self.layers, self.tokenizer, self.project = layers, tokenizer, project
         self.seconds = 0.0
+        self.by_place = False
+        """Whether the model adds something to visual tokens by their places in the prompt."""
 
     @torch.no_grad()
     def run(
@@ -87,16 +89,23 @@ class Chooser:
     def _mode(self, method: Method, stage: Stage) -> str:
         return self.positions or method.positions_at(stage)
 
+    def _stands_apart(self, method: Method, stage: Stage, sample: Sample) -> bool:
+        """Whether each merged token must stand in its own place, not in the method's order."""
+        first, last = sample.columns[[0, -1]].tolist()
+        between = last - first + 1 > len(sample.columns)
+        return between or self.by_place or self._mode(method, stage) == "keep"
+
     def _choose(
         self, method: Method, state: Prefill, stage: Stage, sample: Sample, hidden: torch.Tensor
     ) -> StageRecord:
-        keep = min(method.count(stage, len(sample.columns)), len(sample.alive))
+        left = [len(record.kept) for record in sample.stages]
+        keep = min(method.count_now(stage, len(sample.columns), left), len(sample.alive))
         context = RowContext(
             state, sample, stage.layer, hidden, self.layers, self.tokenizer, self.project
         )
         start = time.perf_counter()
         places, scores = method.select(context, stage, keep)
-        if scores.merge is not None and self._mode(method, stage) == "keep":
+        if scores.merge is not None and self._stands_apart(method, stage, sample):
             scores = replace(scores, merge=scores.merge.in_place())
         self.seconds += time.perf_counter() - start
         kept = sample.alive[places]

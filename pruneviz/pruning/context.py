@@ -113,7 +113,7 @@ class RowContext:
         if found is not None:
             final = (found.final_attention, found.final_keys)
             parts = (found.attention, found.keys, found.features, found.leading)
-            return Encoded(*parts, final, self._project)
+            return Encoded(*parts, final, self._project, images=self.images())
         states = self.visual_features()
         attention = record.received(images)
         return Encoded(
@@ -124,7 +124,15 @@ class RowContext:
             (attention, states),
             lambda merged: merged,
             ("Merged and compared after the projector, in the LLM's input space.",),
+            self.images(),
         )
+
+    def images(self) -> tuple[int, ...]:
+        """Visual tokens of each of this sample's images; one number where that is not known."""
+        record = self._state.vision
+        if record is None or not record.whole_images:
+            return (self.num_visual,)
+        return record.counts[self._images(record)]
 
     def crops(self) -> torch.Tensor:
         """Which crop of this sample's images each token is from, int64 ``[num_visual]``."""

@@ -118,6 +118,7 @@ class Runner:
                 add(self.adapter.watch_vision(self.model, self._keep_vision, asked))
         if self.method and adds_features(self.decoder.module):
             self._deepstack = Deepstack(self.decoder.module, lambda: self._live.frame.columns)
+            self.chooser.by_place = True
             add(self._deepstack)
         stops = {stage.layer - 1 for stage in self.plan if stage.layer > 0}
         first = min(stops, default=len(layers))
