@@ -100,6 +100,7 @@ class Session:
         self.loaded, self.newlines, self.positions = loaded, newlines, positions
         self._lock = threading.RLock()
         self._prepared: OrderedDict[str, Prepared] = OrderedDict()
+        self._records: OrderedDict[tuple[str, int], EncoderRecord | None] = OrderedDict()
         self._baselines: OrderedDict[tuple[str, Settings], tuple[Answer, Generated]] = OrderedDict()
 
     @property
@@ -163,7 +164,7 @@ class Session:
         method.plan(self.num_layers)
         for stage in method.stages():
             method.count(stage, prepared.grid.num_tokens)
-        prepared = self.seen_for(prepared, method)
+        self._layer(method)
         how = settings or Settings()
 
         def work(emit: Callable[[Event], None], stop: threading.Event) -> None:
@@ -187,6 +188,7 @@ class Session:
         )
         emit(Event("baseline", baseline.text, answer=baseline))
         emit(Event("status", f"Running {method.title} …"))
+        prepared = self.seen_for(prepared, method)
         made = generate(
             self.loaded, prepared, method, settings, lambda t: emit(Event("pruned", t)), stop
         )
@@ -225,21 +227,32 @@ class Session:
         return self._baselines[key]
 
     def seen_for(self, prepared: Prepared, method: Method) -> Prepared:
-        """The same question with the encoder layer on record that a method asks for.
+        """The same question with the encoder layer on record that a method reads.
 
-        The image is encoded again if that is not the one recorded.
+        If that is another than the one recorded the image is encoded again, and the record
+        remembered.
 
         Raises
         ------
         ValueError
             If the encoder has no such layer.
         """
-        layer = method.vision_layer()
-        if layer is None or (prepared.vision is not None and prepared.vision.asked == layer):
+        layer = self._layer(method)
+        seen = prepared.vision
+        if layer is None or seen is None or seen.layer in (None, layer):
             return prepared
+        key = (_key(prepared.image, prepared.question), layer)
         with self._lock:
-            inputs = self._inputs(prepared.image, prepared.question)
-            return replace(prepared, vision=self._embed(inputs, layer)[1])
+            if key not in self._records:
+                inputs = self._inputs(prepared.image, prepared.question)
+                _remember(self._records, key, self._embed(inputs, layer + 1)[1])
+            return replace(prepared, vision=self._records[key])
+
+    def _layer(self, method: Method) -> int | None:
+        """Index of the encoder layer that a method reads, None if it reads none."""
+        if not method.needs_vision:
+            return None
+        return self.loaded.adapter.vision_layer(self.loaded.model, method.vision_layer())
 
     def _inputs(self, image: Image.Image, question: str) -> Any:
         loaded = self.loaded
@@ -280,7 +293,7 @@ class Session:
             grid=grid.without_placeless() if leaves_out else grid,
             vision_seconds=seconds,
             hints=known.hints(question, embeds[visual_mask]) if known else (),
-            newlines=self.newlines,
+            newlines="text" if leaves_out else "visual",
             positions=self.positions,
         )
 

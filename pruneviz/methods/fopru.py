@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import ClassVar
 
 import torch
@@ -36,8 +37,8 @@ class FoPru(BeforeLLM):
         then compete by their rank within their crop, which ``"row"`` does not know).
     encoder_layer : int, optional
         Whose attention is read, counted from 1 or, if negative, from the end. Default: the
-        paper's penultimate on LLaVA and LLaVA-NeXT; elsewhere the layer whose output the LLM
-        gets, on Qwen2.5-VL the last that attends to the whole image.
+        paper's penultimate on LLaVA-1.5, LLaVA-NeXT and Video-LLaVA; elsewhere the layer whose
+        output the LLM gets, on Qwen2.5-VL the last that attends to the whole image.
     keep_ratio, keep_tokens, num_layers
         See :class:`~pruneviz.methods.base.Method`. With ``strategy="row"``, `keep_tokens`
         must be a multiple of the grid's width.
@@ -73,6 +74,10 @@ class FoPru(BeforeLLM):
         if self.strategy == "row" and self.crops == "each":
             raise ValueError('Rows reach over crops: strategy="row" needs crops="together".')
         layer = self.encoder_layer
+        if isinstance(layer, Integral) and not isinstance(layer, bool):
+            # NumPy's numbers become Python's, so that a trace's settings are plain values.
+            layer = int(layer)
+            object.__setattr__(self, "encoder_layer", layer)
         if layer is not None and (
             isinstance(layer, bool) or not isinstance(layer, int) or not layer
         ):

@@ -118,7 +118,8 @@ class PruMergePlus(PruMerge):
         return torch.cat([best, places[spread]])
 
     def _standing_out(self, attention: torch.Tensor) -> torch.Tensor:
-        best, total = super()._standing_out(attention), len(attention)
+        total = len(attention)
+        best = super()._picked(attention, min(outliers(attention), total - 1))
         stride = max(1, int(total / len(best)) // 3)
         # The published code never takes the last patch, either.
         every = torch.arange(0, total - 1, stride, device=best.device)

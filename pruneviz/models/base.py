@@ -66,6 +66,10 @@ class Adapter(ABC):
             "(FoPru) need a vision-language model."
         )
 
+    def vision_layer(self, model: Any, asked: int | None = None) -> int:
+        """Index from 0 of the encoder layer that :meth:`watch_vision` records for `asked`."""
+        raise UnsupportedModelError(f"{type(model).__name__} has no vision encoder here.")
+
     def project(self, model: Any, features: torch.Tensor) -> torch.Tensor:
         """Put encoder features ``[k, d]`` into the LLM's input space, ``[k, hidden]``.
 

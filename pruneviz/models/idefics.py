@@ -17,8 +17,8 @@ from pruneviz.models.vision import (
     EncoderRecord,
     Handles,
     VisionRecord,
-    layer_attention,
     pair,
+    tower_layer,
     watch_tower,
 )
 
@@ -63,7 +63,7 @@ class IdeficsAdapter(VisionLanguageAdapter):
         are used.
         """
         tower, masked = model.model.vision_model, [False]
-        attention = layer_attention(tower, -1, layer)
+        index = self.vision_layer(model, layer)
 
         def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             mask = kwargs.get("patch_attention_mask", args[1] if len(args) > 1 else None)
@@ -74,7 +74,11 @@ class IdeficsAdapter(VisionLanguageAdapter):
                 keep(TilesRecord(record, model.config.scale_factor, masked[0]))
 
         first = tower.register_forward_pre_hook(note, with_kwargs=True)
-        return Handles(first, watch_tower(tower, attention, lambda: 0, crops, asked=layer))
+        return Handles(first, watch_tower(tower, index, lambda: 0, crops))
+
+    def vision_layer(self, model: Any, asked: int | None = None) -> int:
+        """The last layer, unless another is asked for."""
+        return tower_layer(model.model.vision_model, -1, asked)
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Merged tokens of every prompt's images, a sequence of ``[tokens, hidden]``."""

@@ -12,7 +12,7 @@ from pruneviz.errors import UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import VisionLanguageAdapter
 from pruneviz.models.tiles import TilesRecord, Tiling
-from pruneviz.models.vision import EncoderRecord, VisionRecord, layer_attention, pair, watch_tower
+from pruneviz.models.vision import EncoderRecord, VisionRecord, pair, tower_layer, watch_tower
 
 
 class InternVLAdapter(VisionLanguageAdapter):
@@ -30,7 +30,7 @@ class InternVLAdapter(VisionLanguageAdapter):
     def watch_vision(
         self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
     ) -> Any:
-        """Watch the layer whose output the LLM gets, as FoPru does on LLaVA."""
+        """Watch the layer whose output the LLM gets, unless another is asked for."""
 
         def crops(record: EncoderRecord) -> None:
             if isinstance(record, VisionRecord):
@@ -39,11 +39,15 @@ class InternVLAdapter(VisionLanguageAdapter):
         config, tower = model.config, model.model.vision_tower
         return watch_tower(
             tower,
-            layer_attention(tower, _layer(config.vision_feature_layer), layer),
+            self.vision_layer(model, layer),
             lambda: int(config.vision_feature_select_strategy == "default"),
             crops,
-            asked=layer,
         )
+
+    def vision_layer(self, model: Any, asked: int | None = None) -> int:
+        """The layer whose output the LLM gets, unless another is asked for."""
+        own = _layer(model.config.vision_feature_layer)
+        return tower_layer(model.model.vision_tower, own, asked)
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Merged tokens of every crop, ``[crops, tokens, hidden]``."""

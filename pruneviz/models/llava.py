@@ -12,7 +12,7 @@ from transformers import LlavaForConditionalGeneration
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import VisionLanguageAdapter
-from pruneviz.models.vision import EncoderRecord, last_layer, layer_attention, watch_tower
+from pruneviz.models.vision import EncoderRecord, last_layer, tower_layer, watch_tower
 
 
 class LlavaAdapter(VisionLanguageAdapter):
@@ -33,20 +33,24 @@ class LlavaAdapter(VisionLanguageAdapter):
     ) -> Any:
         """Watch one layer of the tower."""
         tower = model.model.vision_tower
+        index = self.vision_layer(model, layer)
         # Other layers' features would have to be caught elsewhere.
-        merges = layer is None and model.config.vision_feature_layer == -2
+        merges = index == self.vision_layer(model) and model.config.vision_feature_layer == -2
         return watch_tower(
             tower,
-            self.watched(model, layer),
+            index,
             lambda: int(model.config.vision_feature_select_strategy == "default"),
             keep,
             last_layer(tower) if merges else None,
-            layer,
         )
 
-    def watched(self, model: Any, asked: int | None) -> Any:
-        """The tower's attention module that FoPru reads."""
-        return layer_attention(model.model.vision_tower, asked=asked)
+    def vision_layer(self, model: Any, asked: int | None = None) -> int:
+        """The penultimate layer, unless another is asked for."""
+        return tower_layer(model.model.vision_tower, self.default_layer(model), asked)
+
+    def default_layer(self, model: Any) -> int:
+        """Negative index of the layer that FoPru reads."""
+        return -2
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

@@ -104,9 +104,9 @@ class CropsRecord(EncoderRecord):
     newlines: bool = True
 
     @property
-    def asked(self) -> int | None:
+    def layer(self) -> int | None:
         """As of the crops."""
-        return self.crops.asked
+        return self.crops.layer
 
     def without_newlines(self) -> EncoderRecord:
         """The same images, newlines left out of everything."""

@@ -15,7 +15,7 @@ from pruneviz.models.anyres import Layout
 from pruneviz.models.llava_next import LlavaNextAdapter, sizes_of
 from pruneviz.models.onevision_layout import OnevisionLayout
 from pruneviz.models.onevision_video import VideoRecord
-from pruneviz.models.vision import EncoderRecord, VisionRecord, layer_attention
+from pruneviz.models.vision import EncoderRecord, VisionRecord
 
 
 class LlavaOnevisionAdapter(LlavaNextAdapter):
@@ -37,8 +37,8 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
         """Whether it is a LLaVA-OneVision model."""
         return isinstance(model, LlavaOnevisionForConditionalGeneration)
 
-    def watched(self, model: Any, asked: int | None) -> Any:
-        """The layer whose output the projector gets, unless another is asked for.
+    def default_layer(self, model: Any) -> int:
+        """The layer whose output the projector gets.
 
         FoPru names the penultimate layer because LLaVA uses its features. Published checkpoints
         of this family use it too, and leave out the last layer of SigLIP: theirs ends with it.
@@ -47,8 +47,7 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
         layer = layer if isinstance(layer, int) else layer[-1]
         # Counted from the front, 0 is what enters the first layer.
         count = model.config.vision_config.num_hidden_layers
-        counted = layer if layer < 0 else layer - 1 - count
-        return layer_attention(model.model.vision_tower, counted, asked)
+        return layer if layer < 0 else layer - 1 - count
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

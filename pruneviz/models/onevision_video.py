@@ -35,9 +35,9 @@ class VideoRecord(EncoderRecord):
     newlines: bool = True
 
     @property
-    def asked(self) -> int | None:
+    def layer(self) -> int | None:
         """As of the frames."""
-        return self.crops.asked
+        return self.crops.layer
 
     def without_newlines(self) -> EncoderRecord:
         """The same videos, newlines left out of everything."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ Means = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass
 class QwenVisionRecord(EncoderRecord):
-    """Inputs of the last block's attention over whole images.
+    """Inputs of a block's attention over whole images.
 
     Attributes
     ----------
@@ -34,8 +34,8 @@ class QwenVisionRecord(EncoderRecord):
         Patches per side that are merged into one visual token.
     window : int
         Visual tokens per side of a window; 0 where the encoder has no windows.
-    asked : int or None
-        The layer that was asked for, None for the last.
+    layer : int or None
+        Number of the block, from 0.
     """
 
     attention: nn.Module
@@ -44,7 +44,7 @@ class QwenVisionRecord(EncoderRecord):
     sizes: tuple[tuple[int, int], ...]
     merge: int
     window: int
-    asked: int | None = None
+    layer: int | None = None
 
     @property
     def grids(self) -> tuple[tuple[int, int], ...]:
@@ -123,18 +123,9 @@ def window_order(rows: int, columns: int, window: int) -> torch.Tensor:
     return torch.cat([tile.flatten() for band in bands for tile in band.split(window, dim=1)])
 
 
-def watch_qwen(
-    visual: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
-) -> Handles:
-    """Register hooks that hand a :class:`QwenVisionRecord` to `keep`.
-
-    FoPru names the penultimate layer because LLaVA uses its features. Here the last block's
-    are used; of blocks that see only a window none says what matters in the whole image, so
-    the last one with full attention is read. `layer` asks for another, counted from 1 or, if
-    negative, from the end; raises ValueError if it sees only windows.
-    """
+def watch_qwen(visual: Any, block: int, keep: Callable[[EncoderRecord], None]) -> Handles:
+    """Register hooks that hand a :class:`QwenVisionRecord` of a block to `keep`."""
     full = getattr(visual, "fullatt_block_indexes", None)
-    index = _block(layer, full, len(visual.blocks))
     merge = visual.spatial_merge_size
     window = visual.window_size // merge // visual.patch_size if full else 0
     sizes: list[tuple[int, int]] = []
@@ -148,19 +139,29 @@ def watch_qwen(
     def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = args[0] if args else kwargs["hidden_states"]
         rotary = kwargs["position_embeddings"]
-        keep(QwenVisionRecord(module, hidden.detach(), rotary, tuple(sizes), merge, window, layer))
+        keep(QwenVisionRecord(module, hidden.detach(), rotary, tuple(sizes), merge, window, block))
 
     return Handles(
         visual.register_forward_pre_hook(note, with_kwargs=True),
-        visual.blocks[index].attn.register_forward_pre_hook(read, with_kwargs=True),
+        visual.blocks[block].attn.register_forward_pre_hook(read, with_kwargs=True),
     )
 
 
-def _block(asked: int | None, full: Sequence[int] | None, count: int) -> int:
-    """Index of the block to read, of `count`, among those in `full` where there are windows."""
-    if asked is None:
-        return max(full) if full else count - 1
-    index = layer_index(asked, count)
+def full_block(visual: Any, asked: int | None) -> int:
+    """Index from 0 of the encoder block to read.
+
+    FoPru names the penultimate layer because LLaVA uses its features. Here the last block's
+    are used; of blocks that see only a window none says what matters in the whole image, so
+    the last one with full attention is read. `asked` is another, counted from 1 or, if negative,
+    from the end.
+
+    Raises
+    ------
+    ValueError
+        If there is no such block, or it sees only windows.
+    """
+    full = getattr(visual, "fullatt_block_indexes", None)
+    index = layer_index(asked, max(full) if full else -1, len(visual.blocks))
     if full and index not in full:
         whole = ", ".join(str(block + 1) for block in sorted(full))
         raise ValueError(

@@ -12,7 +12,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLForCondition
 from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.base import VisionLanguageAdapter
-from pruneviz.models.qwen_vision import watch_qwen
+from pruneviz.models.qwen_vision import full_block, watch_qwen
 from pruneviz.models.vision import EncoderRecord
 
 
@@ -46,8 +46,12 @@ class QwenVLAdapter(VisionLanguageAdapter):
     def watch_vision(
         self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
     ) -> Any:
-        """Watch the encoder's last block with full attention."""
-        return watch_qwen(model.model.visual, keep, layer)
+        """Watch the encoder's last block with full attention, unless another is asked for."""
+        return watch_qwen(model.model.visual, self.vision_layer(model, layer), keep)
+
+    def vision_layer(self, model: Any, asked: int | None = None) -> int:
+        """The last block with full attention, unless another is asked for."""
+        return full_block(model.model.visual, asked)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

@@ -103,9 +103,9 @@ class TilesRecord(EncoderRecord):
     padded: bool = False
 
     @property
-    def asked(self) -> int | None:
+    def layer(self) -> int | None:
         """As of the crops."""
-        return self.crops.asked
+        return self.crops.layer
 
     @property
     def counts(self) -> tuple[int, ...]:

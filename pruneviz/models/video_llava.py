@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from transformers import VideoLlavaForConditionalGeneration
 
 from pruneviz.models.base import VisionLanguageAdapter
-from pruneviz.models.vision import EncoderRecord, Handles, layer_attention, watch_tower
+from pruneviz.models.vision import EncoderRecord, Handles, tower_layer, watch_tower
 
 
 class VideoLlavaAdapter(VisionLanguageAdapter):
@@ -35,14 +35,18 @@ class VideoLlavaAdapter(VisionLanguageAdapter):
     ) -> Any:
         """Watch the penultimate layer of both towers, unless another is asked for."""
         towers = (model.model.image_tower, model.model.video_tower)
-        layers = [layer_attention(tower, asked=layer) for tower in towers]
+        index = self.vision_layer(model, layer)
         images = int(model.config.vision_feature_select_strategy == "default")
         return Handles(
             *(
-                watch_tower(tower, attention, partial(int, leading), keep, asked=layer)
-                for tower, attention, leading in zip(towers, layers, (images, 0), strict=True)
+                watch_tower(tower, index, partial(int, leading), keep)
+                for tower, leading in zip(towers, (images, 0), strict=True)
             )
         )
+
+    def vision_layer(self, model: Any, asked: int | None = None) -> int:
+        """The penultimate layer, unless another is asked for."""
+        return tower_layer(model.model.image_tower, -2, asked)
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""

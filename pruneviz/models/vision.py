@@ -50,8 +50,8 @@ class EncoderRecord(ABC):
 
     @property
     @abstractmethod
-    def asked(self) -> int | None:
-        """The encoder layer that was asked for, None for the family's choice."""
+    def layer(self) -> int | None:
+        """The encoder layer whose attention it is, from 0; None where that is not known."""
 
     @property
     @abstractmethod
@@ -135,8 +135,8 @@ class VisionRecord(EncoderRecord):
         The encoder layer after it, where the LLM gets what enters that one.
     output : torch.Tensor or None
         What entered it, ``[images, tokens, width]``.
-    asked : int or None
-        The layer that was asked for, None for the family's choice.
+    layer : int or None
+        Number of the layer, from 0.
     """
 
     attention: nn.Module
@@ -145,7 +145,7 @@ class VisionRecord(EncoderRecord):
     leading: int
     last: nn.Module | None = None
     output: torch.Tensor | None = None
-    asked: int | None = None
+    layer: int | None = None
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -237,14 +237,26 @@ def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.T
     return query.view(shape).transpose(1, 2), key.view(shape).transpose(1, 2), scaling
 
 
-def layer_index(asked: int, count: int) -> int:
+def layer_index(asked: int | None, default: int, count: int) -> int:
     """The index from 0 of an encoder layer counted from 1 or, if negative, from the end.
+
+    `default`, where none is asked for, is an index from 0 or negative.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no layer `asked`.
+    UnsupportedModelError
+        If there is no layer `default`.
     """
+    if asked is None:
+        index = default if default >= 0 else count + default
+        if not 0 <= index < count:
+            raise UnsupportedModelError(
+                f"The vision encoder has {count} layers, but the one to read is number {default} "
+                "(from 0; negative from the end). Ask for another by encoder_layer."
+            )
+        return index
     index = asked - 1 if asked > 0 else count + asked
     if not asked or not 0 <= index < count:
         raise ValueError(
@@ -254,40 +266,41 @@ def layer_index(asked: int, count: int) -> int:
     return index
 
 
-def layer_attention(tower: nn.Module, layer: int = -2, asked: int | None = None) -> nn.Module:
-    """Attention module of one layer of a tower, counted from 0 or, if negative, from the end.
+def tower_layer(tower: nn.Module, default: int, asked: int | None) -> int:
+    """The index from 0 of a layer of a tower; see :func:`layer_index`."""
+    return layer_index(asked, default, len(_layers(tower)))
 
-    `asked`, counted from 1 as users do, goes before `layer`.
+
+def layer_attention(tower: nn.Module, layer: int = -2) -> nn.Module:
+    """Attention module of one layer of a tower, counted from 0 or, if negative, from the end.
 
     Raises
     ------
-    ValueError
-        If the tower has no layer `asked`.
     UnsupportedModelError
-        If the tower has no `layer`, rotates its queries and keys, or does not compute them with
-        separate projections.
+        If the tower rotates its queries and keys, or does not compute them with separate
+        projections.
     """
     described = type(tower).__name__
-    stacks = [
-        module
-        for name, module in tower.named_modules()
-        if isinstance(module, nn.ModuleList) and name.rsplit(".", 1)[-1] in ("layers", "layer")
-    ]
-    if not stacks or not -len(stacks[0]) <= layer < len(stacks[0]):
-        raise UnsupportedModelError(
-            f"{described}: no stack of encoder layers found to read attention from."
-        )
+    stack = _layers(tower)
     if any("rotary" in name or "rope" in name for name, _ in tower.named_modules()):
         raise UnsupportedModelError(
             f"{described} uses rotary positions; reading its attention is not supported."
         )
-    if asked is not None:
-        layer = layer_index(asked, len(stacks[0]))
-    for module in stacks[0][layer].modules():
+    for module in stack[layer].modules():
         if any(hasattr(module, q) and hasattr(module, k) for q, k in PROJECTIONS):
             return module
     raise UnsupportedModelError(
         f"{described}: attention without separate query and key projections is not supported."
+    )
+
+
+def _layers(tower: nn.Module) -> nn.ModuleList:
+    """The tower's stack of layers."""
+    for name, module in tower.named_modules():
+        if isinstance(module, nn.ModuleList) and name.rsplit(".", 1)[-1] in ("layers", "layer"):
+            return module
+    raise UnsupportedModelError(
+        f"{type(tower).__name__}: no stack of encoder layers found to read attention from."
     )
 
 
@@ -309,18 +322,18 @@ def watch(
     leading: Callable[[], int],
     keep: Callable[[EncoderRecord], None],
     last: nn.Module | None = None,
-    asked: int | None = None,
+    layer: int | None = None,
 ) -> Handles:
     """Register hooks that hand a :class:`VisionRecord` to `keep`; returns their handle.
 
-    `last` is the layer after that of `attention`, where the LLM gets what enters it; `asked` goes
-    into the record.
+    `last` is the layer after that of `attention`, where the LLM gets what enters it; `layer` is
+    the number of that of `attention`.
     """
     records: list[VisionRecord] = []
 
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
-        records[:] = [VisionRecord(module, hidden.detach(), grid(), leading(), last, None, asked)]
+        records[:] = [VisionRecord(module, hidden.detach(), grid(), leading(), last, None, layer)]
         keep(records[0])
 
     def complete(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -336,13 +349,16 @@ def watch(
 
 def watch_tower(
     tower: Any,
-    attention: nn.Module,
+    layer: int,
     leading: Callable[[], int],
     keep: Callable[[EncoderRecord], None],
     last: nn.Module | None = None,
-    asked: int | None = None,
 ) -> Handles:
-    """Watch a layer's attention in a tower whose images may have any size; returns the handles."""
+    """Watch a layer's attention in a tower whose images may have any size; returns the handles.
+
+    `layer` is as :func:`tower_layer` gives it.
+    """
+    attention = layer_attention(tower, layer)
     grid: list[int] = []
 
     def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -352,7 +368,7 @@ def watch_tower(
 
     return Handles(
         tower.register_forward_pre_hook(note, with_kwargs=True),
-        watch(attention, lambda: (grid[0], grid[1]), leading, keep, last, asked),
+        watch(attention, lambda: (grid[0], grid[1]), leading, keep, last, layer),
     )
 
 

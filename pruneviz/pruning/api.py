@@ -107,7 +107,8 @@ def prune(
         Int64 ``[batch, sequence]``: ids of the prompt where the model is fed ``inputs_embeds``;
         lets methods find the question's words.
     vision : EncoderRecord, optional
-        Record of the vision encoder where it ran before the block.
+        Record of the vision encoder where it ran before the block, of the layer that the method
+        reads.
     record : iterable of {"ttv", "iga", "residual"}
         Signals to record in every layer.
     newlines : {"visual", "text"}
@@ -126,9 +127,11 @@ def prune(
     UnsupportedModelError
         If the model's family is not supported.
     ValueError
-        If the method does not fit the model's depth, or `positions` or `newlines` is unknown.
+        If the method does not fit the model's depth or asks for an encoder layer that there is
+        not, or `positions` or `newlines` is unknown.
     PruningError
-        If the model is already inside a `prune` block; and from within the block where a way of
+        If the model is already inside a `prune` block, or `vision` is of another encoder layer
+        than the method reads; and from within the block where a way of
         running cannot be pruned correctly (static cache, ``use_cache=False`` under `generate`,
         chunked prefill, assisted decoding, a second turn on a pruned cache).
 

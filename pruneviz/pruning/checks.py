@@ -13,20 +13,26 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import Method
+from pruneviz.models.base import Adapter
 from pruneviz.models.vision import EncoderRecord
 
 ASSISTED = ("prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
 _GENERATE = inspect.unwrap(GenerationMixin.generate).__code__
 
 
-def check_vision(method: Method | None, vision: EncoderRecord | None) -> None:
-    """Raise PruningError if a given record is of another encoder layer than the method asks for."""
-    wanted = method.vision_layer() if method else None
-    if vision is not None and wanted is not None and vision.asked != wanted:
+def check_vision(
+    adapter: Adapter, model: Any, method: Method | None, vision: EncoderRecord | None
+) -> None:
+    """Raise PruningError if a given record is of another encoder layer than the method reads."""
+    if method is None or not method.needs_vision or vision is None or vision.layer is None:
+        return
+    asked = method.vision_layer()
+    wanted = adapter.vision_layer(model, asked)
+    if vision.layer != wanted:
         raise PruningError(
-            f"The method asks for layer {wanted} of the vision encoder, but the record given as "
-            "vision is of another. Record that one: "
-            f"find_adapter(model).watch_vision(model, keep, {wanted})."
+            f"The method reads layer {wanted + 1} of the vision encoder, but the record given as "
+            f"vision is of layer {vision.layer + 1}. Record the other one: "
+            f"find_adapter(model).watch_vision(model, keep, {wanted + 1})."
         )
 
 

@@ -60,7 +60,7 @@ class Runner:
     ) -> None:
         self.model, self.adapter, self.method = model, adapter, method
         self.decoder = adapter.decoder(model)
-        checks.check_vision(method, vision)
+        checks.check_vision(adapter, model, method, vision)
         self.plan = method.plan(self.decoder.num_layers) if method else ()
         # With three positions a token, closing gaps would undo the picture's two dimensions.
         self.positions = positions or ("keep" if self.decoder.multimodal_rope else None)

@@ -63,8 +63,12 @@ class VisualTokens:
         """
         if self._newline is None:
             return image
-        newline = self._newline.to(embeds.device, embeds.dtype)
-        return image & (embeds != newline).any(-1)
+        newline = self._newline.to(embeds.device)
+        # Under autocast it was rounded before it came to stand among wider embeddings.
+        for narrow in (embeds.dtype, torch.bfloat16, torch.float16):
+            rounded = newline.to(narrow).to(embeds.dtype)
+            image = image & (embeds != rounded).any(-1)
+        return image
 
     def seen_by(
         self, vision: EncoderRecord | None, ids: torch.Tensor | None

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render.colours import faded
-from pruneviz.render.overlay import hatch, seen_by_model
+from pruneviz.render.overlay import check_size, hatch, seen_by_model
 from pruneviz.trace import Trace
 
 TINT = 0.55
@@ -24,8 +24,8 @@ FINE = 4
 
 
 def has_merged(trace: Trace) -> bool:
-    """Whether any stage merged patches."""
-    return any(stage.into is not None for stage in trace.stages)
+    """Whether any token that is left holds more patches than its own."""
+    return bool(_colours(trace.merged_into))
 
 
 def merged_overlay(image: Image.Image, grid: PatchGrid, trace: Trace) -> Image.Image:
@@ -46,7 +46,13 @@ def merged_overlay(image: Image.Image, grid: PatchGrid, trace: Trace) -> Image.I
         RGB, same size. Patches of one token share a colour and it has a dot; a token that stands
         for itself alone is unchanged but for its dot; lost patches are grey and faded; what the
         model never saw is hatched.
+
+    Raises
+    ------
+    ValueError
+        If the image has another size.
     """
+    check_size(image, grid)
     pixels = np.asarray(image.convert("RGB")).copy()
     holders = trace.merged_into
     colours = _colours(holders)

@@ -40,11 +40,7 @@ def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int =
     ValueError
         If the image has another size or there is no such stage.
     """
-    if image.size != grid.image_size:
-        raise ValueError(
-            f"The image is {image.size[0]} x {image.size[1]}, but the patches lie on one of "
-            f"{grid.image_size[0]} x {grid.image_size[1]}."
-        )
+    check_size(image, grid)
     pixels = np.asarray(image.convert("RGB"))
     kept = kept_tokens(trace, stage)
     painted = [paint_cells(part, cell_states(part, kept)) for part in grid.parts]
@@ -53,6 +49,15 @@ def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int =
     hatch(result, ~seen)
     result[_contour(shown, seen)] = CONTOUR
     return draw_pins(Image.fromarray(result), grid, trace)
+
+
+def check_size(image: Image.Image, grid: PatchGrid) -> None:
+    """Raise ValueError unless the image is as large as the one that the patches lie on."""
+    if image.size != grid.image_size:
+        raise ValueError(
+            f"The image is {image.size[0]} x {image.size[1]}, but the patches lie on one of "
+            f"{grid.image_size[0]} x {grid.image_size[1]}."
+        )
 
 
 def kept_tokens(trace: Trace, stage: int) -> np.ndarray:

@@ -103,8 +103,8 @@ FORMULAS: dict[str, Formula] = {
         (
             (
                 "M_h",
-                "attention map of head h in the vision encoder's last layer but one (Qwen: in its "
-                "last that attends to the whole image)",
+                "attention map of head h in one layer of the vision encoder: the last but one on "
+                "LLaVA, elsewhere the last (Qwen2.5-VL: of those that attend to the whole image)",
             ),
             HEADS,
             ("i, j", "patches: the one that looks and the one looked at"),
@@ -113,8 +113,9 @@ FORMULAS: dict[str, Formula] = {
             BUDGET,
         ),
         "Whether a CLS token belongs to the map is not said: we leave it out, with the softmax "
-        "still over all tokens (parameter include_cls). No code is published, and we do not know "
-        "the equations' numbers.",
+        "still over all tokens (parameter include_cls). Of several crops or images each is judged "
+        "by itself and all compete; crops=each gives every one its share. encoder_layer reads "
+        "another layer. No code is published, and we do not know the equations' numbers.",
     ),
     "fastv": Formula(
         (

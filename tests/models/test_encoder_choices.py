@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from pruneviz import Chain, FoPru, Pinned, TransPrune, VisionZip, load_model, ops, prune
 from pruneviz.engine import Session
-from pruneviz.errors import PruningError
+from pruneviz.errors import PruningError, UnsupportedModelError
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter
+from pruneviz.models.llava import LlavaAdapter
 from tests.helpers import VISION_MODELS, own_hooks, prompt, tiny
 from tests.models.sessions import QUESTION, noise
 
@@ -59,25 +62,57 @@ def test_a_layer_that_sees_only_windows_is_refused(layer: int) -> None:
         run("qwen25_vl", FoPru(keep_ratio=0.5, encoder_layer=layer))
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert type(FoPru(encoder_layer=np.int64(2)).encoder_layer) is int
+
+
 @pytest.mark.parametrize("value", [0, 1.5, True, "last"])
 def test_what_is_no_layer(value: Any) -> None:
     with pytest.raises(ValueError, match="encoder_layer must be a whole number"):
         FoPru(encoder_layer=value)
 
 
-def test_a_record_of_another_layer_is_refused() -> None:
+@pytest.mark.parametrize("method", [FoPru(keep_ratio=0.5), VisionZip(keep_tokens=9)])
+def test_a_record_of_another_layer_is_refused(method: Method) -> None:
+    """Whichever of the two names a layer; the same layer by another name is none other."""
     model, case, records = tiny("llava_clip"), prompt("llava_clip"), []
-    method = FoPru(keep_ratio=0.5, encoder_layer=1)
     for layer in (None, 1):
         handle = find_adapter(model).watch_vision(model, records.append, layer)
         embeds = find_adapter(model).embed(model, case.inputs)
         handle.remove()
-    given = {"visual_mask": case.visual, "vision": records[0]}
-    with pytest.raises(PruningError, match="asks for layer 1"), prune(model, method, **given):
-        pass
-    with prune(model, method, **(given | {"vision": records[1]})) as run_:
+    given = {"visual_mask": case.visual}
+    first = FoPru(keep_ratio=0.5, encoder_layer=1)
+    for wanted, record in ((first, records[0]), (method, records[1])):
+        with (
+            pytest.raises(PruningError, match="of the vision encoder, but the record"),
+            prune(model, wanted, vision=record, **given),
+        ):
+            pass
+    with prune(model, first, vision=records[1], **given) as run_:
         model(**embeds)
-    assert run_.trace.kept.tolist() == run("llava_clip", method).kept.tolist()
+    assert run_.trace.kept.tolist() == run("llava_clip", first).kept.tolist()
+    for name in (3, -2):
+        named = FoPru(keep_ratio=0.5, encoder_layer=name)
+        with prune(model, named, vision=records[0], **given) as run_:
+            model(**embeds)
+        assert run_.trace.kept.tolist() == run("llava_clip", FoPru(keep_ratio=0.5)).kept.tolist()
+
+
+def test_a_tower_of_one_layer_can_be_read_by_its_number() -> None:
+    vision = CLIPVisionConfig(
+        hidden_size=24,
+        intermediate_size=48,
+        num_hidden_layers=1,
+        num_attention_heads=3,
+        image_size=56,
+        patch_size=14,
+    )
+    config = SimpleNamespace(vision_feature_layer=-1, vision_feature_select_strategy="default")
+    inner = SimpleNamespace(vision_tower=CLIPVisionModel(vision))
+    model = SimpleNamespace(config=config, model=inner)
+    assert LlavaAdapter().vision_layer(model, 1) == 0
+    with pytest.raises(UnsupportedModelError, match=r"has 1 layers.*encoder_layer"):
+        LlavaAdapter().vision_layer(model)
 
 
 @pytest.mark.parametrize("wrap", ["chain", "pins"])
@@ -89,17 +124,27 @@ def test_chains_and_pins_ask_for_the_layer_too(wrap: str) -> None:
     np.testing.assert_array_equal(run("llava_clip", method).stages[0].scores, alone)
 
 
-def test_a_session_encodes_again_for_another_layer() -> None:
+def test_a_session_encodes_once_more_for_another_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(load_model(device="cpu"))
     prepared = session.prepare(noise((80, 60)), QUESTION)
-    kept = {
-        layer: session.compare(prepared, FoPru(keep_ratio=0.25, encoder_layer=layer))
-        for layer in (None, -2, 1)
-    }
-    tokens = {layer: done.pruned.trace.kept.tolist() for layer, done in kept.items()}
+    encoded, embed = [], session._embed
+
+    def counted(*given: Any) -> Any:
+        encoded.append(given[1])
+        return embed(*given)
+
+    monkeypatch.setattr(session, "_embed", counted)
+    tokens = {}
+    for layer in (None, -2, 1, 1, None):
+        method = FoPru(keep_ratio=0.25, encoder_layer=layer)
+        tokens[layer] = session.compare(prepared, method).pruned.trace.kept.tolist()
     assert tokens[None] == tokens[-2] != tokens[1]
+    assert encoded == [1]
+    seen = session.seen_for(prepared, FoPru(encoder_layer=1))
+    again = session.compare(seen, FoPru(keep_ratio=0.25))
+    assert again.pruned.trace.kept.tolist() == tokens[None]
     with pytest.raises(ValueError, match="layers: encoder_layer must be"):
-        session.compare(prepared, FoPru(encoder_layer=99))
+        session.ask(prepared, FoPru(encoder_layer=99))
 
 
 @pytest.mark.parametrize("newlines", ["visual", "text"])

@@ -64,8 +64,31 @@ def test_a_dot_is_on_every_token_that_is_left(image, grid, merged) -> None:
 
 
 def test_what_was_not_seen_is_hatched(image, grid, merged) -> None:
-    after = np.asarray(merged_overlay(image, grid, merged))
-    assert len(np.unique(after[:, :10].mean(-1).round())) > 2
+    before, after = np.asarray(image), np.asarray(merged_overlay(image, grid, merged))
+    for strip in (slice(0, 10), slice(130, 140)):
+        changed = (after[:, strip] != before[:, strip]).any(-1)
+        assert 0.1 < changed.mean() < 0.5, "lines over the untouched picture"
+
+
+def test_an_image_of_another_size_is_refused(image, grid, merged) -> None:
+    with pytest.raises(ValueError, match="but the patches lie on one of 140 x 80"):
+        merged_overlay(image.resize((70, 40)), grid, merged)
+
+
+def test_groups_that_a_later_stage_dropped_are_no_groups(merged) -> None:
+    into = merged.stages[0].into
+    alone = replace(merged.stages[0], into=np.where(into == np.arange(COUNT), into, -1))
+    assert not has_merged(replace(merged, stages=(alone,)))
+    later = replace(
+        merged.stages[0],
+        layer=3,
+        alive=merged.kept,
+        kept=np.array([ALONE]),
+        into=None,
+        scores=np.zeros(4, dtype=np.float32),
+        components={},
+    )
+    assert not has_merged(replace(merged, stages=(*merged.stages, later)))
 
 
 def test_the_figure_has_a_panel_of_groups_for_methods_that_merge(

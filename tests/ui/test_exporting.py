@@ -76,6 +76,13 @@ def test_nothing_asked_is_a_message(cache, name) -> None:
     release(None)
 
 
+def test_the_caption_says_what_newlines_were(shown) -> None:
+    assert "newlines" not in export.caption(shown.done, "a model")
+    trace = replace(shown.done.pruned.trace, newlines="text")
+    done = replace(shown.done, pruned=replace(shown.done.pruned, trace=trace))
+    assert "newlines as text." in export.caption(done, "a model")
+
+
 def test_the_caption_counts_the_pins(shown) -> None:
     words = export.caption(shown.done, "a model")
     assert "Disc with a tick: kept by hand (4). Square with a cross: dropped by hand (1)." in words

@@ -139,3 +139,14 @@ def test_derived_values() -> None:
         assert sorted([*stage.dropped, *stage.kept]) == stage.alive.tolist()
         kept = np.isin(stage.alive, stage.kept)
         assert stage.cut == stage.scores[kept].min() >= stage.scores[~kept].max()
+
+
+@pytest.mark.parametrize("kind", ["json", "npz"])
+def test_traces_saved_before_newlines_were_told(kind: str, tmp_path: Path) -> None:
+    save, load = SAVERS[kind]
+    path, old = tmp_path / "trace", Trace.to_dict
+    with pytest.MonkeyPatch.context() as patch:
+        without = lambda trace: {k: v for k, v in old(trace).items() if k != "newlines"}  # noqa: E731
+        patch.setattr(Trace, "to_dict", without)
+        save(recorded("fastv"), path)
+    assert load(path).newlines == "visual"
