@@ -132,7 +132,8 @@ class RowContext:
         record = self._state.vision
         if record is None or not record.whole_images:
             return (self.num_visual,)
-        return record.counts[self._images(record)]
+        rows = images_of_rows([len(s.columns) for s in self._state.samples], record.counts)
+        return record.counts[rows[self._sample.row]] if rows else (self.num_visual,)
 
     def crops(self) -> torch.Tensor:
         """Which crop of this sample's images each token is from, int64 ``[num_visual]``."""

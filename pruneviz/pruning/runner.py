@@ -196,7 +196,9 @@ class Runner:
         if self.method and self.method.reads_raters:
             for sample in samples:
                 sample.raters = raters(sample, inputs.embeds[sample.row])
-        vision, self._vision = self._visual.seen_by(self._given_vision or self._vision, ids), None
+        needed = bool(self.method and self.method.needs_vision)
+        found, self._vision = self._given_vision or self._vision, None
+        vision = self._visual.seen_by(found, ids, needed)
         state = Prefill(inputs.length, base, visual, samples, first, ids, vision)
         self.state, self.chooser.seconds = state, 0.0
         self.observer.begin(state)

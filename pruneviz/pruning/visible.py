@@ -71,21 +71,25 @@ class VisualTokens:
         return image
 
     def seen_by(
-        self, vision: EncoderRecord | None, ids: torch.Tensor | None
+        self, vision: EncoderRecord | None, ids: torch.Tensor | None, needed: bool
     ) -> EncoderRecord | None:
         """The encoder's record with values for the prunable tokens alone.
+
+        None where there are images and videos, of which it tells only one kind.
 
         Raises
         ------
         PruningError
-            If it is that of the images or of the videos where there are both.
+            If it is `needed` there.
         """
         if vision is None:
             return None
         if ids is not None and self._adapter.mixes(self._model, ids):
+            if not needed:
+                return None
             raise PruningError(
                 "The batch holds both images and videos, which the vision encoder sees apart; "
-                "methods that ask it, or for the grid of patches, take one kind at a time."
+                "methods that ask it take one kind at a time."
             )
         return vision if self._newline is None else vision.without_newlines()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pruneviz import Chain, FastV, FoPru, Grid, ResPrune, TransPrune, VisionZip, prune
+from pruneviz import Chain, FastV, FoPru, Grid, ResPrune, ToMe, TransPrune, VisionZip, prune
 from pruneviz.errors import PruningError
 from pruneviz.methods import Method
 from tests.helpers import (
@@ -161,3 +161,7 @@ def test_an_image_beside_a_video(kind: str) -> None:
     assert close(logits, masked_run(model, both, alive, False, positions)[alive[-1]])
     with pytest.raises(PruningError, match="sees apart"), prune(model, FoPru(keep_ratio=0.5)):
         model(**inputs)
+    for method in (Grid(keep_tokens=9), ToMe(keep_tokens=9)):
+        with prune(model, method) as run:
+            model(**inputs)
+        assert run.trace.tokens_per_layer[-1] == 9

@@ -93,6 +93,16 @@ def test_two_images_are_never_mixed(name: str, gap: int) -> None:
     assert trace.tokens_per_layer[-1] == 24
 
 
+def test_tome_on_a_mask_of_ones_own() -> None:
+    """The images are not known by it: its tokens are merged as one."""
+    model, case = tiny("llava_clip"), prompt("llava_clip", images=2)
+    mask = case.visual.clone()
+    mask[0, 3:13] = False
+    with prune(model, ToMe(keep_tokens=9), mask) as run:
+        model(**case.inputs)
+    assert (run.trace.num_visual, len(run.trace.kept)) == (62, 9)
+
+
 def test_each_image_is_merged_as_alone() -> None:
     kind, method = "llava_clip", VisionZip(keep_tokens=24)
     case = prompt(kind, images=2)
