@@ -163,6 +163,8 @@ def test_a_link_brings_the_view_back(open_page, browser, url) -> None:
     mode(page, "Keep")
     page.click("#pv-ask")
     finished(page, "FoPru kept 64")
+    # The status may come before the picture, which brings its own pins.
+    expect(page.locator(".pv-view")).to_contain_text("Before the LLM: 64", timeout=SLOW)
     page.locator(".pv-canvas").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("k")
