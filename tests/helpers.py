@@ -101,21 +101,25 @@ def _llava_config(kind: str) -> LlavaConfig:
     )
 
 
+def clip_config(layers: int = 4) -> CLIPVisionConfig:
+    """A tower that cuts 56 pixels into 4 x 4 patches."""
+    return CLIPVisionConfig(
+        hidden_size=24,
+        intermediate_size=48,
+        num_hidden_layers=layers,
+        num_attention_heads=3,
+        image_size=56,
+        patch_size=14,
+    )
+
+
 def _next_config() -> LlavaNextConfig:
     """Crops of 4 x 4 patches. A square image is put into the middle of two tiles.
 
     That makes 16 tokens of the whole image, and 4 rows of 4 tokens and a newline: 36 again.
     """
-    vision = CLIPVisionConfig(
-        hidden_size=24,
-        intermediate_size=48,
-        num_hidden_layers=4,
-        num_attention_heads=3,
-        image_size=56,
-        patch_size=14,
-    )
     return LlavaNextConfig(
-        vision_config=vision,
+        vision_config=clip_config(),
         text_config=text_config("llama_gqa"),
         image_token_id=IMAGE,
         image_token_index=IMAGE,

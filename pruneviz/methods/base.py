@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
 import torch
 
-from pruneviz.ops import top_indices
+from pruneviz.ops import split_budget, top_indices
 
 Positions = Literal["renumber", "keep"]
 FLAGS = ("needs_vision", "reads_grid", "reads_own_attention", "reads_raters", "merges")
@@ -134,6 +134,12 @@ class Encoded:
             )
             first += count
         return parts
+
+    def shares(self, keep: int) -> list[tuple[Encoded, int]]:
+        """Each image and its part of a budget; all as one where it is smaller than their number."""
+        parts = self.each() if keep >= len(self.images) else [self]
+        sizes = [len(part.attention) for part in parts]
+        return list(zip(parts, split_budget(keep, sizes), strict=True))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from pruneviz.methods.base import Encoded, Merge, Scores, Stage, StageContext
 from pruneviz.methods.before_llm import BeforeLLM
-from pruneviz.ops import even_places, split_budget
+from pruneviz.ops import even_places
 
 _NEIGHBOURS = 32
 
@@ -60,14 +60,8 @@ class PruMerge(BeforeLLM):
         free = self.keep_ratio is None and self.keep_tokens is None
         if keep >= len(attention) and not free:
             return Scores(attention, components)
-        parts = seen.each() if free or keep >= len(seen.images) else [seen]
-        shares = split_budget(keep, [len(part.attention) for part in parts])
-        merge = Merge.joined(
-            [
-                self._merge(part, None if free else share)
-                for part, share in zip(parts, shares, strict=True)
-            ]
-        )
+        parts = [(part, None) for part in seen.each()] if free else seen.shares(keep)
+        merge = Merge.joined([self._merge(part, share) for part, share in parts])
         return Scores(attention, components, notes=seen.notes, merge=merge)
 
     def _merge(self, seen: Encoded, share: int | None) -> Merge:

@@ -70,16 +70,16 @@ class VisionZip(BeforeLLM):
         components = {"encoder": seen.attention}
         if keep >= len(seen.attention):
             return Scores(seen.attention, components)
-        parts = seen.each() if keep >= len(seen.images) else [seen]
-        sizes = [len(part.attention) for part in parts]
+        shares = seen.shares(keep)
         wanted = (
-            [None] * len(parts)
+            [None] * len(shares)
             if self.contextual_tokens is None
-            else split_budget(self.contextual_tokens, sizes, least=0)
+            else split_budget(
+                self.contextual_tokens, [len(part.attention) for part, _ in shares], least=0
+            )
         )
-        shares = split_budget(keep, sizes)
         merge = Merge.joined(
-            [self._merge(*each) for each in zip(parts, shares, wanted, strict=True)]
+            [self._merge(*own, few) for own, few in zip(shares, wanted, strict=True)]
         )
         return Scores(seen.attention, components, notes=seen.notes, merge=merge)
 

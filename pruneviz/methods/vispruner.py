@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import ClassVar
 
 import torch
@@ -11,7 +10,7 @@ from torch.nn.functional import normalize
 
 from pruneviz.methods.base import Encoded, Scores, Stage, StageContext, check_number
 from pruneviz.methods.before_llm import BeforeLLM
-from pruneviz.ops import split_budget, top_indices
+from pruneviz.ops import top_indices
 
 _ROUND = 8
 
@@ -59,15 +58,11 @@ class VisPruner(BeforeLLM):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received, and which stay."""
         seen = context.encoded()
-        parts = seen.each() if keep >= len(seen.images) else [seen]
-        sizes = [len(part.attention) for part in parts]
-        shares, starts = split_budget(keep, sizes), accumulate([0, *sizes[:-1]])
-        kept = torch.cat(
-            [
-                start + self._kept(part, share)
-                for start, part, share in zip(starts, parts, shares, strict=True)
-            ]
-        )
+        found, start = [], 0
+        for part, share in seen.shares(keep):
+            found.append(start + self._kept(part, share))
+            start += len(part.attention)
+        kept = torch.cat(found)
         return Scores(seen.attention, {"encoder": seen.attention}, kept, seen.notes)
 
     def _kept(self, seen: Encoded, keep: int) -> torch.Tensor:

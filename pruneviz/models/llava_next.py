@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, ClassVar
 
@@ -81,27 +81,19 @@ class LlavaNextAdapter(LlavaAdapter):
 
 
 @dataclass
-class CropsRecord(EncoderRecord):
-    """What FoPru reads of images that were encoded as several crops.
+class PackedRecord(EncoderRecord):
+    """What is read of crops or frames that are put together with newlines.
 
     Attributes
     ----------
     crops : VisionRecord
-        Of all crops of all images.
-    layouts : tuple of Layout
-        One for every image.
+        Of all of them.
     newlines : bool
         Whether newlines are visual tokens.
-
-    Notes
-    -----
-    FoPru describes no crops. Here each crop's significance is its own, and tokens of all crops
-    are ranked together. A newline among them ranks with the best token, so it is kept.
     """
 
     crops: VisionRecord
-    layouts: tuple[Layout, ...]
-    newlines: bool = True
+    newlines: bool = field(default=True, kw_only=True)
 
     @property
     def layer(self) -> int | None:
@@ -109,8 +101,26 @@ class CropsRecord(EncoderRecord):
         return self.crops.layer
 
     def without_newlines(self) -> EncoderRecord:
-        """The same images, newlines left out of everything."""
+        """The same, newlines left out of everything."""
         return replace(self, newlines=False)
+
+
+@dataclass
+class CropsRecord(PackedRecord):
+    """What FoPru reads of images that were encoded as several crops.
+
+    Attributes
+    ----------
+    layouts : tuple of Layout
+        One for every image.
+
+    Notes
+    -----
+    FoPru describes no crops. Here each crop's significance is its own, and tokens of all crops
+    are ranked together. A newline among them ranks with the best token, so it is kept.
+    """
+
+    layouts: tuple[Layout, ...]
 
     @property
     def counts(self) -> tuple[int, ...]:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import interpolate, pad
 
-from pruneviz.models.vision import EncoderRecord, VisionRecord
+from pruneviz.models.llava_next import PackedRecord
 
 
 @dataclass
-class VideoRecord(EncoderRecord):
+class VideoRecord(PackedRecord):
     """What FoPru reads of videos.
 
     Attributes
     ----------
-    crops : VisionRecord
-        Of all frames of all videos.
     frames : int
         Of each video.
-    newlines : bool
-        Whether the newline at a video's end is a visual token.
 
     Notes
     -----
@@ -30,18 +26,7 @@ class VideoRecord(EncoderRecord):
     features, and tokens of all frames are ranked together. The newline ranks with the best one.
     """
 
-    crops: VisionRecord
     frames: int
-    newlines: bool = True
-
-    @property
-    def layer(self) -> int | None:
-        """As of the frames."""
-        return self.crops.layer
-
-    def without_newlines(self) -> EncoderRecord:
-        """The same videos, newlines left out of everything."""
-        return replace(self, newlines=False)
 
     @property
     def counts(self) -> tuple[int, ...]:

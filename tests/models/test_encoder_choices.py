@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers import CLIPVisionModel
 
 from pruneviz import Chain, FoPru, Pinned, TransPrune, VisionZip, load_model, ops, prune
 from pruneviz.engine import Session
@@ -16,7 +16,7 @@ from pruneviz.errors import PruningError, UnsupportedModelError
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter
 from pruneviz.models.llava import LlavaAdapter
-from tests.helpers import VISION_MODELS, own_hooks, prompt, tiny
+from tests.helpers import VISION_MODELS, clip_config, own_hooks, prompt, tiny
 from tests.models.sessions import QUESTION, noise
 
 CROPPED = {"llava_next": 3, "llava_onevision": 5, "smolvlm": 4, "internvl": 4}
@@ -99,16 +99,8 @@ def test_a_record_of_another_layer_is_refused(method: Method) -> None:
 
 
 def test_a_tower_of_one_layer_can_be_read_by_its_number() -> None:
-    vision = CLIPVisionConfig(
-        hidden_size=24,
-        intermediate_size=48,
-        num_hidden_layers=1,
-        num_attention_heads=3,
-        image_size=56,
-        patch_size=14,
-    )
     config = SimpleNamespace(vision_feature_layer=-1, vision_feature_select_strategy="default")
-    inner = SimpleNamespace(vision_tower=CLIPVisionModel(vision))
+    inner = SimpleNamespace(vision_tower=CLIPVisionModel(clip_config(layers=1)))
     model = SimpleNamespace(config=config, model=inner)
     assert LlavaAdapter().vision_layer(model, 1) == 0
     with pytest.raises(UnsupportedModelError, match=r"has 1 layers.*encoder_layer"):

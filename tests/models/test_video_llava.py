@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
-    CLIPVisionConfig,
     VideoLlavaConfig,
     VideoLlavaForConditionalGeneration,
 )
@@ -33,6 +32,7 @@ from tests.helpers import (
     IMAGE,
     LAYERS,
     Prompt,
+    clip_config,
     close,
     own_hooks,
     randomise,
@@ -54,16 +54,8 @@ METHODS: list[Method] = [
 
 @cache
 def built() -> Any:
-    vision = CLIPVisionConfig(
-        hidden_size=24,
-        intermediate_size=48,
-        num_hidden_layers=4,
-        num_attention_heads=3,
-        image_size=56,
-        patch_size=14,
-    )
     config = VideoLlavaConfig(
-        vision_config=vision,
+        vision_config=clip_config(),
         text_config=text_config("llama"),
         image_token_index=IMAGE,
         video_token_index=VIDEO,
