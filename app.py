@@ -17,7 +17,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.errors import PruneVizError
-from pruneviz.models.loading import EMBEDDED
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
 
 logger = logging.getLogger("pruneviz")

@@ -28,7 +28,7 @@ from pruneviz.methods.compute import check_compute
 from pruneviz.methods.ranges import read_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.models import load_model
-from pruneviz.models.loading import EMBEDDED
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
 
 CHECK_DEPTH = 1_000

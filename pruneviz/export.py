@@ -15,7 +15,7 @@ from pruneviz import render
 from pruneviz.engine import Comparison
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods.ranges import write_ranges
-from pruneviz.models.loading import EMBEDDED
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.trace import Trace
 
 if TYPE_CHECKING:

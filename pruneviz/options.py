@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pruneviz.methods.base import POSITIONS
-from pruneviz.models.loading import DTYPES
+from pruneviz.models.core.loading import DTYPES
 from pruneviz.pruning import NEWLINES
 
 

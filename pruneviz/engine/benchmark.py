@@ -13,7 +13,7 @@ from pruneviz.engine.results import Settings
 from pruneviz.engine.session import Prepared
 from pruneviz.errors import InputError
 from pruneviz.methods.base import Method
-from pruneviz.models.loading import LoadedModel
+from pruneviz.models.core.loading import LoadedModel
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pruneviz.cost import ModelShape, prefill_cost
 from pruneviz.engine.results import Answer, Settings, Times
 from pruneviz.engine.streaming import StopWhen, TokenStream
 from pruneviz.methods.base import Method
-from pruneviz.models.loading import LoadedModel
+from pruneviz.models.core.loading import LoadedModel
 from pruneviz.pruning import Run, observe, prune
 from pruneviz.pruning.observer import SIGNALS
 from pruneviz.trace import Trace

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pruneviz.models.fetching import check_name
-from pruneviz.models.loading import model_type
-from pruneviz.models.placing import pick_device, pick_dtype, too_large
-from pruneviz.models.weights import free_memory, local_folder, weight_bytes
+from pruneviz.models.core.fetching import check_name
+from pruneviz.models.core.loading import model_type
+from pruneviz.models.core.placing import pick_device, pick_dtype, too_large
+from pruneviz.models.core.weights import free_memory, local_folder, weight_bytes
 
 
 @dataclass(frozen=True)

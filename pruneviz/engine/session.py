@@ -21,8 +21,8 @@ from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods.base import Method
 from pruneviz.metrics import Fidelity, first_divergence, kl_divergence, mean_logprob
-from pruneviz.models.loading import LoadedModel
-from pruneviz.models.vision import EncoderRecord
+from pruneviz.models.core.loading import LoadedModel
+from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.pruning import check_reading
 
 REMEMBERED = 8

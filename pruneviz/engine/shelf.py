@@ -13,8 +13,8 @@ import torch
 from pruneviz.engine.outlook import Outlook, Placement, check_memory, outlook
 from pruneviz.engine.session import Session
 from pruneviz.errors import InputError
-from pruneviz.models.fetching import fetch
-from pruneviz.models.loading import EMBEDDED, LoadedModel, load_model, model_type
+from pruneviz.models.core.fetching import fetch
+from pruneviz.models.core.loading import EMBEDDED, LoadedModel, load_model, model_type
 
 LONGEST_NAME = 1_000
 

@@ -33,7 +33,7 @@ class ResPrune(BeforeLLM):
     -----
     ResPrune (arXiv 2603.21105). Relevance is the largest cosine between the token and any
     content word of the question (its Eq. 13): words of letters or digits that are not in a
-    list of function and instruction words, a stand-in for nouns (`pruneviz.models.words`).
+    list of function and instruction words, a stand-in for nouns (`pruneviz.models.core.words`).
     Where the tokenizer is not known every text token after the image counts; without any, the
     relevance is 1. The score of a picked token is its gain when it was picked, of another what
     it could still gain: the kept tokens have the largest scores.

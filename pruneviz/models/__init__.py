@@ -1,11 +1,11 @@
 """Model families: how to load them, what to feed them, where tokens lie on the image."""
 
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.base import Adapter
-from pruneviz.models.decoder import Decoder
-from pruneviz.models.loading import LoadedModel, assets_dir, load_model
+from pruneviz.models.core.adapter import Adapter
+from pruneviz.models.core.decoder import Decoder
+from pruneviz.models.core.loading import LoadedModel, assets_dir, load_model
+from pruneviz.models.core.words import content_tokens, tokenizer_of
 from pruneviz.models.registry import find_adapter, supported_models
-from pruneviz.models.words import content_tokens, tokenizer_of
 
 __all__ = [
     "Adapter",

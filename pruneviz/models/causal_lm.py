@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from pruneviz.errors import UnsupportedModelError
-from pruneviz.models.base import Adapter
-from pruneviz.models.decoder import Decoder
+from pruneviz.models.core.adapter import Adapter
+from pruneviz.models.core.decoder import Decoder
 
 
 class CausalLMAdapter(Adapter):

@@ -10,10 +10,10 @@ from PIL import Image
 from transformers import Idefics3ForConditionalGeneration, SmolVLMForConditionalGeneration
 
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.base import VisionLanguageAdapter
-from pruneviz.models.decoder import Decoder
-from pruneviz.models.tiles import TilesRecord, Tiling
-from pruneviz.models.vision import (
+from pruneviz.models.core.adapter import VisionLanguageAdapter
+from pruneviz.models.core.decoder import Decoder
+from pruneviz.models.core.tiles import TilesRecord, Tiling
+from pruneviz.models.core.vision import (
     EncoderRecord,
     Handles,
     VisionRecord,

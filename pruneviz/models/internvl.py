@@ -10,9 +10,9 @@ from transformers import InternVLForConditionalGeneration
 
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.base import VisionLanguageAdapter
-from pruneviz.models.tiles import TilesRecord, Tiling
-from pruneviz.models.vision import EncoderRecord, VisionRecord, pair, tower_layer, watch_tower
+from pruneviz.models.core.adapter import VisionLanguageAdapter
+from pruneviz.models.core.tiles import TilesRecord, Tiling
+from pruneviz.models.core.vision import EncoderRecord, VisionRecord, pair, tower_layer, watch_tower
 
 
 class InternVLAdapter(VisionLanguageAdapter):

@@ -11,8 +11,8 @@ from transformers import LlavaForConditionalGeneration
 
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.base import VisionLanguageAdapter
-from pruneviz.models.vision import EncoderRecord, last_layer, tower_layer, watch_tower
+from pruneviz.models.core.adapter import VisionLanguageAdapter
+from pruneviz.models.core.vision import EncoderRecord, last_layer, tower_layer, watch_tower
 
 
 class LlavaAdapter(VisionLanguageAdapter):

@@ -13,8 +13,8 @@ from transformers import LlavaNextForConditionalGeneration
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.anyres import Layout
+from pruneviz.models.core.vision import EncoderRecord, Handles, VisionRecord
 from pruneviz.models.llava import LlavaAdapter
-from pruneviz.models.vision import EncoderRecord, Handles, VisionRecord
 
 
 class LlavaNextAdapter(LlavaAdapter):

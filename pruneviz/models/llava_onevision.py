@@ -12,10 +12,10 @@ from transformers import LlavaOnevisionForConditionalGeneration
 from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.anyres import Layout
+from pruneviz.models.core.vision import EncoderRecord, VisionRecord
 from pruneviz.models.llava_next import LlavaNextAdapter, sizes_of
 from pruneviz.models.onevision_layout import OnevisionLayout
 from pruneviz.models.onevision_video import VideoRecord
-from pruneviz.models.vision import EncoderRecord, VisionRecord
 
 
 class LlavaOnevisionAdapter(LlavaNextAdapter):

@@ -9,8 +9,8 @@ import torch
 from transformers import Qwen3VLForConditionalGeneration
 
 from pruneviz.errors import UnsupportedModelError
-from pruneviz.models.decoder import Decoder
-from pruneviz.models.deepstack import adds_features
+from pruneviz.models.core.decoder import Decoder
+from pruneviz.models.core.deepstack import adds_features
 from pruneviz.models.qwen_vl import QwenVLAdapter
 
 ENCODED = "mm_encoder_outputs"

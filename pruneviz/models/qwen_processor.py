@@ -13,7 +13,7 @@ import torch
 import transformers
 from PIL import Image
 
-from pruneviz.models.still import StillProcessor
+from pruneviz.models.core.still import StillProcessor
 
 PLACEHOLDER = "<|image_pad|>"
 _SYSTEM = (

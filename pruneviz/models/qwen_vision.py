@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from pruneviz.models.vision import EncoderRecord, Handles, layer_index
+from pruneviz.models.core.vision import EncoderRecord, Handles, layer_index
 from pruneviz.ops import larger_variance, self_attention_means
 
 Means = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -11,9 +11,9 @@ from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLForCondition
 
 from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.base import VisionLanguageAdapter
+from pruneviz.models.core.adapter import VisionLanguageAdapter
+from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.qwen_vision import full_block, watch_qwen
-from pruneviz.models.vision import EncoderRecord
 
 
 class QwenVLAdapter(VisionLanguageAdapter):

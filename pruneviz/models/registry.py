@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pruneviz.errors import UnsupportedModelError
-from pruneviz.models.base import Adapter
 from pruneviz.models.causal_lm import CausalLMAdapter
+from pruneviz.models.core.adapter import Adapter
 from pruneviz.models.idefics import IdeficsAdapter
 from pruneviz.models.internvl import InternVLAdapter
 from pruneviz.models.llava import LlavaAdapter

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 import transformers
 from PIL import Image
 
-from pruneviz.models.still import StillProcessor
-from pruneviz.models.vision import pair
+from pruneviz.models.core.still import StillProcessor
+from pruneviz.models.core.vision import pair
 
 AROUND = "<fake_token_around_image>"
 

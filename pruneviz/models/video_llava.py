@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from transformers import VideoLlavaForConditionalGeneration
 
-from pruneviz.models.base import VisionLanguageAdapter
-from pruneviz.models.vision import EncoderRecord, Handles, tower_layer, watch_tower
+from pruneviz.models.core.adapter import VisionLanguageAdapter
+from pruneviz.models.core.vision import EncoderRecord, Handles, tower_layer, watch_tower
 
 
 class VideoLlavaAdapter(VisionLanguageAdapter):

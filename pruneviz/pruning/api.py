@@ -12,8 +12,8 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import POSITIONS, Method
+from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.registry import find_adapter
-from pruneviz.models.vision import EncoderRecord
 from pruneviz.pruning.report import build_trace
 from pruneviz.pruning.runner import Runner
 from pruneviz.trace import Trace

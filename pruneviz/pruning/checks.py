@@ -13,8 +13,8 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import Method
-from pruneviz.models.base import Adapter
-from pruneviz.models.vision import EncoderRecord
+from pruneviz.models.core.adapter import Adapter
+from pruneviz.models.core.vision import EncoderRecord
 
 ASSISTED = ("prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
 _GENERATE = inspect.unwrap(GenerationMixin.generate).__code__

@@ -9,8 +9,8 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import Encoded, NoQueryError
-from pruneviz.models.vision import EncoderRecord
-from pruneviz.models.words import content_tokens
+from pruneviz.models.core.vision import EncoderRecord
+from pruneviz.models.core.words import content_tokens
 from pruneviz.pruning.signals import project_rows
 from pruneviz.pruning.state import Prefill, Sample
 

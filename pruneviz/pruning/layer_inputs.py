@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from pruneviz.models.decoder import Decoder
+from pruneviz.models.core.decoder import Decoder
 from pruneviz.pruning import masks
 from pruneviz.pruning.frames import Frame
 from pruneviz.pruning.state import Prefill

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from pruneviz.methods.base import TransitionSpec
-from pruneviz.models.decoder import Decoder
+from pruneviz.models.core.decoder import Decoder
 from pruneviz.pruning.signals import project_rows, relative_norm, transition
 from pruneviz.pruning.state import Prefill
 

@@ -10,10 +10,10 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import Method, Stage, TransitionSpec
-from pruneviz.models.base import Adapter
-from pruneviz.models.deepstack import Deepstack, adds_features
-from pruneviz.models.vision import EncoderRecord
-from pruneviz.models.words import tokenizer_of
+from pruneviz.models.core.adapter import Adapter
+from pruneviz.models.core.deepstack import Deepstack, adds_features
+from pruneviz.models.core.vision import EncoderRecord
+from pruneviz.models.core.words import tokenizer_of
 from pruneviz.pruning import checks
 from pruneviz.pruning.chooser import Chooser
 from pruneviz.pruning.frames import Frame, leaders

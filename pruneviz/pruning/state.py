@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from pruneviz.methods.base import Scores, Stage
-from pruneviz.models.vision import EncoderRecord
+from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.pruning.frames import Frame
 
 Rotary = tuple[torch.Tensor, torch.Tensor]

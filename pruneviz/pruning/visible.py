@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from pruneviz.errors import PruningError
-from pruneviz.models.base import Adapter
-from pruneviz.models.vision import EncoderRecord
+from pruneviz.models.core.adapter import Adapter
+from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.pruning.inputs import DecoderInputs, expand_rows
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from pruneviz import export
-from pruneviz.models.loading import EMBEDDED
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.render import save_figure
 from pruneviz.ui import links, texts
 from pruneviz.ui.examples import Example

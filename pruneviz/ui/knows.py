@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from pruneviz.models.knowledge import Knowledge
-from pruneviz.models.loading import EMBEDDED, LoadedModel
+from pruneviz.models.core.knowledge import Knowledge
+from pruneviz.models.core.loading import EMBEDDED, LoadedModel
 from pruneviz.ui.costs import size
 from pruneviz.ui.texts import OTHER_KNOWS, TASTE_OF_KINDS, UNKNOWN_LIMITS
 

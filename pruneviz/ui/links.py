@@ -16,7 +16,7 @@ from pruneviz.methods.fopru import STRATEGIES
 from pruneviz.methods.ranges import read_ranges, write_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.methods.transprune import SIGNALS
-from pruneviz.models.loading import EMBEDDED
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.trace import Trace
 from pruneviz.ui import methods
 from pruneviz.ui.asking import Question

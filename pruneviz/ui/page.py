@@ -7,7 +7,7 @@ from html import escape
 import gradio as gr
 
 from pruneviz.engine import Session, Shelf
-from pruneviz.models.loading import EMBEDDED
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import api, inputs, loading, picker, tabs, texts, wiring
 from pruneviz.ui.asking import Question
 from pruneviz.ui.calls import LenientBlocks

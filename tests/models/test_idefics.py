@@ -20,7 +20,7 @@ from pruneviz.errors import InputError, PruningError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter, loading
-from pruneviz.models.still import StillProcessor
+from pruneviz.models.core.still import StillProcessor
 from pruneviz.models.tiles_processor import SmolVLMStills
 from tests.helpers import IDEFICS_MODELS, IMAGE, close, fresh, prompt, tiny
 from tests.models.sessions import SESSION_METHODS, check_session

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pruneviz.engine import Session
 from pruneviz.models import load_model
-from pruneviz.models.knowledge import Knowledge, load_knowledge
+from pruneviz.models.core.knowledge import Knowledge, load_knowledge
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import TEST_SEEDS, sample_scene
 

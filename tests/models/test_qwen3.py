@@ -16,7 +16,7 @@ from pruneviz.engine import Session, Settings
 from pruneviz.errors import PruningError, UnsupportedModelError
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter, loading, qwen3_vl
-from pruneviz.models.deepstack import STEP, Deepstack, shorten
+from pruneviz.models.core.deepstack import STEP, Deepstack, shorten
 from pruneviz.models.qwen_processor import Qwen3StillProcessor, StillImageProcessor
 from tests.helpers import (
     BACKENDS,

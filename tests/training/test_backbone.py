@@ -11,9 +11,9 @@ from transformers.image_utils import (
     OPENAI_CLIP_STD,
 )
 
-from pruneviz.training.architecture import vision_config
-from pruneviz.training.backbone import take_backbone
-from pruneviz.training.settings import ModelSettings
+from training.architecture import vision_config
+from training.backbone import take_backbone
+from training.settings import ModelSettings
 
 SIZES = ModelSettings(vision_width=384, vision_layers=2, vision_heads=4)
 

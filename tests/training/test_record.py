@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
-from pruneviz.models.knowledge import FILE
+from pruneviz.models.core.knowledge import FILE
 from pruneviz.scenes.questions import Question
-from pruneviz.training.evaluate import Asked
-from pruneviz.training.examples import QUESTIONS, Tried, choose
-from pruneviz.training.record import add_measurement, read_record, start_record
+from training.evaluate import Asked
+from training.examples import QUESTIONS, Tried, choose
+from training.record import add_measurement, read_record, start_record
 
 CARD = "# A card\n\n<!-- accuracy -->\nold\n<!-- end of accuracy -->\n\ntail\n"
 ACCURACY = {

@@ -7,8 +7,8 @@ from PIL import Image
 
 from pruneviz.scenes.art import assets_folder
 from pruneviz.scenes.questions import Question
-from pruneviz.training.evaluate import Asked, answer, evaluate, held_out, load
-from pruneviz.training.pruned import accuracy_under_pruning
+from training.evaluate import Asked, answer, evaluate, held_out, load
+from training.pruned import accuracy_under_pruning
 
 FOLDER = assets_folder()
 # Kinds that the model card claims, with a floor far above chance and below what is measured.

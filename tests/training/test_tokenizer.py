@@ -4,7 +4,7 @@ from random import Random
 
 from pruneviz.scenes.questions import KINDS, ask_many
 from pruneviz.scenes.scene import sample_scene
-from pruneviz.training.tokenizer import build_tokenizer
+from training.tokenizer import build_tokenizer
 
 
 def _questions():

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from pruneviz import load_model
 from pruneviz.engine import Event, Placement, Session, Shelf
-from pruneviz.models.loading import EMBEDDED
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import build, launch_settings
 from pruneviz.ui.examples import Example, Tip
 from tests.folders import copy_embedded, save_tiny

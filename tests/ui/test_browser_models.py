@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pruneviz.engine import Placement, Session, Shelf
-from pruneviz.models.loading import EMBEDDED
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import build, launch_settings
 from tests.ui.browsing import QUESTION, SLOW, Watched
 from tests.ui.test_browser_tabs import compared, swept

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from pruneviz.models.loading import EMBEDDED
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import exporting, links
 from pruneviz.ui.asking import Question, ask
 from pruneviz.ui.loading import Loader

@@ -10,7 +10,7 @@ import pytest
 from transformers import LlamaConfig
 
 from pruneviz.engine import Placement, Shelf
-from pruneviz.models.loading import EMBEDDED
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import knows, picker, picking
 from pruneviz.ui.asking import Question, Screen, ask, said
 from pruneviz.ui.failures import on_model

@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from pruneviz.models.words import content_tokens, is_content_word
+from pruneviz.models.core.words import content_tokens, is_content_word
 
 CORPUS = [
     "What colour is the umbrella on the left of the photograph? ASSISTANT: USER:",

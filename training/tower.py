@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from transformers import CLIPVisionModel
 
 from pruneviz.scenes.scene import sample_scene
-from pruneviz.training.architecture import PatchHeads, vision_config
-from pruneviz.training.backbone import ADVICE, find_backbone, read_weights, take_backbone
-from pruneviz.training.frozen import FrozenPictures, fit
-from pruneviz.training.loop import run_stage
-from pruneviz.training.pictures import draw_batch
-from pruneviz.training.settings import Settings
+from training.architecture import PatchHeads, vision_config
+from training.backbone import ADVICE, find_backbone, read_weights, take_backbone
+from training.frozen import FrozenPictures, fit
+from training.loop import run_stage
+from training.pictures import draw_batch
+from training.settings import Settings
 
 logger = logging.getLogger(__name__)
 # Stages draw their scenes from ranges of seeds that do not meet.

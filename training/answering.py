@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import LlamaModel
 
 from pruneviz.scenes.questions import Question
-from pruneviz.training.packing import Packed
+from training.packing import Packed
 
 
 def answer_loss(

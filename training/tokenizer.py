@@ -59,7 +59,7 @@ def taught_words() -> list[str]:
 
 def vocabulary() -> list[str]:
     """Return all tokens in their fixed order, special ones first."""
-    common = resources.files("pruneviz.training").joinpath("words.txt")
+    common = resources.files("training").joinpath("words.txt")
     words = [*taught_words(), *common.read_text(encoding="utf-8").split()]
     return list(dict.fromkeys([*SPECIAL, *PUNCTUATION, *words]))
 

@@ -7,7 +7,7 @@ import os
 from huggingface_hub import snapshot_download
 
 from pruneviz.errors import ModelLoadError
-from pruneviz.models.loading import EMBEDDED, UNREADABLE, model_type
+from pruneviz.models.core.loading import EMBEDDED, UNREADABLE, model_type
 
 WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 UNUSED = ["*/*", "consolidated*"]

@@ -12,7 +12,7 @@ from transformers import (
 )
 
 from pruneviz.scenes.labels import COLOUR_INDEX, NUM_LABELS, TEXT_INDEX
-from pruneviz.training.settings import ModelSettings
+from training.settings import ModelSettings
 
 NUM_TEXTS = len(TEXT_INDEX) + 1
 NUM_COLOURS = len(COLOUR_INDEX) + 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pruneviz.training.settings import StageSettings
+from training.settings import StageSettings
 
 logger = logging.getLogger(__name__)
 LossAt = Callable[[int], tuple[Tensor, dict[str, float]]]

@@ -12,15 +12,22 @@ from safetensors import SafetensorError
 from transformers.utils import is_torchvision_available
 
 from pruneviz.errors import ModelLoadError, UnsupportedModelError
-from pruneviz.models.base import Adapter
-from pruneviz.models.knowledge import Knowledge, load_knowledge
+from pruneviz.models.core.adapter import Adapter
+from pruneviz.models.core.knowledge import Knowledge, load_knowledge
+from pruneviz.models.core.placing import (
+    DTYPES,
+    pick_device,
+    pick_dtype,
+    quantised,
+    to_device,
+    too_large,
+)
+from pruneviz.models.core.renamed import tower_names
+from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.models.onevision_processor import StillOnevisionProcessor
-from pruneviz.models.placing import DTYPES, pick_device, pick_dtype, quantised, to_device, too_large
 from pruneviz.models.qwen_processor import Qwen3StillProcessor, StillImageProcessor
 from pruneviz.models.registry import find_adapter, supported_models
-from pruneviz.models.renamed import tower_names
 from pruneviz.models.tiles_processor import InternVLStills, SmolVLMStills
-from pruneviz.models.words import remember_tokenizer
 
 EMBEDDED = "embedded"
 CLASSES = {
@@ -99,7 +106,7 @@ def assets_dir() -> Path:
     ModelLoadError
         If neither the checkout nor the installed package has it.
     """
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     for folder in (package / "assets", package.parent / "assets"):
         if (folder / "embedded" / "config.json").is_file():
             return folder

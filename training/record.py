@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pruneviz.models.knowledge import FILE, is_claimed
-from pruneviz.training.evaluate import Score
-from pruneviz.training.tokenizer import taught_words
+from pruneviz.models.core.knowledge import FILE, is_claimed
+from training.evaluate import Score
+from training.tokenizer import taught_words
 
 TITLES = {
     "what": "what is this",

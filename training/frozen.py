@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pruneviz.scenes.scene import sample_scene
-from pruneviz.training.pictures import draw_batch
-from pruneviz.training.settings import Settings
+from training.pictures import draw_batch
+from training.settings import Settings
 
 logger = logging.getLogger(__name__)
 FIRST_SEED = 100_000_000

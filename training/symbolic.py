@@ -20,14 +20,14 @@ from pruneviz.scenes.labels import label_patches, owners_from_boxes
 from pruneviz.scenes.questions import ask_many
 from pruneviz.scenes.scene import Scene, sample_scene
 from pruneviz.scenes.vocabulary import CARD, CARD_TEXTS, CLASSES, COLOURS
-from pruneviz.training.answering import answer_loss, by_kind
-from pruneviz.training.architecture import text_config
-from pruneviz.training.loop import run_stage
-from pruneviz.training.packing import pack
-from pruneviz.training.pictures import stack_labels
-from pruneviz.training.positions import WIDTH, position_waves
-from pruneviz.training.settings import Settings
-from pruneviz.training.tokenizer import build_tokenizer, token_id
+from training.answering import answer_loss, by_kind
+from training.architecture import text_config
+from training.loop import run_stage
+from training.packing import pack
+from training.pictures import stack_labels
+from training.positions import WIDTH, position_waves
+from training.settings import Settings
+from training.tokenizer import build_tokenizer, token_id
 
 FIRST_SEED = 200_000_000
 
@@ -83,7 +83,7 @@ class SymbolicModel(nn.Module):
         Parameters
         ----------
         labels : dict of str to Tensor
-            See :func:`pruneviz.training.pictures.stack_labels`; shape (batch, 256).
+            See :func:`training.pictures.stack_labels`; shape (batch, 256).
 
         Returns
         -------

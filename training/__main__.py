@@ -1,4 +1,4 @@
-"""Command line: ``python -m pruneviz.training train``, ``evaluate`` or ``examples``."""
+"""Command line: ``python -m training train``, ``evaluate`` or ``examples``."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 import torch
 
-from pruneviz.models.knowledge import load_knowledge
-from pruneviz.training.evaluate import answer, evaluate, held_out, load
-from pruneviz.training.examples import make_examples
-from pruneviz.training.familiar import save_statistics
-from pruneviz.training.joint import train_align, train_joint
-from pruneviz.training.pruned import accuracy_under_pruning
-from pruneviz.training.record import add_measurement, start_record
-from pruneviz.training.settings import Settings
-from pruneviz.training.symbolic import train_symbolic
-from pruneviz.training.tower import train_tower
-from pruneviz.training.whole import WholeModel, export
+from pruneviz.models.core.knowledge import load_knowledge
+from training.evaluate import answer, evaluate, held_out, load
+from training.examples import make_examples
+from training.familiar import save_statistics
+from training.joint import train_align, train_joint
+from training.pruned import accuracy_under_pruning
+from training.record import add_measurement, start_record
+from training.settings import Settings
+from training.symbolic import train_symbolic
+from training.tower import train_tower
+from training.whole import WholeModel, export
 
-logger = logging.getLogger("pruneviz.training")
+logger = logging.getLogger("training")
 EMBEDDED = Path("assets/embedded")
 STAGES = ("tower", "symbolic", "align", "joint", "export")
 
@@ -137,7 +137,7 @@ def show(options: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the argument parser."""
-    top = argparse.ArgumentParser(prog="python -m pruneviz.training")
+    top = argparse.ArgumentParser(prog="python -m training")
     commands = top.add_subparsers(dest="command", required=True)
 
     def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> Any:
@@ -176,7 +176,7 @@ def main() -> None:
     options = parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     if options.verbose:
-        logging.getLogger("pruneviz.training").setLevel(logging.DEBUG)
+        logging.getLogger("training").setLevel(logging.DEBUG)
     options.run(options)
 
 

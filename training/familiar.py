@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pruneviz.models.knowledge import STATISTICS, Knowledge
+from pruneviz.models.core.knowledge import STATISTICS, Knowledge
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import sample_scene
-from pruneviz.training.pictures import to_pixels
-from pruneviz.training.settings import Settings
-from pruneviz.training.whole import WholeModel
+from training.pictures import to_pixels
+from training.settings import Settings
+from training.whole import WholeModel
 
 FIRST_SEED = 950_000_000
 SCENES, CHECKED = 1000, 500

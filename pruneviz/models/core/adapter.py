@@ -11,8 +11,8 @@ from PIL import Image
 
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.decoder import Decoder
-from pruneviz.models.vision import EncoderRecord
+from pruneviz.models.core.decoder import Decoder
+from pruneviz.models.core.vision import EncoderRecord
 
 
 class Adapter(ABC):
@@ -73,7 +73,7 @@ class Adapter(ABC):
     def project(self, model: Any, features: torch.Tensor) -> torch.Tensor:
         """Put encoder features ``[k, d]`` into the LLM's input space, ``[k, hidden]``.
 
-        Only for families whose :class:`~pruneviz.models.vision.EncoderRecord` gives features.
+        Only for families whose :class:`~pruneviz.models.core.vision.EncoderRecord` gives features.
         """
         raise UnsupportedModelError(f"{type(model).__name__}: the projector cannot be used alone.")
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pruneviz.scenes.questions import Question
-from pruneviz.training.tokenizer import BOS, EOS, encode, token_id
+from training.tokenizer import BOS, EOS, encode, token_id
 
 NUM_PATCHES = 256
 _IGNORED = -100

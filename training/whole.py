@@ -15,11 +15,11 @@ from transformers import (
     LlavaProcessor,
 )
 
-from pruneviz.training.architecture import build_llava
-from pruneviz.training.settings import Settings
-from pruneviz.training.symbolic import SymbolicModel, special_ids
-from pruneviz.training.tokenizer import CHAT_TEMPLATE, IMAGE, build_tokenizer, token_id
-from pruneviz.training.tower import LabelledTower
+from training.architecture import build_llava
+from training.settings import Settings
+from training.symbolic import SymbolicModel, special_ids
+from training.tokenizer import CHAT_TEMPLATE, IMAGE, build_tokenizer, token_id
+from training.tower import LabelledTower
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ import torch
 from transformers import LlavaForConditionalGeneration, ProcessorMixin
 
 from pruneviz.methods import Method, get_method
+from pruneviz.models.core.vision import EncoderRecord
+from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.models.registry import find_adapter
-from pruneviz.models.vision import EncoderRecord
-from pruneviz.models.words import remember_tokenizer
 from pruneviz.pruning import prune
-from pruneviz.training.evaluate import Asked, Score, prepare
+from training.evaluate import Asked, Score, prepare
 
 logger = logging.getLogger(__name__)
 METHODS = ("transprune", "resprune", "fopru", "fastv", "random", "uniform")
@@ -35,7 +35,7 @@ def accuracy_under_pruning(
     Parameters
     ----------
     model, processor
-        From :func:`pruneviz.training.evaluate.load`.
+        From :func:`training.evaluate.load`.
     asked : sequence of Asked
         The questions.
     methods : sequence of str

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from pruneviz.scenes.questions import ask_many
 from pruneviz.scenes.scene import sample_scene
-from pruneviz.training.answering import answer_loss, by_kind
-from pruneviz.training.frozen import FrozenPictures, fit
-from pruneviz.training.loop import Optimizers, run_stage, save_checkpoint
-from pruneviz.training.packing import NUM_PATCHES, pack
-from pruneviz.training.pictures import draw_batch
-from pruneviz.training.settings import Settings
-from pruneviz.training.symbolic import symbolic_loss
-from pruneviz.training.tower import accuracy
-from pruneviz.training.whole import WholeModel
+from training.answering import answer_loss, by_kind
+from training.frozen import FrozenPictures, fit
+from training.loop import Optimizers, run_stage, save_checkpoint
+from training.packing import NUM_PATCHES, pack
+from training.pictures import draw_batch
+from training.settings import Settings
+from training.symbolic import symbolic_loss
+from training.tower import accuracy
+from training.whole import WholeModel
 
 logger = logging.getLogger(__name__)
 JOINT_SEED = 600_000_000

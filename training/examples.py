@@ -15,13 +15,13 @@ from transformers import LlavaForConditionalGeneration, ProcessorMixin
 
 from pruneviz.methods import get_method
 from pruneviz.methods.registry import METHODS
-from pruneviz.models.words import remember_tokenizer
+from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.pruning import prune
 from pruneviz.scenes.questions import KINDS, ask
 from pruneviz.scenes.render import compose
 from pruneviz.scenes.scene import Item, Scene
 from pruneviz.scenes.vocabulary import CARD, PLACES
-from pruneviz.training.evaluate import Asked, answer
+from training.evaluate import Asked, answer
 
 logger = logging.getLogger(__name__)
 QUESTIONS, ATTEMPTS = 4, 12
@@ -228,7 +228,7 @@ def make_examples(
     Parameters
     ----------
     model, processor
-        The shipped model, from :func:`pruneviz.training.evaluate.load`.
+        The shipped model, from :func:`training.evaluate.load`.
     folder : Path
         Where to write.
     kinds : sequence of str

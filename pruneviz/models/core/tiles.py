@@ -11,7 +11,7 @@ import torch
 from pruneviz.errors import PruningError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.anyres import TILES, WHOLE
-from pruneviz.models.vision import EncoderRecord, VisionRecord
+from pruneviz.models.core.vision import EncoderRecord, VisionRecord
 
 
 @dataclass(frozen=True)

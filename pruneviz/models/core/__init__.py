@@ -1,0 +1,1 @@
+"""What all model families share: adapter, decoder, vision encoder, loading."""
