@@ -5,6 +5,7 @@ and floating dtype and computes in float32 or better.
 """
 
 from pruneviz.ops.attention import attention_rows, self_attention_means
+from pruneviz.ops.coverage import Coverage, coverage_greedy, coverage_profile
 from pruneviz.ops.merging import (
     assign_to_targets,
     bipartite_merge,
@@ -36,11 +37,14 @@ from pruneviz.ops.transition import DIRECTIONS, token_transition, transition_ter
 
 __all__ = [
     "DIRECTIONS",
+    "Coverage",
     "assign_to_targets",
     "attention_rows",
     "bipartite_merge",
     "conditional_dpp",
     "contextual_tokens",
+    "coverage_greedy",
+    "coverage_profile",
     "density_peaks",
     "diversity_profile",
     "dpp_profile",

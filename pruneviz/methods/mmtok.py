@@ -1,0 +1,129 @@
+"""MMTok: tokens that cover both the question's words and the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch.nn.functional import normalize
+
+from pruneviz.methods.base import (
+    BUDGET,
+    BeforeLLM,
+    Card,
+    Formula,
+    Needs,
+    Range,
+    Scores,
+    Stage,
+    StageContext,
+    check_number,
+)
+from pruneviz.ops import coverage_profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class MMTok(BeforeLLM):
+    """Keep patches by what they cover of the question and of the other patches.
+
+    Parameters
+    ----------
+    alpha : float
+        Weight of the picture against the question, at least 0; published: 0.5.
+    text_temperature, vision_temperature : float
+        Of the softmax over patches, above 0: for words and for patches. Published: 0.02 (on
+        Qwen 0.01) and 0.2.
+    keep_ratio, keep_tokens, num_layers
+        See :class:`~pruneviz.methods.base.Method`.
+
+    Notes
+    -----
+    MMTok (ICLR 2026, arXiv 2508.18264), as its published code: words as the LLM embeds them, and
+    patches as they enter the LLM, for the one cover, the encoder's features for the other, both
+    softmaxed over patches and divided by their number of rows. The words are the question's
+    content words, found by this library's own list, which is not the published one; where the
+    tokenizer is not known all text after the image counts. Padding of a square is not left out.
+    Where features before the projector are not at hand, those after it are compared (said in the
+    result). Each of several images is covered by itself, with its share of the budget.
+    """
+
+    name: ClassVar[str] = "mmtok"
+    card: ClassVar[Card] = Card(
+        title="MMTok",
+        summary=(
+            "Before the LLM, keeps the patches that together cover the words of the question and "
+            "the picture."
+        ),
+        decides="what a token covers of the question's words and of the picture",
+        paper="https://arxiv.org/abs/2508.18264",
+        formula=Formula(
+            (
+                (r"P_{t, j} = \frac{1}{T} softmax_j(cos(e_t, v_j) / τ_t)", "words"),
+                (r"Q_{i, j} = \frac{1}{N} softmax_j(cos(f_i, f_j) / τ_v)", "patches"),
+                (r"g_j = ∑_r max(0, M_{r, j} - b_r)", "with M the rows of P and of α Q"),
+                (r"next = argmax_{j ∉ K} g_j", "kept, until there are K"),
+                (r"b_r ← max(b_r, M_{r, next})", "coverage, 0 at first"),
+                (r"K = ⌊r N⌋", "patches kept"),
+            ),
+            (
+                ("e_t, T", "embeddings of the question's content words, and their number"),
+                ("v_j", "patch j as it enters the LLM"),
+                ("f_i", "the encoder's feature of patch i, before the projector"),
+                ("τ_t, τ_v", "temperatures: 0.02 and 0.2"),
+                ("α", "weight of the picture: 0.5, as published"),
+                BUDGET,
+            ),
+            "As in the published code but for its list of words that do not count; 0.01 is its "
+            "temperature of words on Qwen (text_temperature).",
+        ),
+        terms={"coverage": "what the patch adds to what the kept ones cover"},
+        options=(Range("alpha", "Weight of the picture; 0 covers the question alone.", 0, 4, 0.1),),
+        nested=True,
+    )
+
+    alpha: float = 0.5
+    text_temperature: float = 0.02
+    vision_temperature: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        super().__post_init__()
+        check_number(self.alpha, "alpha")
+        for what in ("text_temperature", "vision_temperature"):
+            check_number(getattr(self, what), what)
+            if not getattr(self, what):
+                raise ValueError(f"{what} must be above 0.")
+
+    @property
+    def needs(self) -> Needs:
+        """The encoder's features."""
+        return Needs(encoder=True)
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        """Gains, and the greedy picks."""
+        seen, states = context.encoded(), context.visual_features()
+        text, source = context.text_features()
+        totals, kept, start = [], [], 0
+        for part, share in seen.shares(keep):
+            own = states[start : start + len(part.attention)]
+            found = coverage_profile(self._matrix(text, own, part.features), share)
+            totals.append(found.scores())
+            kept.append(start + found.order)
+            start += len(own)
+        total = torch.cat(totals)
+        notes = (source, *seen.notes)
+        return Scores(total, {"coverage": total}, torch.cat(kept).sort().values, notes)
+
+    def _matrix(
+        self, text: torch.Tensor, states: torch.Tensor, features: torch.Tensor
+    ) -> torch.Tensor:
+        """Rows to cover: words, then patches, float32 ``[t + n, n]``."""
+        words, patches, own = (_unit(rows) for rows in (text, states, features))
+        said = (words @ patches.T / self.text_temperature).softmax(-1) / max(1, len(words))
+        shown = (own @ own.T / self.vision_temperature).softmax(-1) / len(own)
+        return torch.cat([said, self.alpha * shown])
+
+
+def _unit(rows: torch.Tensor) -> torch.Tensor:
+    return normalize(rows.float(), dim=-1, eps=1e-8)

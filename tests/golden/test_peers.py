@@ -1,0 +1,192 @@
+"""Newer peers against the outputs of their published code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+from pruneviz import get_method, prune
+from pruneviz.methods import Encoded, Stage
+from pruneviz.ops import coverage_greedy, coverage_profile
+
+DATA = Path(__file__).parent / "data" / "peers"
+IMAGE, FIRST_WORD = 5, 8
+
+
+def metadata(name: str) -> dict[str, Any]:
+    with safe_open(DATA / name, "pt") as file:
+        return dict(json.loads(file.metadata()["meta"]))
+
+
+def reference(name: str) -> dict[str, torch.Tensor]:
+    return load_file(DATA / f"{name}.ref.safetensors")
+
+
+def context(
+    states: torch.Tensor,
+    attention: torch.Tensor | None = None,
+    features: torch.Tensor | None = None,
+    text: torch.Tensor | None = None,
+) -> Any:
+    """What a method asks, answered by tensors."""
+    count = len(states)
+    looked = torch.ones(count) if attention is None else attention
+    kept = states if features is None else features
+    seen = Encoded(looked, kept, kept, kept[:0], (looked, kept), lambda x: x, (), (count,))
+    return SimpleNamespace(
+        encoded=lambda: seen,
+        visual_features=lambda: states,
+        text_features=lambda: (text, "given"),
+        alive=torch.arange(count),
+    )
+
+
+def test_scope_picks_as_published() -> None:
+    data, meta = reference("scope_s0"), metadata("scope_s0.ref.safetensors")
+    features, attention = data["features"][0], data["cls_attention"][0]
+    method = get_method("scope", keep_tokens=meta["K"], alpha=meta["alpha"])
+    scores = method.score(context(features, attention), Stage(0), meta["K"])
+    assert scores.kept is not None
+    assert scores.kept.tolist() == data["kept"][0].tolist()
+    unit = torch.nn.functional.normalize(features, dim=-1)
+    assert torch.allclose((unit @ unit.T)[0], data["similarity_row0"][0], rtol=1e-4, atol=1e-6)
+    found = coverage_profile(unit @ unit.T, meta["K"], attention)
+    assert found.order.tolist() == data["order"][0].tolist()
+    assert torch.allclose(found.best.float(), data["coverage"][0], rtol=1e-4)
+
+
+def test_holov_keeps_as_published() -> None:
+    data, meta = reference("holov_s0"), metadata("holov_s0.ref.safetensors")
+    method = get_method("holov", keep_tokens=meta["K"], overflow="zeros")
+    asked = context(data["features"][0], data["cls_attention"][0])
+    scores = method.score(asked, Stage(0), meta["K"])
+    assert scores.merge is not None
+    assert scores.merge.anchors.tolist() == data["order"][0].tolist()
+
+
+@pytest.mark.parametrize("name", ["mmtok_s0", "mmtok_s1"])
+def test_mmtok_covers_as_published(name: str) -> None:
+    data, meta = reference(name), metadata(f"{name}.ref.safetensors")
+    method: Any = get_method("mmtok", alpha=meta["alpha"], keep_tokens=meta["K"])
+    states, features = data["vision_tokens"], data["vision_tokens_clip"]
+    matrix = method._matrix(data["text_embeds"], states, features)
+    allowed = torch.ones(len(states)).index_fill(0, data["padding"].long(), 0)
+    found = coverage_profile(matrix, meta["K"], allowed)
+    assert found.order.tolist() == data["order"].tolist()
+    assert torch.allclose(found.best.float(), data["coverage"], rtol=1e-4)
+    if not len(data["padding"]):
+        asked = context(states, None, features, data["text_embeds"])
+        scores = method.score(asked, Stage(0), meta["K"])
+        assert scores.kept.tolist() == data["kept"].tolist()
+
+
+@pytest.fixture(scope="module")
+def tower() -> LlavaForConditionalGeneration:
+    sizes = metadata("t0.clip.safetensors")["config"]
+    text = LlamaConfig(
+        vocab_size=32,
+        hidden_size=24,
+        intermediate_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        pad_token_id=0,
+        tie_word_embeddings=False,
+    )
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(**sizes),
+        text_config=text,
+        image_token_id=IMAGE,
+        image_token_index=IMAGE,
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="default",
+        projector_hidden_act="gelu",
+        tie_word_embeddings=False,
+    )
+    torch.manual_seed(0)
+    model = LlavaForConditionalGeneration(config).eval()
+    state = load_file(DATA / "t0.clip.safetensors")
+    pixels = state.pop("pixel_values")
+    inner = model.model
+    nested = hasattr(inner.vision_tower, "vision_model")
+    vision = {k: v for k, v in state.items() if k.startswith("vision_model.")}
+    if not nested:
+        vision = {k.removeprefix("vision_model."): v for k, v in vision.items()}
+    missing, unexpected = inner.vision_tower.load_state_dict(vision, strict=False)
+    assert not unexpected
+    assert not [key for key in missing if "position_ids" not in key]
+    head = "multi_modal_projector."
+    inner.multi_modal_projector.load_state_dict(
+        {k.removeprefix(head): v for k, v in state.items() if k.startswith(head)}
+    )
+    model.pixels = pixels
+    return model.requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("scope", {}), ("holov", {"overflow": "zeros"}), ("mmtok", {})],
+)
+@pytest.mark.parametrize("image", [0, 1])
+def test_the_model_is_given_the_published_tokens(
+    tower: Any, name: str, settings: dict[str, Any], image: int
+) -> None:
+    data = reference(f"{name}_t0")
+    keep = data["tokens"].shape[1]
+    words = data.get("text_embeds", torch.randn(7, 24))
+    tower.get_input_embeddings().weight[FIRST_WORD : FIRST_WORD + len(words)] = words
+    text = torch.arange(FIRST_WORD, FIRST_WORD + len(words))
+    ids = torch.cat([torch.tensor([1]), torch.full((576,), IMAGE), text])[None]
+    given = []
+    layer = tower.model.language_model.layers[0]
+    handle = layer.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    try:
+        with prune(tower, get_method(name, keep_tokens=keep, **settings)) as run:
+            tower(input_ids=ids, pixel_values=tower.pixels[image : image + 1])
+    finally:
+        handle.remove()
+    assert torch.allclose(given[-1][0, 1 : 1 + keep], data["tokens"][image], atol=1e-4)
+    order = data["order" if "order" in data else "kept"][image]
+    assert run.trace.kept.tolist() == sorted(order.tolist())
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize(("rows", "tokens"), [(5, 9), (40, 12), (12, 40), (1, 6), (0, 4)])
+def test_coverage_equals_a_naive_loop(rows: int, tokens: int, weighted: bool) -> None:
+    generator = torch.Generator().manual_seed(rows + tokens)
+    matrix = torch.rand(rows, tokens, generator=generator) - 0.2
+    weight = torch.rand(tokens, generator=generator) if weighted else None
+    best, picked = [0.0] * rows, []
+    for _ in range(tokens):
+        gains = {}
+        for j in range(tokens):
+            if j not in picked:
+                gain = sum(max(0.0, float(matrix[r, j]) - best[r]) for r in range(rows))
+                gains[j] = gain * (1.0 if weight is None else float(weight[j]))
+        picked.append(max(gains, key=lambda j: (gains[j], -j)))
+        best = [max(b, float(matrix[r, picked[-1]])) for r, b in enumerate(best)]
+    order = coverage_greedy(matrix, tokens, weight).tolist()
+    assert order == picked
+    assert coverage_greedy(matrix, 3, weight).tolist() == picked[:3]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "k", "weight", "message"),
+    [
+        (torch.ones(3), 1, None, "rows, tokens"),
+        (torch.ones(3, 4), 5, None, "between 0 and 4"),
+        (torch.ones(3, 4), -1, None, "between 0 and 4"),
+        (torch.ones(3, 4), 1, torch.ones(3), r"\[4\]"),
+    ],
+)
+def test_coverage_refuses_what_does_not_fit(matrix: Any, k: int, weight: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        coverage_greedy(matrix, k, weight)
