@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch.nn.functional import normalize
+
 from pruneviz.methods.base import (
     BUDGET,
     BeforeLLM,
@@ -14,7 +16,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
 )
-from pruneviz.ops import dpp_profile, text_relevance
+from pruneviz.ops import dpp_profile, pick_scores, text_relevance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +91,8 @@ class CDPruner(BeforeLLM):
         text, source = context.text_features()
         relevance = text_relevance(features, text, "minmax")
         order, gain, residual = dpp_profile(features, relevance, keep)
-        could = relevance.to(residual.dtype).square() * residual
-        total = could.float().index_copy(0, order, gain.float())
+        unit = normalize(features.float(), dim=-1)
+        total = pick_scores(unit, relevance.square(), order, gain, residual)
         components = {"relevance": relevance, "novelty": residual.float()}
         notes = (source, "Relevance in the LLM's input space, not by CLIP's text tower.")
         return Scores(total, components, order.sort().values, notes)

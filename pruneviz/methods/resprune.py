@@ -17,7 +17,7 @@ from pruneviz.methods.base import (
     check_choice,
     check_number,
 )
-from pruneviz.ops import pick_profile, text_relevance
+from pruneviz.ops import pick_profile, pick_scores, text_relevance
 from pruneviz.ops.residual import NORMALISATIONS
 
 ALPHA = 0.5
@@ -121,7 +121,7 @@ class ResPrune(BeforeLLM):
         relevance = text_relevance(features, text, self.normalisation)
         weight = relevance**self.alpha
         order, gain, residual = pick_profile(features, weight, keep)
-        total = (weight * residual).float().index_copy(0, order, gain.float())
+        total = pick_scores(features, weight, order, gain, residual)
         components = {
             "relevance": relevance,
             "energy": features.float().square().sum(-1),

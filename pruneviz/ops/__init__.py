@@ -23,6 +23,7 @@ from pruneviz.ops.residual import (
     dpp_profile,
     max_min_diversity,
     pick_profile,
+    pick_scores,
     residual_greedy,
     text_relevance,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "larger_variance",
     "max_min_diversity",
     "pick_profile",
+    "pick_scores",
     "residual_greedy",
     "self_attention_means",
     "split_budget",
