@@ -7,13 +7,13 @@ from typing import Any
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.models.causal_lm import CausalLMAdapter
 from pruneviz.models.core.adapter import Adapter
-from pruneviz.models.idefics import IdeficsAdapter
-from pruneviz.models.internvl import InternVLAdapter
+from pruneviz.models.idefics.adapter import IdeficsAdapter
+from pruneviz.models.internvl.adapter import InternVLAdapter
 from pruneviz.models.llava import LlavaAdapter
-from pruneviz.models.llava_next import LlavaNextAdapter
-from pruneviz.models.llava_onevision import LlavaOnevisionAdapter
-from pruneviz.models.qwen3_vl import Qwen3VLAdapter
-from pruneviz.models.qwen_vl import QwenVLAdapter
+from pruneviz.models.llava_next.adapter import LlavaNextAdapter
+from pruneviz.models.llava_onevision.adapter import LlavaOnevisionAdapter
+from pruneviz.models.qwen_vl.adapter import QwenVLAdapter
+from pruneviz.models.qwen_vl.qwen3 import Qwen3VLAdapter
 from pruneviz.models.video_llava import VideoLlavaAdapter
 
 ADAPTERS: tuple[type[Adapter], ...] = (

@@ -19,9 +19,10 @@ from pruneviz.engine import Session
 from pruneviz.errors import InputError, PruningError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods import Method
-from pruneviz.models import find_adapter, loading
+from pruneviz.models import find_adapter
+from pruneviz.models.core import loading
 from pruneviz.models.core.still import StillProcessor
-from pruneviz.models.tiles_processor import SmolVLMStills
+from pruneviz.models.idefics.processor import SmolVLMStills
 from tests.helpers import IDEFICS_MODELS, IMAGE, close, fresh, prompt, tiny
 from tests.models.sessions import SESSION_METHODS, check_session
 from tests.models.tiling import check_marks, check_places

@@ -20,8 +20,9 @@ from pruneviz.engine import Session
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods import Method
-from pruneviz.models import find_adapter, loading
-from pruneviz.models.tiles_processor import InternVLStills
+from pruneviz.models import find_adapter
+from pruneviz.models.core import loading
+from pruneviz.models.internvl.processor import InternVLStills
 from tests.helpers import fresh, prompt, tiny
 from tests.models.sessions import SESSION_METHODS, check_session
 from tests.models.tiling import check_marks, check_places

@@ -19,7 +19,7 @@ from pruneviz.cost import ModelShape, vision_flops
 from pruneviz.engine import Session, Settings
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter
-from pruneviz.models.anyres import Layout
+from pruneviz.models.llava_next.layout import Layout
 from pruneviz.render import mask_overlay
 from pruneviz.trace import StageTrace, Trace
 from tests.helpers import IMAGE, close, prompt, tiny

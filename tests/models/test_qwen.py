@@ -18,9 +18,10 @@ from pruneviz.cost import ModelShape, vision_flops
 from pruneviz.engine import Session
 from pruneviz.errors import InputError
 from pruneviz.methods import Method
-from pruneviz.models import find_adapter, loading
-from pruneviz.models.qwen_processor import StillImageProcessor
-from pruneviz.models.qwen_vision import window_order
+from pruneviz.models import find_adapter
+from pruneviz.models.core import loading
+from pruneviz.models.qwen_vl.processor import StillImageProcessor
+from pruneviz.models.qwen_vl.vision import window_order
 from tests.helpers import (
     IMAGE,
     LAYERS,

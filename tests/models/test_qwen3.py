@@ -15,9 +15,11 @@ from pruneviz.cost import ModelShape, vision_flops
 from pruneviz.engine import Session, Settings
 from pruneviz.errors import PruningError, UnsupportedModelError
 from pruneviz.methods import Method
-from pruneviz.models import find_adapter, loading, qwen3_vl
+from pruneviz.models import find_adapter
+from pruneviz.models.core import loading
 from pruneviz.models.core.deepstack import STEP, Deepstack, shorten
-from pruneviz.models.qwen_processor import Qwen3StillProcessor, StillImageProcessor
+from pruneviz.models.qwen_vl import qwen3
+from pruneviz.models.qwen_vl.processor import Qwen3StillProcessor, StillImageProcessor
 from tests.helpers import (
     BACKENDS,
     DEEPSTACK,
@@ -182,9 +184,9 @@ def test_a_session_feeds_all_features(
     takes_encoded: bool, method: Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also in releases of transformers that cannot be given an encoded image."""
-    if takes_encoded and not qwen3_vl.takes_encoded(tiny(KIND)):
+    if takes_encoded and not qwen3.takes_encoded(tiny(KIND)):
         pytest.skip("This release of transformers takes no encoded image.")
-    monkeypatch.setattr(qwen3_vl, "takes_encoded", lambda _: takes_encoded)
+    monkeypatch.setattr(qwen3, "takes_encoded", lambda _: takes_encoded)
     monkeypatch.setattr(loading, "is_torchvision_available", lambda: False)
     tiny(KIND).save_pretrained(tmp_path)
     pixels_processor(KIND).save_pretrained(tmp_path)

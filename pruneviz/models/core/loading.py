@@ -24,10 +24,11 @@ from pruneviz.models.core.placing import (
 )
 from pruneviz.models.core.renamed import tower_names
 from pruneviz.models.core.words import remember_tokenizer
-from pruneviz.models.onevision_processor import StillOnevisionProcessor
-from pruneviz.models.qwen_processor import Qwen3StillProcessor, StillImageProcessor
+from pruneviz.models.idefics.processor import SmolVLMStills
+from pruneviz.models.internvl.processor import InternVLStills
+from pruneviz.models.llava_onevision.processor import StillOnevisionProcessor
+from pruneviz.models.qwen_vl.processor import Qwen3StillProcessor, StillImageProcessor
 from pruneviz.models.registry import find_adapter, supported_models
-from pruneviz.models.tiles_processor import InternVLStills, SmolVLMStills
 
 EMBEDDED = "embedded"
 CLASSES = {

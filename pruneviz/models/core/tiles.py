@@ -10,8 +10,9 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.anyres import TILES, WHOLE
 from pruneviz.models.core.vision import EncoderRecord, VisionRecord
+
+WHOLE, TILES = "whole image", "tiles"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from transformers import LlavaOnevisionForConditionalGeneration
 
 from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.anyres import Layout
 from pruneviz.models.core.vision import EncoderRecord, VisionRecord
-from pruneviz.models.llava_next import LlavaNextAdapter, sizes_of
-from pruneviz.models.onevision_layout import OnevisionLayout
-from pruneviz.models.onevision_video import VideoRecord
+from pruneviz.models.llava_next.adapter import LlavaNextAdapter
+from pruneviz.models.llava_next.calls import sizes_of
+from pruneviz.models.llava_next.layout import Layout
+from pruneviz.models.llava_onevision.layout import OnevisionLayout
+from pruneviz.models.llava_onevision.video import VideoRecord
 
 
 class LlavaOnevisionAdapter(LlavaNextAdapter):

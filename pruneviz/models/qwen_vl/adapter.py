@@ -13,7 +13,7 @@ from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.core.adapter import VisionLanguageAdapter
 from pruneviz.models.core.vision import EncoderRecord
-from pruneviz.models.qwen_vision import full_block, watch_qwen
+from pruneviz.models.qwen_vl.vision import full_block, watch_qwen
 
 
 class QwenVLAdapter(VisionLanguageAdapter):

@@ -11,7 +11,7 @@ from transformers import Qwen3VLForConditionalGeneration
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.models.core.decoder import Decoder
 from pruneviz.models.core.deepstack import adds_features
-from pruneviz.models.qwen_vl import QwenVLAdapter
+from pruneviz.models.qwen_vl.adapter import QwenVLAdapter
 
 ENCODED = "mm_encoder_outputs"
 
