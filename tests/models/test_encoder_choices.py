@@ -102,9 +102,9 @@ def test_a_tower_of_one_layer_can_be_read_by_its_number() -> None:
     config = SimpleNamespace(vision_feature_layer=-1, vision_feature_select_strategy="default")
     inner = SimpleNamespace(vision_tower=CLIPVisionModel(clip_config(layers=1)))
     model = SimpleNamespace(config=config, model=inner)
-    assert LlavaAdapter().vision_layer(model, 1) == 0
+    assert LlavaAdapter().encoder_index(model, 1) == 0
     with pytest.raises(UnsupportedModelError, match=r"has 1 layers.*encoder_layer"):
-        LlavaAdapter().vision_layer(model)
+        LlavaAdapter().encoder_index(model)
 
 
 @pytest.mark.parametrize("wrap", ["chain", "pins"])

@@ -10,7 +10,7 @@ import transformers
 from PIL import Image
 
 from pruneviz.errors import InputError
-from pruneviz.models.core.vision import pair
+from pruneviz.models.core.towers import pair
 
 
 class StillProcessor(ABC):

@@ -104,9 +104,9 @@ class TilesRecord(EncoderRecord):
     padded: bool = False
 
     @property
-    def layer(self) -> int | None:
+    def encoder_index(self) -> int | None:
         """As of the crops."""
-        return self.crops.layer
+        return self.crops.encoder_index
 
     @property
     def counts(self) -> tuple[int, ...]:

@@ -9,7 +9,9 @@ import torch
 from transformers import LlavaNextForConditionalGeneration
 
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.core.vision import EncoderRecord, Handles, VisionRecord
+from pruneviz.models.core.architecture import Architecture
+from pruneviz.models.core.towers import Handles
+from pruneviz.models.core.vision import EncoderRecord, VisionRecord
 from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.llava_next.calls import Calls, sizes_of
 from pruneviz.models.llava_next.layout import Layout
@@ -26,15 +28,12 @@ class LlavaNextAdapter(LlavaAdapter):
     :func:`pruneviz.prune` makes it a token of the prompt like any word.
     """
 
-    family: ClassVar[str] = "LLaVA-NeXT (LlavaNextForConditionalGeneration)"
+    architectures: ClassVar[tuple[Architecture, ...]] = (
+        Architecture("LLaVA-NeXT", LlavaNextForConditionalGeneration),
+    )
     example: ClassVar[str] = "llava-hf/llava-v1.6-vicuna-7b-hf"
     encoders: ClassVar[tuple[str, ...]] = ("get_image_features",)
     """Methods of the inner model that encode."""
-
-    @classmethod
-    def matches(cls, model: Any) -> bool:
-        """Whether it is a LLaVA-NeXT model."""
-        return isinstance(model, LlavaNextForConditionalGeneration)
 
     def newline(self, model: Any) -> torch.Tensor | None:
         """The learned vector that is packed after each row of tiles."""
@@ -42,7 +41,7 @@ class LlavaNextAdapter(LlavaAdapter):
         return newline
 
     def watch_vision(
-        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+        self, model: Any, keep: Callable[[EncoderRecord], None], encoder_layer: int | None = None
     ) -> Any:
         """Watch one layer of the tower, and which images its crops belong to."""
 
@@ -51,7 +50,7 @@ class LlavaNextAdapter(LlavaAdapter):
                 keep(self.packed(model, record, calls.name, calls.arguments))
 
         # First, since it may refuse the model or the layer.
-        watching = super().watch_vision(model, crops, layer)
+        watching = super().watch_vision(model, crops, encoder_layer)
         calls = Calls(model.model, self.encoders)
         return Handles(calls, watching)
 

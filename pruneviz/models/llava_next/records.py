@@ -27,9 +27,9 @@ class PackedRecord(EncoderRecord):
     newlines: bool = field(default=True, kw_only=True)
 
     @property
-    def layer(self) -> int | None:
+    def encoder_index(self) -> int | None:
         """As of the crops."""
-        return self.crops.layer
+        return self.crops.encoder_index
 
     def without_newlines(self) -> EncoderRecord:
         """The same, newlines left out of everything."""
@@ -82,10 +82,10 @@ class CropsRecord(PackedRecord):
         return (layout.source >= 0) | self.newlines
 
     def _blocks(self, layout: Layout) -> tuple[tuple[int, int], ...]:
-        parts = tuple(p for p in (self.crops.grid, self._tile_grid(layout)) if all(p))
+        grids = tuple(g for g in (self.crops.grid, self._tile_grid(layout)) if all(g))
         count = int(self._counted(layout).sum())
-        fits = sum(rows * columns for rows, columns in parts) == count
-        return parts if fits else ((1, count),)
+        fits = sum(rows * columns for rows, columns in grids) == count
+        return grids if fits else ((1, count),)
 
     def crops_of(self, images: slice = slice(None)) -> torch.Tensor:
         """The crop of each visual token; a newline is of the one that its row ends in."""
