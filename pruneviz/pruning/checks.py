@@ -24,12 +24,12 @@ def check_vision(
     adapter: Adapter, model: Any, method: Method | None, vision: EncoderRecord | None
 ) -> None:
     """Raise PruningError if a given record is of another encoder layer than the method reads."""
-    if method is None or not method.needs_vision or vision is None:
+    if method is None or not method.needs.encoder or vision is None:
         return
     recorded = vision.encoder_index
     if recorded is None:
         return
-    wanted = adapter.encoder_index(model, method.vision_layer())
+    wanted = adapter.encoder_index(model, method.needs.encoder_layer)
     if recorded != wanted:
         raise PruningError(
             f"The method reads layer {wanted + 1} of the vision encoder, but the record given as "
