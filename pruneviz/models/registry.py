@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from pruneviz.errors import UnsupportedModelError
@@ -17,7 +17,7 @@ PACKAGE = __name__.rpartition(".")[0]
 
 def _found() -> Iterator[type[Adapter]]:
     """Adapters of the files and folders beside this one, which are a family each."""
-    for entry in pkgutil.iter_modules([str(Path(__file__).parent)]):
+    for entry in pkgutil.iter_modules(sys.modules[PACKAGE].__path__):
         module = import_module(f"{PACKAGE}.{entry.name}")
         for value in vars(module).values():
             adapter = isinstance(value, type) and issubclass(value, Adapter)
