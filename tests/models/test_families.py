@@ -47,8 +47,8 @@ def test_a_file_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_class_is_taken_twice() -> None:
     classes = [entry.model_class for _, entry in EVERY]
     assert len(set(classes)) == len(classes) > 9
-    assert [a for a in ADAPTERS if not a.architectures] == [ADAPTERS[-1]]
-    assert sum(adapter.loadable for adapter in ADAPTERS) == len(ADAPTERS) - 2
+    declared = [bool(adapter.architectures) for adapter in ADAPTERS]
+    assert declared == sorted(declared, reverse=True), "guesses by how a model is built come last"
 
 
 def test_the_tests_have_a_tiny_model_of_every_loadable_class() -> None:
@@ -62,7 +62,8 @@ def test_the_tests_have_a_tiny_model_of_every_loadable_class() -> None:
 def test_a_model_is_known_by_its_class(kind: str) -> None:
     model, adapter = tiny(kind), KINDS[kind].family
     assert type(find_adapter(model)) is adapter
-    assert [a for a in ADAPTERS[:-1] if a.matches(model)] == [adapter][: adapter.sees]
+    by_class = [a for a in ADAPTERS if a.architectures and a.matches(model)]
+    assert by_class == ([adapter] if adapter.architectures else [])
     named = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
     assert set(adapter.exact()) <= named
 

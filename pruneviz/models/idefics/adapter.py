@@ -69,8 +69,9 @@ class IdeficsAdapter(VisionLanguageAdapter):
             if isinstance(record, VisionRecord):
                 keep(TilesRecord(record, model.config.scale_factor, masked[0]))
 
-        first = tower.register_forward_pre_hook(note, with_kwargs=True)
-        return Handles(first, watch_tower(tower, index, lambda: 0, crops))
+        # First, since it may refuse the tower.
+        watching = watch_tower(tower, index, lambda: 0, crops)
+        return Handles(tower.register_forward_pre_hook(note, with_kwargs=True), watching)
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Merged tokens of every prompt's images, a sequence of ``[tokens, hidden]``."""
