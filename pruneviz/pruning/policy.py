@@ -1,0 +1,134 @@
+"""What a run does to the visual tokens: nothing but look, or remove them by a method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pruneviz.methods.base import Method, Stage, TransitionSpec
+from pruneviz.models.core.decoder import Decoder
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What must be at hand when a method scores.
+
+    Attributes
+    ----------
+    encoder, grid : bool
+        The vision encoder's run; its grids of patches alone.
+    encoder_layer : int or None
+        Layer of the encoder, from 1 or, if negative, from the end; None = the family's choice.
+    own_attention : bool
+        What enters the attention of the pruning layers.
+    raters : bool
+        The text that matches the picture.
+    transitions : TransitionSpec or None
+        The reading of TTV.
+    """
+
+    encoder: bool = False
+    encoder_layer: int | None = None
+    grid: bool = False
+    own_attention: bool = False
+    raters: bool = False
+    transitions: TransitionSpec | None = None
+
+    @classmethod
+    def of(cls, method: Method) -> Needs:
+        """Those of a method."""
+        return cls(
+            method.needs_vision,
+            method.vision_layer(),
+            method.reads_grid,
+            method.reads_own_attention,
+            method.reads_raters,
+            method.transition_spec(),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedStage:
+    """One stage of a run.
+
+    Attributes
+    ----------
+    method : Method
+        What chooses.
+    stage : Stage
+        Which of its stages it is.
+    positions : str
+        ``"renumber"`` or ``"keep"``: how the tokens that stay are counted from here on.
+    """
+
+    method: Method
+    stage: Stage
+    positions: str
+
+    @property
+    def name(self) -> str:
+        """Of the method that decides, which may be a member of the one that was given."""
+        return self.method.name_at(self.stage)
+
+    @property
+    def layer(self) -> int:
+        """After which layer, from 1; 0 = before the LLM.
+
+        So it is also the index, from 0, of the first layer that sees fewer tokens.
+        """
+        return self.stage.layer
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """What a run does to the visual tokens.
+
+    Attributes
+    ----------
+    name, parameters
+        Method and settings as a trace tells them.
+    prunes : bool
+        Whether tokens may go; only then can a way of running the model be wrong.
+    stages : tuple of PlannedStage
+        Where they go, in order.
+    needs : Needs
+        What that takes.
+    positions : str
+        Position mode, for a trace in which no stage ran.
+    """
+
+    name: str
+    parameters: dict[str, Any]
+    prunes: bool
+    stages: tuple[PlannedStage, ...]
+    needs: Needs
+    positions: str
+
+    @classmethod
+    def observing(cls) -> Policy:
+        """Every token stays."""
+        return cls("baseline", {}, False, (), Needs(), "keep")
+
+    @classmethod
+    def pruning(cls, method: Method, decoder: Decoder, positions: str | None) -> Policy:
+        """A method chooses which tokens go; `positions` overrides its position mode.
+
+        Raises
+        ------
+        ValueError
+            If the method does not fit the decoder's depth.
+        """
+        # With three positions a token, closing gaps would undo the picture's two dimensions.
+        override = positions or ("keep" if decoder.multimodal_rope else None)
+        stages = tuple(
+            PlannedStage(method, stage, override or method.positions_at(stage))
+            for stage in method.plan(decoder.num_layers)
+        )
+        return cls(
+            method.name,
+            method.parameters(),
+            True,
+            stages,
+            Needs.of(method),
+            override or method.positions,
+        )
