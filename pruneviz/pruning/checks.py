@@ -12,9 +12,9 @@ from transformers import GenerationMixin
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from pruneviz.errors import PruningError
+from pruneviz.methods.base import Needs
 from pruneviz.models.core.adapter import Adapter
 from pruneviz.models.core.vision import EncoderRecord
-from pruneviz.pruning.policy import Needs
 
 ASSISTED = ("prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
 _GENERATE = inspect.unwrap(GenerationMixin.generate).__code__

@@ -169,7 +169,7 @@ class RowContext:
             return self._content_columns()[0]
         if queries == "raters":
             if self._row.raters is None:
-                raise PruningError("The method must set reads_raters to ask for raters.")
+                raise PruningError("The method must say in its needs that it asks for raters.")
             return self._row.raters
         return self._row.after_image
 

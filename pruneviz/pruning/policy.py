@@ -5,46 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pruneviz.methods.base import Method, Stage, TransitionSpec
+from pruneviz.methods.base import Method, Needs, Stage
 from pruneviz.models.core.decoder import Decoder
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What must be at hand when a method scores.
-
-    Attributes
-    ----------
-    encoder, grid : bool
-        The vision encoder's run; its grids of patches alone.
-    encoder_layer : int or None
-        Layer of the encoder, from 1 or, if negative, from the end; None = the family's choice.
-    own_attention : bool
-        What enters the attention of the pruning layers.
-    raters : bool
-        The text that matches the picture.
-    transitions : TransitionSpec or None
-        The reading of TTV.
-    """
-
-    encoder: bool = False
-    encoder_layer: int | None = None
-    grid: bool = False
-    own_attention: bool = False
-    raters: bool = False
-    transitions: TransitionSpec | None = None
-
-    @classmethod
-    def of(cls, method: Method) -> Needs:
-        """Those of a method."""
-        return cls(
-            method.needs_vision,
-            method.vision_layer(),
-            method.reads_grid,
-            method.reads_own_attention,
-            method.reads_raters,
-            method.transition_spec(),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +91,6 @@ class Policy:
             method.parameters(),
             True,
             stages,
-            Needs.of(method),
+            method.needs,
             override or method.positions,
         )
