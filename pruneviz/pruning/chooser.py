@@ -53,12 +53,12 @@ class Chooser:
 
     @torch.no_grad()
     def cut(
-        self, stage: PlannedStage, hidden: torch.Tensor, layer: RunningLayer | None
+        self, stage: PlannedStage, hidden: torch.Tensor, running: RunningLayer | None
     ) -> Cut | None:
         """Choose for every row and add the new frame; None where nothing is dropped.
 
-        `hidden` is ``[batch, n, hidden]`` at the stage, `layer` the one that it comes from, None
-        before the LLM.
+        `hidden` is ``[batch, n, hidden]`` at the stage, `running` the layer that it comes from,
+        None before the LLM.
         """
         prefill, frame = self._prefill, self._prefill.frames.newest
         drop = torch.zeros_like(frame.visual)
@@ -70,7 +70,7 @@ class Chooser:
                 continue
             leader = prefill.selections[prefill.prompt.leaders[number]]
             if leader is selection:
-                record = self._choose(stage, selection, states, layer)
+                record = self._choose(stage, selection, states, running)
             else:
                 record = leader.records[-1]
             drop[number, selection.places(frame)] = True
@@ -92,12 +92,12 @@ class Chooser:
         stage: PlannedStage,
         selection: Selection,
         hidden: torch.Tensor,
-        layer: RunningLayer | None,
+        running: RunningLayer | None,
     ) -> StageRecord:
         method, alive, origin = stage.method, selection.alive, selection.origin
         left = [len(record.kept) for record in selection.records]
         budget = min(method.count_now(stage.stage, selection.row.num_visual, left), len(alive))
-        context = RowContext(self._spec, self._prefill, selection, stage.layer, hidden, layer)
+        context = RowContext(self._spec, self._prefill, selection, hidden, running)
         start = time.perf_counter()
         places, scores = method.select(context, stage.stage, budget)
         if scores.merge is not None and self._stands_apart(stage, selection):

@@ -26,8 +26,6 @@ class RowContext:
         The running one, its newest frame the one before this stage drops anything.
     selection : Selection
         The row and what is left of it.
-    layer : int
-        1-based layer after which is pruned; 0 = before the LLM.
     hidden : torch.Tensor
         States entering the stage, ``[batch, n, hidden]``.
     running : RunningLayer or None
@@ -39,11 +37,10 @@ class RowContext:
         spec: RunSpec,
         prefill: Prefill,
         selection: Selection,
-        layer: int,
         hidden: torch.Tensor,
         running: RunningLayer | None,
     ) -> None:
-        self.layer = layer
+        self.layer = 0 if running is None else running.index + 1
         self.num_visual = selection.row.num_visual
         self.alive = selection.origin[selection.alive]
         self.device = hidden.device
@@ -61,7 +58,7 @@ class RowContext:
         for layer in layers:
             index = layer - 1
             places = self._selection.places(self._prefill.frames.at(index))
-            total += self._prefill.recording.transitions[index][self._row.number, places]
+            total += self._prefill.recording.ttv[index][self._row.number, places]
         return total
 
     def attention(self, queries: str, own_layer: bool = False) -> torch.Tensor:

@@ -60,9 +60,9 @@ def _in_layers(runner: Runner) -> Iterator[Any]:
     spec = runner.spec
     stages = {stage.layer - 1: stage for stage in spec.policy.stages if stage.layer > 0}
     first = min(stages, default=spec.decoder.num_layers)
-    own = spec.policy.needs.own_attention
+    watched_layers, own = spec.watched, spec.policy.needs.own_attention
     for index, layer in enumerate(spec.decoder.layers):
-        watched, stage = index in spec.watched, stages.get(index)
+        watched, stage = index in watched_layers, stages.get(index)
         if index == 0 or index > first or stage is not None or watched:
             yield layer.register_forward_pre_hook(_before_layer(runner, index), with_kwargs=True)
         attention: Any = layer.self_attn

@@ -60,7 +60,7 @@ class Observer:
             self._signals["residual"][layer.index] += relative_norm(output, self._stream)
             self._stream = None
         if "ttv" in self._signals:
-            self._signals["ttv"][layer.index] = self._recording.transitions[layer.index]
+            self._signals["ttv"][layer.index] = self._recording.ttv[layer.index]
 
     def _add_transition(self, index: int, before: torch.Tensor, after: torch.Tensor) -> None:
         spec, frame = self._transitions, self._prefill.frames.newest
@@ -74,8 +74,8 @@ class Observer:
             per_sample=True,
             part=spec.part,
         )
-        earlier = self._recording.transitions.get(index)
-        self._recording.transitions[index] = value if earlier is None else earlier + value
+        earlier = self._recording.ttv.get(index)
+        self._recording.ttv[index] = value if earlier is None else earlier + value
 
     def _attention(self, layer: RunningLayer, normed: torch.Tensor) -> torch.Tensor:
         """What the text after the image pays each token, ``[batch, n]``; NaN in rows without."""

@@ -81,7 +81,7 @@ class Recording:
 
     Attributes
     ----------
-    transitions : dict of int to torch.Tensor
+    ttv : dict of int to torch.Tensor
         TTV of the layers in which it is computed, float32 ``[batch, n]``.
     signals : dict of str to dict
         The signals that are recorded in every layer, each float32 ``[batch, n]``.
@@ -89,7 +89,7 @@ class Recording:
         Time spent choosing tokens, as the host saw it.
     """
 
-    transitions: dict[int, torch.Tensor] = field(default_factory=dict)
+    ttv: dict[int, torch.Tensor] = field(default_factory=dict)
     signals: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
     scoring_seconds: float = 0.0
 
