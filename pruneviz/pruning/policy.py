@@ -69,7 +69,14 @@ class Policy:
     @classmethod
     def observing(cls) -> Policy:
         """Every token stays."""
-        return cls("baseline", {}, False, (), Needs(), "keep")
+        return cls(
+            name="baseline",
+            parameters={},
+            prunes=False,
+            stages=(),
+            needs=Needs(),
+            positions="keep",
+        )
 
     @classmethod
     def pruning(cls, method: Method, decoder: Decoder, positions: str | None) -> Policy:
@@ -87,10 +94,10 @@ class Policy:
             for stage in method.plan(decoder.num_layers)
         )
         return cls(
-            method.name,
-            method.parameters(),
-            True,
-            stages,
-            method.needs,
-            override or method.positions,
+            name=method.name,
+            parameters=method.parameters(),
+            prunes=True,
+            stages=stages,
+            needs=method.needs,
+            positions=override or method.positions,
         )
