@@ -22,13 +22,16 @@ _GENERATE = inspect.unwrap(GenerationMixin.generate).__code__
 
 def check_vision(adapter: Adapter, model: Any, needs: Needs, vision: EncoderRecord | None) -> None:
     """Raise PruningError if a given record is of another encoder layer than the method reads."""
-    if not needs.encoder or vision is None or vision.layer is None:
+    if not needs.encoder or vision is None:
         return
-    wanted = adapter.vision_layer(model, needs.encoder_layer)
-    if vision.layer != wanted:
+    recorded = vision.encoder_index
+    if recorded is None:
+        return
+    wanted = adapter.encoder_index(model, needs.encoder_layer)
+    if recorded != wanted:
         raise PruningError(
             f"The method reads layer {wanted + 1} of the vision encoder, but the record given as "
-            f"vision is of layer {vision.layer + 1}. Record the other one: "
+            f"vision is of layer {recorded + 1}. Record the other one: "
             f"find_adapter(model).watch_vision(model, keep, {wanted + 1})."
         )
 
