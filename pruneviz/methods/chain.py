@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -62,6 +62,10 @@ class Chain(Wrapper):
     def members(self) -> Sequence[Method]:
         """The methods."""
         return self.methods
+
+    def on(self, kin: str) -> Chain:
+        """Every member on that family."""
+        return replace(self, methods=[method.on(kin) for method in self.methods])
 
     def count(self, stage: Stage, num_visual: int) -> int:
         """Tokens left, from the number that entered the member method."""

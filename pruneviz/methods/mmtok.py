@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import torch
 from torch.nn.functional import normalize
@@ -22,6 +22,9 @@ from pruneviz.methods.base import (
 )
 from pruneviz.ops import coverage_profile
 
+ELSEWHERE, ON_QWEN = 0.02, 0.01
+"""Published temperatures of words."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MMTok(BeforeLLM):
@@ -31,9 +34,11 @@ class MMTok(BeforeLLM):
     ----------
     alpha : float
         Weight of the picture against the question, at least 0; published: 0.5.
-    text_temperature, vision_temperature : float
-        Of the softmax over patches, above 0: for words and for patches. Published: 0.02 (on
-        Qwen 0.01) and 0.2.
+    text_temperature : float, optional
+        Of the words' softmax over patches, above 0. Default, as published: 0.01 on Qwen, 0.02 on
+        all others.
+    vision_temperature : float
+        Likewise of the patches; published: 0.2.
     keep_ratio, keep_tokens, num_layers
         See :class:`~pruneviz.methods.base.Method`.
 
@@ -70,12 +75,12 @@ class MMTok(BeforeLLM):
                 ("e_t, T", "embeddings of the question's content words, and their number"),
                 ("v_j", "patch j as it enters the LLM"),
                 ("f_i", "the encoder's feature of patch i, before the projector"),
-                ("τ_t, τ_v", "temperatures: 0.02 and 0.2"),
+                ("τ_t", f"temperature of the words: {ELSEWHERE:g}, {ON_QWEN:g} on Qwen"),
+                ("τ_v", "temperature of the patches: 0.2"),
                 ("α", "weight of the picture: 0.5, as published"),
                 BUDGET,
             ),
-            "As in the published code but for its list of words that do not count; 0.01 is its "
-            "temperature of words on Qwen (text_temperature).",
+            "As in the published code but for its list of words that do not count.",
         ),
         terms={"coverage": "what the patch adds to what the kept ones cover"},
         options=(Range("alpha", "Weight of the picture; 0 covers the question alone.", 0, 4, 0.1),),
@@ -83,7 +88,7 @@ class MMTok(BeforeLLM):
     )
 
     alpha: float = 0.5
-    text_temperature: float = 0.02
+    text_temperature: float | None = None
     vision_temperature: float = 0.2
 
     def __post_init__(self) -> None:
@@ -91,9 +96,17 @@ class MMTok(BeforeLLM):
         super().__post_init__()
         check_number(self.alpha, "alpha")
         for what in ("text_temperature", "vision_temperature"):
-            check_number(getattr(self, what), what)
-            if not getattr(self, what):
+            value = getattr(self, what)
+            if value is not None:
+                check_number(value, what)
+            if value == 0:
                 raise ValueError(f"{what} must be above 0.")
+
+    def on(self, kin: str) -> Self:
+        """The words' temperature as published for the family, unless it is set."""
+        if self.text_temperature is not None:
+            return self
+        return replace(self, text_temperature=ON_QWEN if kin == "qwen" else ELSEWHERE)
 
     @property
     def needs(self) -> Needs:
@@ -120,7 +133,9 @@ class MMTok(BeforeLLM):
     ) -> torch.Tensor:
         """Rows to cover: words, then patches, float32 ``[t + n, n]``."""
         words, patches, own = (_unit(rows) for rows in (text, states, features))
-        said = (words @ patches.T / self.text_temperature).softmax(-1) / max(1, len(words))
+        said = (words @ patches.T / (self.text_temperature or ELSEWHERE)).softmax(-1) / max(
+            1, len(words)
+        )
         shown = (own @ own.T / self.vision_temperature).softmax(-1) / len(own)
         return torch.cat([said, self.alpha * shown])
 

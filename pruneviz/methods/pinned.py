@@ -99,6 +99,10 @@ class Pinned(Wrapper):
         """The method alone."""
         return (self.method,)
 
+    def on(self, kin: str) -> Pinned:
+        """The method on that family."""
+        return replace(self, method=self.method.on(kin))
+
     @property
     def scored_by(self) -> str:
         """As the method says."""

@@ -25,6 +25,7 @@ class LlavaAdapter(VisionLanguageAdapter):
     architectures: ClassVar[tuple[Architecture, ...]] = (
         Architecture("LLaVA-1.5", LlavaForConditionalGeneration),
     )
+    kin: ClassVar[str] = "llava"
     example: ClassVar[str] = "llava-hf/llava-1.5-7b-hf"
     prompt: ClassVar[str] = "USER: {image}\n{question} ASSISTANT:"
     """Where the processor has no chat template."""

@@ -151,7 +151,7 @@ def prune(
         model=model,
         adapter=adapter,
         decoder=decoder,
-        policy=Policy.pruning(method, decoder, positions),
+        policy=Policy.pruning(method.on(adapter.kin), decoder, positions),
         visual=VisualTokens(model, adapter, visual_mask, newlines),
         signals=tuple(record),
         input_ids=input_ids,

@@ -96,7 +96,8 @@ def prepare(session: Session, question: Question) -> tuple[Prepared, Method]:
         question.method, question.keep_percent / 100, session.num_layers, question.options
     )
     prepared = encode(session, question.image, question.text)
-    return prepared, question.pins.on(method, prepared.image)
+    own = method.on(session.loaded.adapter.kin)
+    return prepared, question.pins.on(own, prepared.image)
 
 
 def encode(session: Session, image: str | None, text: str) -> Prepared:

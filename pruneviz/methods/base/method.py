@@ -112,6 +112,13 @@ class Method(ABC):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Scores of the alive tokens; `keep` of them will stay."""
 
+    def on(self, kin: str) -> Self:
+        """The method with every setting that was left to the model's family filled in.
+
+        `kin` is the family's :attr:`pruneviz.models.Adapter.kin`; empty where it is of none.
+        """
+        return self
+
     @property
     def needs(self) -> Needs:
         """What must be watched for :meth:`score`."""

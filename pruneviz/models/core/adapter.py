@@ -26,6 +26,9 @@ class Adapter(ABC):
     """A hub id, for people."""
     loadable: ClassVar[bool] = True
     """Whether :func:`pruneviz.load_model` loads the family by name."""
+    kin: ClassVar[str] = ""
+    """Which of the families that methods were published for it belongs to: ``"llava"``, ``"qwen"``
+    or none."""
     sees: ClassVar[bool] = False
     """Whether the family has a vision encoder."""
 

@@ -34,6 +34,7 @@ class QwenVLAdapter(VisionLanguageAdapter):
         Architecture("Qwen2.5-VL", Qwen2_5_VLForConditionalGeneration, StillImageProcessor),
         Architecture("Qwen2-VL", Qwen2VLForConditionalGeneration, StillImageProcessor),
     )
+    kin: ClassVar[str] = "qwen"
     example: ClassVar[str] = "Qwen/Qwen2.5-VL-3B-Instruct"
     tower: ClassVar[str] = "visual"
     projector: ClassVar[str] = "merger"
