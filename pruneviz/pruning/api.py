@@ -41,12 +41,13 @@ class Run:
 
         Raises
         ------
-        RuntimeError
-            If the model has not run inside the block.
+        PruningError
+            If the model has not run inside the block, or scores are NaN or infinite.
         """
         spec, prefill = self._runner.spec, self._runner.prefill
         if prefill is None:
             raise PruningError("The model has not run inside this block, so there is no trace.")
+        prefill.doubts.settle()
         if self._built is None or self._built[0] is not prefill:
             traces = [build_trace(spec, prefill, selection) for selection in prefill.selections]
             self._built = (prefill, traces)
@@ -207,6 +208,8 @@ def _entered(spec: RunSpec) -> Iterator[Run]:
     try:
         with attached(runner):
             yield Run(runner)
+        if runner.prefill is not None:
+            runner.prefill.doubts.settle()
     finally:
         with _LOCK:
             _ACTIVE.discard(stack)

@@ -55,7 +55,7 @@ class Chooser:
     def cut(
         self, stage: PlannedStage, hidden: torch.Tensor, running: RunningLayer | None
     ) -> Cut | None:
-        """Choose for every row and add the new frame; None where nothing is dropped.
+        """Choose for every row and add the new frame; None where all stays as it is.
 
         `hidden` is ``[batch, n, hidden]`` at the stage, `running` the layer that it comes from,
         None before the LLM.
@@ -81,7 +81,12 @@ class Chooser:
                 states = _put(states, number, kept, record.scores.merge.states)
             counts[number] = len(record.alive) - len(record.kept)
         if not any(counts):
-            return None
+            if states is hidden:
+                return None
+            # As many as there were, but made anew.
+            return Cut(
+                torch.arange(frame.length, device=hidden.device).expand(frame.columns.shape), states
+            )
         self._check_last(drop, counts)
         places, shorter = shrink(frame, drop, counts, stage.positions == "renumber")
         prefill.frames.add(stage.layer, shorter)
@@ -100,6 +105,9 @@ class Chooser:
         context = RowContext(self._spec, self._prefill, selection, hidden, running)
         start = time.perf_counter()
         places, scores = method.select(context, stage.stage, budget)
+        where = f"after layer {stage.layer}" if stage.layer else "before the LLM"
+        title, row = method.title, selection.row.number
+        self._prefill.doubts.note(f"the scores of {title} {where}, row {row}", scores.total)
         if scores.merge is not None and self._stands_apart(stage, selection):
             scores = replace(scores, merge=scores.merge.in_place())
         self._prefill.recording.scoring_seconds += time.perf_counter() - start

@@ -95,7 +95,7 @@ class Runner:
         if ids is None and spec.input_ids is not None:
             ids = expand_rows(spec.input_ids, inputs.batch, "input_ids")
         vision, self._vision = spec.vision or self._vision, None
-        self.prefill = Prefill(Prompt.read(spec, inputs, ids, vision))
+        self.prefill = Prefill(Prompt.read(spec, inputs, ids, vision), spec.model)
         return PrefillPass(spec, self.prefill, self.deepstack)
 
     def _continue(self, inputs: DecoderInputs) -> Pass | None:
@@ -108,6 +108,7 @@ class Runner:
                 "The cache was not filled by the last prefill inside this prune(). Start from an "
                 "empty cache inside the `with` block."
             )
+        prefill.doubts.settle()
         if not prefill.frames.pruned:
             if inputs.length > 1:
                 self.spec.visual.refuse_late(self._ids_of(inputs))
