@@ -26,18 +26,18 @@ def test_bad_embeddings_are_named_by_the_scores_they_spoil(method, place, value)
     model, case = fresh("llama"), prompt("llama")
     embeds = case.inputs["inputs_embeds"].clone()
     embeds[0, 5, 3] = value
-    with pytest.raises(PruningError, match=f"NaN or infinity in the scores of {place}") as error:
-        with prune(model, method, **case.prune_kwargs):
-            model(inputs_embeds=embeds)
+    wanted = pytest.raises(PruningError, match=f"NaN or infinity in the scores of {place}")
+    with wanted as error, prune(model, method, **case.prune_kwargs):
+        model(inputs_embeds=embeds)
     assert "weights are finite" in str(error.value)
 
 
 def test_a_bad_weight_is_named() -> None:
     model, case = fresh("llama"), prompt("llama")
-    model.model.layers[1].mlp.up_proj.weight[0, 0] = math.nan
-    with pytest.raises(PruningError, match=r"weight 'model.layers.1.mlp.up_proj.weight'"):
-        with prune(model, FastV(prune_layer=2), **case.prune_kwargs):
-            model(**case.inputs)
+    model.model.layers[0].mlp.up_proj.weight[0, 0] = math.nan
+    wanted = pytest.raises(PruningError, match=r"weight 'model.layers.0.mlp.up_proj.weight'")
+    with wanted, prune(model, FastV(prune_layer=2), **case.prune_kwargs):
+        model(**case.inputs)
 
 
 def test_doubts_are_looked_at_together() -> None:
