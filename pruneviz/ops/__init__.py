@@ -4,7 +4,7 @@ Nothing here knows a model, a hook or a file. Every function accepts any device
 and floating dtype and computes in float32 or better.
 """
 
-from pruneviz.ops.attention import attention_rows, self_attention_means
+from pruneviz.ops.attention import attention_rows, rotated, self_attention_means
 from pruneviz.ops.coverage import Coverage, coverage_greedy, coverage_profile
 from pruneviz.ops.merging import (
     assign_to_targets,
@@ -60,6 +60,7 @@ __all__ = [
     "pick_profile",
     "pick_scores",
     "residual_greedy",
+    "rotated",
     "self_attention_means",
     "split_budget",
     "spread_cells",

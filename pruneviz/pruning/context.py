@@ -10,7 +10,7 @@ from pruneviz.errors import PruningError
 from pruneviz.methods.base import Encoded, NoQueryError
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.core.words import content_tokens
-from pruneviz.pruning.signals import mean_attention
+from pruneviz.pruning.signals import mean_attention, rotated_keys
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer, Selection
 
@@ -81,6 +81,37 @@ class RowContext:
         frame, row = self._prefill.frames.newest, self._row.number
         received = mean_attention(attention, normed, self._running.rotary, frame, row, columns)
         return received[self._places]
+
+    def own_keys(self, tokens: str) -> torch.Tensor:
+        """Keys after RoPE inside the pruning layer, ``[m, kv_heads, head_dim]``."""
+        if self._running is None or self._running.normed is None:
+            raise PruningError("The layer's attention input was not recorded.")
+        layers: Any = self._spec.decoder.layers
+        return rotated_keys(
+            layers[self.layer - 1].self_attn,
+            self._running.normed[self._row.number],
+            self._running.rotary,
+            self._row.number,
+            self._places_of(tokens),
+        )
+
+    def normed_states(self, tokens: str) -> torch.Tensor:
+        """States entering this stage, through the LLM's final norm, ``[m, hidden]``."""
+        normed: torch.Tensor = self._spec.decoder.module.norm(self._hidden[self._places_of(tokens)])
+        return normed
+
+    def prompt_places(self, tokens: str) -> torch.Tensor:
+        """Places in the prompt, padding not counted, int64 ``[m]``."""
+        padding = self._row.first_column
+        return (
+            self._prefill.frames.newest.columns[self._row.number][self._places_of(tokens)] - padding
+        )
+
+    def _places_of(self, tokens: str) -> torch.Tensor:
+        """Places in the newest frame of the visual tokens or of the text after the image."""
+        if tokens == "visual":
+            return self._places
+        return self._prefill.frames.newest.places(self._row.number, self._row.after_image)
 
     def visual_features(self) -> torch.Tensor:
         """Hidden states of the alive tokens, ``[n, hidden]``."""

@@ -31,6 +31,8 @@ class Row:
         Prompt tokens that are not visual, padding not counted.
     slots : torch.Tensor
         Int64 ``[num_visual]``: 0, 1, 2 and so on, a slot for each visual token.
+    first_column : int
+        Column of the first token that is no padding.
     raters : torch.Tensor or None
         Int64: columns of the text after the image that matches the picture; None where no
         method asked for it.
@@ -42,6 +44,7 @@ class Row:
     last: torch.Tensor
     num_text: int
     slots: torch.Tensor
+    first_column: int
     raters: torch.Tensor | None = None
 
     @property
@@ -142,6 +145,7 @@ def _row(
         last=real.nonzero().squeeze(-1)[-1:],
         num_text=len(text),
         slots=torch.arange(len(columns), device=visual.device),
+        first_column=0 if valid is None else int(valid.int().argmax()),
         raters=None if embeds is None else raters(columns, after, embeds),
     )
 

@@ -11,10 +11,17 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
 
 from pruneviz import get_method, prune
 from pruneviz.methods import Encoded, Stage
+from pruneviz.methods.dart import set_order
 from pruneviz.ops import coverage_greedy, coverage_profile
 
 DATA = Path(__file__).parent / "data" / "peers"
@@ -190,3 +197,70 @@ def test_coverage_equals_a_naive_loop(rows: int, tokens: int, weighted: bool) ->
 def test_coverage_refuses_what_does_not_fit(matrix: Any, k: int, weight: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         coverage_greedy(matrix, k, weight)
+
+
+def test_dart_takes_as_published() -> None:
+    data, meta = reference("dart_s0"), metadata("dart_s0.ref.safetensors")
+    first, count = meta["n_sys"], meta["n_img"]
+    image, text = slice(first, first + count), slice(first + count, None)
+    parts = {"visual": image, "after_image": text}
+    keys = data["keys"].transpose(0, 1)
+    places = torch.arange(len(keys))
+    asked: Any = SimpleNamespace(
+        own_keys=lambda tokens: keys[parts[tokens]],
+        normed_states=lambda tokens: data["hidden_normed"][parts[tokens]],
+        prompt_places=lambda tokens: places[parts[tokens]],
+    )
+    keep = len(data["kept"])
+    scores = get_method("dart", keep_tokens=keep).score(asked, Stage(2), keep)
+    assert scores.kept is not None
+    assert scores.kept.tolist() == data["kept"].tolist()
+    others = get_method("dart", keep_tokens=keep, pivots="norm").score(asked, Stage(2), keep)
+    assert others.kept.tolist() != data["kept"].tolist()
+    for count in (1, 3, 4, 5, 20, 133, 576):
+        kept = get_method("dart", keep_tokens=count).score(asked, Stage(2), count).kept
+        assert len(set(kept.tolist())) == count
+
+
+def test_the_order_of_a_set_is_spelled_out() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3000):
+        size = int(torch.randint(1, 24, (1,), generator=generator))
+        values = torch.randperm(4000, generator=generator)[:size].tolist()
+        assert set_order(values) == list(set(values))
+
+
+@pytest.mark.parametrize("backend", ["sdpa", "eager"])
+def test_dart_prunes_a_model_as_published(backend: str) -> None:
+    data, meta = reference("dart_t0"), metadata("dart_t0.ref.safetensors")
+    config = LlamaConfig(
+        hidden_size=meta["D"],
+        intermediate_size=meta["F"],
+        num_hidden_layers=meta["L"],
+        num_attention_heads=meta["H"],
+        num_key_value_heads=meta["KV"],
+        vocab_size=meta["V"],
+        rms_norm_eps=1e-6,
+        tie_word_embeddings=False,
+    )
+    model: Any = LlamaForCausalLM(config).eval()
+    model.load_state_dict(load_file(DATA / "dart_t0.weights.safetensors"))
+    model.set_attn_implementation(backend)
+    embeds = data["inputs_embeds"][None]
+    visual = torch.zeros(embeds.shape[:2], dtype=torch.bool)
+    visual[:, meta["n_sys"] : meta["n_sys"] + meta["n_img"]] = True
+    method = get_method("dart", keep_tokens=meta["keep"], prune_layer=meta["K"])
+    with prune(model, method, visual_mask=visual) as run, torch.no_grad():
+        logits = model(inputs_embeds=embeds).logits[0]
+        out = model.generate(
+            inputs_embeds=embeds,
+            max_new_tokens=6,
+            do_sample=False,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+    assert run.trace.kept.tolist() == data["kept"].tolist()
+    assert list(run.trace.kv_lengths) == meta["kv_len"]
+    assert torch.allclose(logits, data["logits"], atol=1e-4)
+    assert out.sequences[0].tolist() == data["greedy_ids"].tolist()
+    assert torch.allclose(torch.cat(out.logits), data["greedy_logits"], atol=1e-4)
