@@ -36,6 +36,11 @@ def load_sheet(style: str) -> tuple[Image.Image, ...]:
     -------
     tuple of PIL.Image.Image
         Square RGBA pictures in class order. They are shared: copy before drawing on one.
+
+    Raises
+    ------
+    ValueError
+        On an unknown style, or one of ``TRAINING_STYLES`` outside a checkout.
     """
     if style not in (*STYLES, *TRAINING_STYLES):
         known = ", ".join((*STYLES, *TRAINING_STYLES))
@@ -43,6 +48,8 @@ def load_sheet(style: str) -> tuple[Image.Image, ...]:
     folder = assets_folder() / "scenes"
     if style in TRAINING_STYLES:
         folder = folder / "training"
+        if not folder.is_dir():
+            raise ValueError(f"style {style!r} is for training, which needs the project's checkout")
     with Image.open(folder / f"{style}.webp") as sheet:
         rgba = sheet.convert("RGBA")
     side = rgba.width // COLUMNS
