@@ -27,7 +27,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from pruneviz import load_model
 from pruneviz.engine import Session
-from pruneviz.models.core.loading import assets_dir
+from pruneviz.shipped import assets_dir
 from pruneviz.ui import build, launch_settings
 
 logger = logging.getLogger("benchmarks.repaint")
