@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pruneviz.methods import Method
+from pruneviz.methods import Method, ScheduledMethod
 from pruneviz.methods.registry import METHODS
 from pruneviz.ui.mathml import mathml
 
@@ -44,7 +44,9 @@ def where(method: Method) -> str:
     layers = [stage.layer for stage in method.stages()]
     if not any(layers):
         return "before the LLM"
-    return f"after layer{'s' if layers[1:] else ''} {', '.join(map(str, layers))}"
+    words = f"after layer{'s' if layers[1:] else ''} {', '.join(map(str, layers))}"
+    scaled = isinstance(method, ScheduledMethod)
+    return f"{words} of {method.published_depth}, scaled to other depths" if scaled else words
 
 
 def put(page: str, text: str) -> str:
@@ -78,7 +80,9 @@ def _section(cls: type[Method]) -> str:
     if card.terms:
         parts += [
             "In the trace's `components`:",
-            _rows("component", ["what it says of a patch"], {k: [v] for k, v in card.terms.items()}),
+            _rows(
+                "component", ["what it says of a patch"], {k: [v] for k, v in card.terms.items()}
+            ),
         ]
     return "\n\n".join([*parts, _options(cls)]) + "\n"
 
@@ -86,7 +90,7 @@ def _section(cls: type[Method]) -> str:
 def _facts(cls: type[Method]) -> str:
     facts = {
         "Name": f"`{cls.name}`",
-        "Prunes": where(cls()) + (" of 32" if hasattr(cls, "published_layers") else ""),
+        "Prunes": where(cls()),
         "Decides": cls.card.decides,
         "Tokens": "merges them" if cls.card.merges else "picks some of them",
         "Positions": POSITIONS[cls.positions],
@@ -120,7 +124,7 @@ def _options(cls: type[Method]) -> str:
             if field.name in offered:
                 meaning += f" On the page: {offered[field.name].allowed}."
             rows[f"`{field.name}`"] = [f"`{field.default!r}`", meaning]
-    default = f"Keeps {cls.default_ratio:g} of the tokens unless told otherwise."
+    default = f"Default keep ratio: {cls().budget_ratio:g}."
     if not rows:
         return f"{default} No options beside the budget."
     return f"{default}\n\n" + _rows("option", ["default", "meaning"], rows)
@@ -132,7 +136,7 @@ def _meanings(cls: type[Method]) -> dict[str, str]:
     found = {}
     for names, text in ENTRY.findall(section.partition("\n\n")[0]):
         meaning = LITERAL.sub(r"`\1`", " ".join(text.split()))
-        found.update({name: meaning for name in names.split(", ")})
+        found |= dict.fromkeys(names.split(", "), meaning)
     return found
 
 

@@ -45,7 +45,9 @@ def play(page: str) -> None:
 
 
 def test_blocks_share_a_session_and_may_leave_things_open() -> None:
-    play("```python\na = 2\n```\nand\n\n```python\nprint(a, 'x' * 9)\n```\n\n```text\n2 x...x\n```\n")
+    play(
+        "```python\na = 2\n```\nand\n\n```python\nprint(a, 'x' * 9)\n```\n\n```text\n2 x...x\n```\n"
+    )
 
 
 @pytest.mark.parametrize("shown", ["```text\n3\n```\n", ""])
