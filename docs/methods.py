@@ -14,6 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from docs.roles import linked
 from pruneviz.methods import Method, ScheduledMethod
 from pruneviz.methods.registry import METHODS
 from pruneviz.ui.mathml import mathml
@@ -135,7 +136,7 @@ def _meanings(cls: type[Method]) -> dict[str, str]:
     section = (inspect.getdoc(cls) or "").partition("Parameters\n----------\n")[2]
     found = {}
     for names, text in ENTRY.findall(section.partition("\n\n")[0]):
-        meaning = LITERAL.sub(r"`\1`", " ".join(text.split()))
+        meaning = linked(LITERAL.sub(r"`\1`", " ".join(text.split())))
         found |= dict.fromkeys(names.split(", "), meaning)
     return found
 
