@@ -1,17 +1,12 @@
-"""What the docs say of every method, made from its card.
-
-``python -m docs.methods`` rewrites the table in README.md.
-"""
+"""What the docs say of every method, made from its card."""
 
 from __future__ import annotations
 
 import inspect
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from docs.roles import linked
@@ -19,8 +14,6 @@ from pruneviz.methods import Method, ScheduledMethod
 from pruneviz.methods.registry import METHODS
 from pruneviz.ui.mathml import mathml
 
-README = Path(__file__).resolve().parents[1] / "README.md"
-BEGIN, END = "<!-- methods -->\n", "<!-- end of methods -->"
 BUDGETS = ("keep_ratio", "keep_tokens", "num_layers")
 """Fields that every method has."""
 ENTRY = re.compile(r"^(\w+(?:, \w+)*)(?: : [^\n]*)?\n((?:    [^\n]*\n?)*)", re.MULTILINE)
@@ -48,21 +41,6 @@ def where(method: Method) -> str:
     words = f"after layer{'s' if layers[1:] else ''} {', '.join(map(str, layers))}"
     scaled = isinstance(method, ScheduledMethod)
     return f"{words} of {method.published_depth}, scaled to other depths" if scaled else words
-
-
-def put(page: str, text: str) -> str:
-    """A page with `text` between its marks, in place of what stood there.
-
-    Raises
-    ------
-    ValueError
-        If the marks are missing.
-    """
-    before, _, rest = page.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise ValueError(f"The page lacks the marks {BEGIN.strip()} and {END}.")
-    return before + BEGIN + text + END + after
 
 
 def sections() -> str:
@@ -152,13 +130,3 @@ def _path(cls: type[Method]) -> str:
 
 def _paper(cls: type[Method]) -> str:
     return f"[{cls.card.arxiv}]({cls.card.paper})" if cls.card.paper else ""
-
-
-def main() -> int:
-    """Rewrite README's table; returns 0."""
-    README.write_text(put(README.read_text(encoding="utf-8"), table()), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

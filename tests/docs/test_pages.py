@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import methods
+from docs import methods, tables
 from pruneviz.methods.registry import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,14 +16,14 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
-def test_the_readmes_table_is_the_cards() -> None:
-    readme = methods.README.read_text(encoding="utf-8")
-    assert readme == methods.put(readme, methods.table()), "run: python -m docs.methods"
+@pytest.mark.parametrize("path", tables.WRITTEN, ids=lambda path: path.name)
+def test_lists_are_what_the_code_gives(path) -> None:
+    assert path.read_text(encoding="utf-8") == tables.rewritten(path), "run: python -m docs.tables"
 
 
 def test_a_page_without_marks_is_refused() -> None:
-    with pytest.raises(ValueError, match="lacks the marks"):
-        methods.put("no marks", "text")
+    with pytest.raises(ValueError, match="lacks the marks <!-- methods -->"):
+        tables.put("no marks", "methods", "text")
 
 
 def test_every_method_has_a_section() -> None:
