@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.docs.play import MismatchError, Player, blocks, commands
 
@@ -26,18 +28,30 @@ def folder(path: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
-def test_every_block_prints_what_is_shown(tmp_path: Path) -> None:
+def follow(page: Path, path: Path) -> None:
+    """Run every block of a page in a folder of its own; fails on the first that differs."""
     done = subprocess.run(  # noqa: S603
-        [sys.executable, PLAY, ROOT / "docs" / "tutorial.md"],
-        cwd=folder(tmp_path),
-        env=os.environ | {"PYTHONPATH": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "False"},
+        [sys.executable, PLAY, page],
+        cwd=folder(path),
+        env=os.environ | {"PYTHONPATH": str(path), "GRADIO_ANALYTICS_ENABLED": "False"},
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "mask.png").is_file()
+
+
+@pytest.mark.slow
+def test_every_block_of_the_tutorial_prints_what_is_shown(tmp_path: Path) -> None:
+    follow(ROOT / "docs" / "tutorial.md", tmp_path)
+    files = ROOT / "docs" / "tutorial-mask.png", tmp_path / "mask.png"
+    shown, drawn = (np.asarray(Image.open(file)) for file in files)
+    assert shown.shape == drawn.shape
+    assert (shown != drawn).mean() < 0.02, "the tutorial shows another mask"
+
+
+def test_the_readmes_lines_print_what_is_shown(tmp_path: Path) -> None:
+    follow(ROOT / "README.md", tmp_path)
 
 
 def play(page: str) -> None:
