@@ -215,6 +215,6 @@ class Session:
 
     def _encoder_index(self, method: Method) -> int | None:
         """Index from 0 of the encoder layer that a method reads, None if it reads none."""
-        if not method.needs_vision:
+        if not method.needs.encoder:
             return None
-        return self.loaded.adapter.vision_layer(self.loaded.model, method.vision_layer())
+        return self.loaded.adapter.vision_layer(self.loaded.model, method.needs.encoder_layer)
