@@ -18,6 +18,7 @@ from pruneviz.ui.costs import cost_html
 from pruneviz.ui.failures import guarded
 from pruneviz.ui.fidelity import fidelity_html
 from pruneviz.ui.pins import for_canvas, pins_of
+from pruneviz.ui.previews import previews
 from pruneviz.ui.question import Question
 from pruneviz.ui.shown import Shown
 from pruneviz.ui.status import status_html
@@ -94,7 +95,7 @@ def _ask(session: Session, question: Question) -> Iterator[Screen]:
             elif event.answer is not None or time.monotonic() - shown > REFRESH:
                 shown = time.monotonic()
                 card = answer_card(*heads[event.kind], event.text, running=event.answer is None)
-                yield Screen(**{event.kind: card})
+                yield Screen(baseline=card) if event.kind == "baseline" else Screen(pruned=card)
 
 
 def finished(
@@ -126,11 +127,14 @@ def finished(
             done.grid,
             done.baseline.trace,
             done.pruned.trace,
-            nested=method.nested,
             terms=method.terms,
             scored_by=method.scored_by,
         )
-        | for_canvas(method, prepared.picture, total),
+        | for_canvas(method, prepared.picture, total)
+        | {
+            "percent": question.keep_percent,
+            "previews": previews(method, question.options, total, session.num_layers),
+        },
         cost=cost_html(done, small=is_small(session)),
         shown=Shown.of(question, pins_of(method), prepared, done, session.loaded.name),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pruneviz.errors import InputError
-from pruneviz.methods import Method, Pinned
+from pruneviz.methods import Method, Pinned, stage_counts
 
 
 @dataclass(frozen=True)
@@ -71,5 +71,5 @@ def for_canvas(method: Method, picture: str, num_visual: int) -> dict[str, Any]:
     return {
         "picture": picture,
         "pins": {"keep": list(pins.keep), "drop": list(pins.drop), "extra": pins.extra},
-        "budget": own.count(own.stages()[-1], num_visual) if num_visual else 0,
+        "budget": stage_counts(own, num_visual)[-1] if num_visual else 0,
     }

@@ -98,7 +98,7 @@ def test_the_page_shows_it_in_every_tab(session, picture) -> None:
     screen = merge(list(ask(session, asked)))
     assert screen.view["notes"] == {"length": "length of the patch's vector"}
     assert screen.view["formula"] == "Score = length to the power of 2."
-    assert screen.view["exact"]
+    assert screen.view["previews"]["nested"]
     assert "--set power=2.0" in command_of(screen.shown, [])
     linked = read_query(dict(pair.split("=") for pair in query_of(screen.shown, []).split("&")), [])
     assert (linked.question.method, linked.question.options) == (NAME, {"power": 2.0})

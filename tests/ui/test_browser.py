@@ -128,6 +128,43 @@ def test_the_preview_stays_when_it_is_not_to_run_again(open_page) -> None:
     expect(view).to_have_attribute("data-painted", "3:64:mask")
 
 
+@pytest.mark.parametrize("percent", ["40", "12.5"])
+@pytest.mark.parametrize("method", ["Uniform", "FastV", "DivPrune"])
+def test_a_preview_that_is_called_exact_is_what_a_run_keeps(open_page, method, percent) -> None:
+    """Whole percents are looked up; between them the server is asked."""
+    watched = open_page()
+    page = watched.page
+    page.uncheck("#pv-auto input")
+    page.click(f"#pv-method label:has-text('{method}')")
+    page.fill("#pv-keep input[type=number]", "60")
+    watched.ask()
+    finished(page, f"{method} kept 15")
+    page.locator(".pv-text summary").click()
+    page.fill("#pv-keep input[type=number]", percent)
+    page.keyboard.press("Tab")
+    badge, rows = page.locator(".pv-badge"), page.locator(".pv-text p")
+    kept = round(256 * float(percent) / 100) if method != "Uniform" else int(2.56 * float(percent))
+    expect(badge).to_contain_text(f"Exact: {kept} of 256")
+    drawn = rows.inner_text().split("Columns by row:")[1]
+    page.click("#pv-ask")
+    finished(page, f"{method} kept {kept} of 256")
+    expect(badge).not_to_contain_text("Exact")
+    assert rows.inner_text().split("Columns by row:")[1] == drawn
+
+
+def test_a_budget_that_leaves_nothing_is_said(open_page) -> None:
+    page = open_page().page
+    page.uncheck("#pv-auto input")
+    page.fill("#pv-keep input[type=number]", "0.1")
+    page.keyboard.press("Enter")
+    badge = page.locator(".pv-badge")
+    expect(badge).to_contain_text("Out of reach")
+    expect(page.locator(".pv-view")).to_have_attribute("data-painted", "3:64:mask")
+    page.fill("#pv-keep input[type=number]", "25")
+    page.keyboard.press("Enter")
+    expect(badge).to_contain_text("64 of 256")
+
+
 def test_stop_ends_a_run_and_leaves_the_page_usable(open_page, session) -> None:
     watched = open_page()
     page = watched.page

@@ -83,6 +83,20 @@ def test_the_budget_slider_repaints_all_masks_without_a_run(open_page) -> None:
     expect(badges).to_have_text(["exact", "exact", "exact"])
 
 
+def test_masks_between_whole_percents_are_counted_by_the_server(open_page) -> None:
+    page = compared(open_page(), "TransPrune", "FastV", "Uniform")
+    page.fill("#pv-budget input[type=number]", "12.7")
+    page.keyboard.press("Tab")
+    root, badges = page.locator(".pv-side-by-side"), page.locator(".pv-mbadge b")
+    expect(root).to_have_attribute("data-painted", "32:33:32")
+    expect(badges).to_have_text(["preview", "exact", "exact"])
+    expect(page.locator(".pv-previewline")).to_contain_text("Masks at 12.7 %")
+    page.click("#pv-compare")
+    expect(page.locator(".pv-previewline")).to_be_hidden()
+    expect(badges).to_have_text(["exact"] * 3)
+    expect(root).to_have_attribute("data-painted", "32:33:32")
+
+
 def test_the_slider_runs_again_when_it_is_told_to(open_page) -> None:
     page = compared(open_page(), "Random")
     page.check("#pv-compare-auto input")
