@@ -107,7 +107,7 @@ def encode(
 
 
 def encoder_record(loaded: LoadedModel, prepared: Prepared, index: int) -> EncoderRecord | None:
-    """Encode the image again and record the encoder layer of this index from 0."""
+    """Encode the image again and record the encoder layer of this index."""
     inputs = _inputs(loaded, prepared.image, prepared.question)
     return _embed(loaded, inputs, index + 1)[1]
 
@@ -117,11 +117,11 @@ def _inputs(loaded: LoadedModel, image: Image.Image, question: str) -> Any:
 
 
 def _embed(
-    loaded: LoadedModel, inputs: Any, layer: int | None = None
+    loaded: LoadedModel, inputs: Any, encoder_layer: int | None = None
 ) -> tuple[dict[str, Any], EncoderRecord | None]:
     """What `embed` gives, and what one layer of the encoder left."""
     record: list[EncoderRecord] = []
-    handle = loaded.adapter.watch_vision(loaded.model, record.append, layer)
+    handle = loaded.adapter.watch_vision(loaded.model, record.append, encoder_layer)
     try:
         encoded = loaded.adapter.embed(loaded.model, inputs)
     finally:

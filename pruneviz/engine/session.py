@@ -106,7 +106,7 @@ class Session:
         """
         index = self._encoder_index(method)
         seen = prepared.vision
-        if index is None or seen is None or seen.layer in (None, index):
+        if index is None or seen is None or seen.encoder_index in (None, index):
             return prepared
         key = prepared.key, index
         with self._lock:
@@ -214,7 +214,7 @@ class Session:
         return self._baselines[key]
 
     def _encoder_index(self, method: Method) -> int | None:
-        """Index from 0 of the encoder layer that a method reads, None if it reads none."""
+        """Index of the encoder layer that a method reads, None if it reads none."""
         if not method.needs.encoder:
             return None
-        return self.loaded.adapter.vision_layer(self.loaded.model, method.needs.encoder_layer)
+        return self.loaded.adapter.encoder_index(self.loaded.model, method.needs.encoder_layer)
