@@ -1,6 +1,6 @@
 """Ask a model with and without pruning, and say honestly what it changed and what it cost."""
 
-from pruneviz.engine.budget import Budget
+from pruneviz.engine.budgets import Budget
 from pruneviz.engine.compare import compare_many
 from pruneviz.engine.curves import Curve, Sweep, SweepEvent
 from pruneviz.engine.images import picture_key, read_image

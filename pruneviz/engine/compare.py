@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from pruneviz.engine.agreement import agreement, overlap_matrix
-from pruneviz.engine.budget import Budget, fit
+from pruneviz.engine.budgets import Budget, fit
 from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Settings
 from pruneviz.engine.session import Session

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pruneviz.engine import Budget, Prepared, Session, SideBySide, compare_many
-from pruneviz.engine.budget import Kind
+from pruneviz.engine.budgets import Kind
 from pruneviz.errors import InputError
 from pruneviz.render import panels_payload
 from pruneviz.ui import texts

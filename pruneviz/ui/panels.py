@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pruneviz.engine import Comparison, Outcome
-from pruneviz.engine.budget import KINDS
+from pruneviz.engine.budgets import KINDS
 from pruneviz.render import panel
 from pruneviz.ui.answers import token_diff
 from pruneviz.ui.costs import count

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pruneviz.engine.budget import Budget, Kind, fit
+from pruneviz.engine.budgets import Budget, Kind, fit
 from pruneviz.methods import Method, OutOfReachError, Pinned, stage_counts
 from pruneviz.methods.registry import METHODS
 from pruneviz.render.payload import pack

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pruneviz.engine import Budget, Settings
-from pruneviz.engine.budget import fit
+from pruneviz.engine.budgets import fit
 from pruneviz.methods import Pinned, get_method, list_methods
 from pruneviz.ui.previews import BEYOND, PERCENTS, kept_at, previews
 from tests.ui.conftest import QUESTION
