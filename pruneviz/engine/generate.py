@@ -162,7 +162,8 @@ def _block(
         with observe(loaded.model, record=record, **where) as run:
             yield run
     else:
-        where |= {"vision": prepared.vision, "positions": prepared.positions}
+        seen = () if prepared.vision is None else (prepared.vision, *prepared.further)
+        where |= {"vision": seen, "positions": prepared.positions}
         with prune(loaded.model, method, record=record, **where) as run:
             yield run
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from pruneviz.methods.base import Card, Formula, Method, Stage, Wrapper
+from pruneviz.methods.base import Card, Formula, Host, Method, Stage, Wrapper
 from pruneviz.methods.pinned import Pinned
 
 
@@ -63,9 +63,9 @@ class Chain(Wrapper):
         """The methods."""
         return self.methods
 
-    def on(self, kin: str) -> Chain:
-        """Every member on that family."""
-        return replace(self, methods=[method.on(kin) for method in self.methods])
+    def on(self, host: Host) -> Chain:
+        """Every member on that model."""
+        return replace(self, methods=[method.on(host) for method in self.methods])
 
     def count(self, stage: Stage, num_visual: int) -> int:
         """Tokens left, from the number that entered the member method."""

@@ -13,6 +13,7 @@ from pruneviz.methods.base import (
     BeforeLLM,
     Card,
     Formula,
+    Host,
     Needs,
     Range,
     Scores,
@@ -102,11 +103,11 @@ class MMTok(BeforeLLM):
             if value == 0:
                 raise ValueError(f"{what} must be above 0.")
 
-    def on(self, kin: str) -> Self:
+    def on(self, host: Host) -> Self:
         """The words' temperature as published for the family, unless it is set."""
         if self.text_temperature is not None:
             return self
-        return replace(self, text_temperature=ON_QWEN if kin == "qwen" else ELSEWHERE)
+        return replace(self, text_temperature=ON_QWEN if host.kin == "qwen" else ELSEWHERE)
 
     @property
     def needs(self) -> Needs:

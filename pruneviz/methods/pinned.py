@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from pruneviz.methods.base import Card, Formula, Method, Scores, Stage, StageContext, Wrapper
+from pruneviz.methods.base import Card, Formula, Host, Method, Scores, Stage, StageContext, Wrapper
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ class Pinned(Wrapper):
         """The method alone."""
         return (self.method,)
 
-    def on(self, kin: str) -> Pinned:
-        """The method on that family."""
-        return replace(self, method=self.method.on(kin))
+    def on(self, host: Host) -> Pinned:
+        """The method on that model."""
+        return replace(self, method=self.method.on(host))
 
     @property
     def scored_by(self) -> str:

@@ -13,6 +13,7 @@ from pruneviz.methods.base import (
     Card,
     Choice,
     Formula,
+    Host,
     Needs,
     Range,
     Scores,
@@ -142,9 +143,9 @@ class ResPrune(BeforeLLM):
         check_choice(self.seed, "seed", SEEDS)
         check_choice(self.normalisation, "normalisation", NORMALISATIONS)
 
-    def on(self, kin: str) -> Self:
+    def on(self, host: Host) -> Self:
         """Alpha as reported for the family, unless it is set."""
-        return replace(self, alpha=ALPHAS.get(kin, ALPHA)) if self.alpha is None else self
+        return replace(self, alpha=ALPHAS.get(host.kin, ALPHA)) if self.alpha is None else self
 
     @property
     def needs(self) -> Needs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
@@ -15,6 +15,7 @@ from pruneviz.methods.base import POSITIONS, Method
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.registry import find_adapter
 from pruneviz.pruning.hooks import attached
+from pruneviz.pruning.host import host_of
 from pruneviz.pruning.policy import Policy
 from pruneviz.pruning.report import build_trace
 from pruneviz.pruning.runner import Runner
@@ -81,7 +82,7 @@ def prune(
     positions: str | None = None,
     *,
     input_ids: torch.Tensor | None = None,
-    vision: EncoderRecord | None = None,
+    vision: EncoderRecord | Sequence[EncoderRecord] | None = None,
     record: Iterable[str] = (),
     newlines: str = "visual",
 ) -> Iterator[Run]:
@@ -107,9 +108,9 @@ def prune(
     input_ids : torch.Tensor, optional
         Int64 ``[batch, sequence]``: ids of the prompt where the model is fed ``inputs_embeds``;
         lets methods find the question's words.
-    vision : EncoderRecord, optional
+    vision : EncoderRecord or sequence of EncoderRecord, optional
         Record of the vision encoder where it ran before the block, of the layer that the method
-        reads.
+        reads; one of each where it reads several.
     record : iterable of {"ttv", "iga", "residual"}
         Signals to record in every layer.
     newlines : {"visual", "text"}
@@ -152,11 +153,11 @@ def prune(
         model=model,
         adapter=adapter,
         decoder=decoder,
-        policy=Policy.pruning(method.on(adapter.kin), decoder, positions),
+        policy=Policy.pruning(method.on(host_of(model, adapter)), decoder, positions),
         visual=VisualTokens(model, adapter, visual_mask, newlines),
         signals=tuple(record),
         input_ids=input_ids,
-        vision=vision,
+        vision=(vision,) if isinstance(vision, EncoderRecord) else tuple(vision or ()),
     )
     with _entered(spec) as run:
         yield run

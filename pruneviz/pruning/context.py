@@ -130,6 +130,12 @@ class RowContext:
         record = self._record
         return record.scores(include_cls, self._images(record))
 
+    def attention_received(self) -> tuple[torch.Tensor, ...]:
+        """Mean attention in the encoder layers that are read, each float32 ``[num_visual]``."""
+        images = self._images(self._record)
+        records = (self._record, *self._prompt.further)
+        return tuple(record.received_from_all(images) for record in records)
+
     def encoded(self) -> Encoded:
         """What the encoder left of this sample's images."""
         record = self._record

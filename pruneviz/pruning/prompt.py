@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -69,6 +70,8 @@ class Prompt:
         Int64 ``[batch, length]``, where they are known.
     vision : EncoderRecord or None
         What the vision encoder saw of all rows' images, with values for visual tokens alone.
+    further : tuple of EncoderRecord
+        The same of the further layers that are read.
     """
 
     frame: Frame
@@ -76,6 +79,7 @@ class Prompt:
     leaders: tuple[int, ...]
     ids: torch.Tensor | None
     vision: EncoderRecord | None
+    further: tuple[EncoderRecord, ...] = ()
 
     @classmethod
     def read(
@@ -83,7 +87,7 @@ class Prompt:
         spec: RunSpec,
         inputs: DecoderInputs,
         ids: torch.Tensor | None,
-        vision: EncoderRecord | None,
+        vision: Mapping[int, EncoderRecord],
     ) -> Prompt:
         """Read what the decoder stack is called with.
 
@@ -111,8 +115,9 @@ class Prompt:
             )
             for number in range(inputs.batch)
         )
-        seen = spec.visual.seen_by(vision, ids, asked.encoder)
-        return cls(frame, rows, tuple(first), ids, seen)
+        seen = [spec.visual.seen_by(one, ids, asked.encoder) for one in vision.values()]
+        main, *further = seen or [None]
+        return cls(frame, rows, tuple(first), ids, main, tuple(filter(None, further)))
 
     def images_of(self, row: Row) -> slice | None:
         """Which of the encoded images are a row's; None where they do not fit the batch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,15 +39,15 @@ class RunSpec:
         What is recorded in every layer.
     input_ids : torch.Tensor or None
         Ids of the prompt, where the model is fed ``inputs_embeds``.
-    vision : EncoderRecord or None
-        Record of a run of the vision encoder before the block.
+    vision : tuple of EncoderRecord
+        Records of a run of the vision encoder before the block.
 
     Raises
     ------
     ValueError
         If a signal is unknown.
     PruningError
-        If `vision` is of another encoder layer than the method reads.
+        If `vision` is of other encoder layers than the method reads.
     """
 
     model: Any
@@ -57,7 +57,7 @@ class RunSpec:
     visual: VisualTokens
     signals: tuple[str, ...]
     input_ids: torch.Tensor | None
-    vision: EncoderRecord | None = None
+    vision: tuple[EncoderRecord, ...] = ()
 
     def __post_init__(self) -> None:
         """Check what can be checked before the model runs."""
@@ -78,7 +78,21 @@ class RunSpec:
     def watches_encoder(self) -> bool:
         """Whether the vision encoder's run in this block must be recorded."""
         needs = self.policy.needs
-        return self.vision is None and (needs.encoder or (needs.grid and self.adapter.sees))
+        return not self.vision and (needs.encoder or (needs.grid and self.adapter.sees))
+
+    @property
+    def encoder_layers(self) -> tuple[int | None, ...]:
+        """Layers of the vision encoder that are read, the one that most is read of first."""
+        needs = self.policy.needs
+        return (needs.encoder_layer, *needs.further_layers)
+
+    def by_layer(self, records: Sequence[EncoderRecord]) -> dict[int, EncoderRecord]:
+        """The latest record of each layer, by its place among `encoder_layers`."""
+        if len(self.encoder_layers) == 1:
+            return {0: records[-1]} if records else {}
+        latest = {record.encoder_index: record for record in records}
+        wanted = (self.adapter.encoder_index(self.model, n) for n in self.encoder_layers)
+        return {place: latest[index] for place, index in enumerate(wanted) if index in latest}
 
     @property
     def transitions(self) -> TransitionSpec:

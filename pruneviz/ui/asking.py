@@ -67,8 +67,7 @@ def prepare(session: Session, question: Question) -> tuple[Prepared, Method]:
         question.method, question.keep_percent / 100, session.num_layers, question.options
     )
     prepared = encode(session, question.image, question.text)
-    own = method.on(session.loaded.adapter.kin)
-    return prepared, question.pins.on(own, prepared.picture)
+    return prepared, question.pins.on(session.resolved(method), prepared.picture)
 
 
 def encode(session: Session, image: str | None, text: str) -> Prepared:

@@ -140,7 +140,12 @@ def tower() -> LlavaForConditionalGeneration:
 
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [("scope", {}), ("holov", {"overflow": "zeros"}), ("mmtok", {})],
+    [
+        ("scope", {}),
+        ("holov", {"overflow": "zeros"}),
+        ("mmtok", {}),
+        ("hiprune", {"wrap": True}),
+    ],
 )
 @pytest.mark.parametrize("image", [0, 1])
 def test_the_model_is_given_the_published_tokens(
@@ -264,3 +269,37 @@ def test_dart_prunes_a_model_as_published(backend: str) -> None:
     assert torch.allclose(logits, data["logits"], atol=1e-4)
     assert out.sequences[0].tolist() == data["greedy_ids"].tolist()
     assert torch.allclose(torch.cat(out.logits), data["greedy_logits"], atol=1e-4)
+
+
+def received(object_score: torch.Tensor, deep_score: torch.Tensor, grid: Any) -> Any:
+    """What HiPrune asks, answered by tensors."""
+    return SimpleNamespace(
+        attention_received=lambda: (deep_score, object_score),
+        blocks=lambda: (tuple(grid),),
+        images=lambda: (len(deep_score),),
+    )
+
+
+def test_hiprune_keeps_as_published_on_llava() -> None:
+    data, meta = reference("hiprune_s0"), metadata("hiprune_s0.ref.safetensors")
+    for name in ("object", "deep"):
+        means = data[f"attention_{name}"][0].mean((0, 1))[1:]
+        assert torch.allclose(means, data[f"{name}_score"][0], rtol=1e-4)
+    asked = received(data["object_score"][0], data["deep_score"][0], meta["grid"])
+    keep = meta["K_image"]
+    method = get_method("hiprune", keep_tokens=keep, wrap=True)
+    assert method.score(asked, Stage(0), keep).kept.tolist() == data["kept"][0].tolist()
+
+
+def test_hiprune_keeps_as_published_on_qwen_and_exactly_the_budget_otherwise() -> None:
+    data, meta = reference("hiprune_s1"), metadata("hiprune_s1.ref.safetensors")
+    keep = meta["K"]
+    asked = received(data["object_score"], data["deep_score"], meta["grid"])
+    published = get_method("hiprune", keep_tokens=keep, wrap=True, anchors="subtracted")
+    assert published.score(asked, Stage(0), keep).kept.tolist() == data["kept"].tolist()
+    assert len(data["kept"]) == keep - 1
+    exact = get_method("hiprune", keep_tokens=keep).score(asked, Stage(0), keep).kept
+    assert len(exact) == keep
+    for count in (1, 2, 5, 30, 279, 280):
+        kept = get_method("hiprune", keep_tokens=count, alpha=1.0).score(asked, Stage(0), count)
+        assert len(set(kept.kept.tolist())) == count

@@ -65,6 +65,13 @@ class StageContext(Protocol):
         """FoPru's significance from the vision encoder: float32 ``[num_visual]``."""
         ...
 
+    def attention_received(self) -> tuple[torch.Tensor, ...]:
+        """Attention from all queries of a token's own crop, heads averaged.
+
+        Of `Needs.encoder_layer` and of each of `Needs.further_layers`, float32 ``[num_visual]``.
+        """
+        ...
+
     def encoded(self) -> Encoded:
         """What the vision encoder left; see `Needs.encoder`."""
         ...

@@ -12,6 +12,7 @@ import torch
 from pruneviz.methods.base.card import Card
 from pruneviz.methods.base.checks import check_budget, check_count
 from pruneviz.methods.base.context import StageContext
+from pruneviz.methods.base.host import Host
 from pruneviz.methods.base.needs import Needs
 from pruneviz.methods.base.scores import Scores
 from pruneviz.ops import top_indices
@@ -112,11 +113,8 @@ class Method(ABC):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Scores of the alive tokens; `keep` of them will stay."""
 
-    def on(self, kin: str) -> Self:
-        """The method with every setting that was left to the model's family filled in.
-
-        `kin` is the family's :attr:`pruneviz.models.Adapter.kin`; empty where it is of none.
-        """
+    def on(self, host: Host) -> Self:
+        """The method with every setting that was left to the model filled in."""
         return self
 
     @property

@@ -129,6 +129,14 @@ class Adapter(ABC):
             "(FoPru) need a vision-language model."
         )
 
+    def encoder_layers(self, model: Any) -> int:
+        """Layers of the vision encoder; 0 where there is none."""
+        return 0
+
+    def whole_layers(self, model: Any) -> tuple[int, ...]:
+        """Those of them, counted from 1, that attend to the whole image."""
+        return tuple(range(1, self.encoder_layers(model) + 1))
+
     def encoder_index(self, model: Any, encoder_layer: int | None = None) -> int:
         """Index from 0 of the layer that :meth:`watch_vision` records for `encoder_layer`."""
         raise UnsupportedModelError(f"{type(model).__name__} has no vision encoder here.")

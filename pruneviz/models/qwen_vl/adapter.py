@@ -74,6 +74,15 @@ class QwenVLAdapter(VisionLanguageAdapter):
         """Watch the encoder's last block with full attention, unless another is named."""
         return watch_qwen(self.encoder(model), self.encoder_index(model, encoder_layer), keep)
 
+    def encoder_layers(self, model: Any) -> int:
+        """The encoder's blocks."""
+        return len(self.encoder(model).blocks)
+
+    def whole_layers(self, model: Any) -> tuple[int, ...]:
+        """Of an encoder with windows the blocks without."""
+        full = getattr(self.encoder(model), "fullatt_block_indexes", None)
+        return tuple(index + 1 for index in sorted(full)) if full else super().whole_layers(model)
+
     def encoder_index(self, model: Any, encoder_layer: int | None = None) -> int:
         """The last block with full attention, unless another is named."""
         return full_block(self.encoder(model), encoder_layer)
