@@ -17,6 +17,8 @@ from transformers import (
     LlamaForCausalLM,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
 )
 
 from pruneviz import get_method, prune
@@ -303,3 +305,53 @@ def test_hiprune_keeps_as_published_on_qwen_and_exactly_the_budget_otherwise() -
     for count in (1, 2, 5, 30, 279, 280):
         kept = get_method("hiprune", keep_tokens=count, alpha=1.0).score(asked, Stage(0), count)
         assert len(set(kept.kept.tolist())) == count
+
+
+def test_hiprune_prunes_a_qwen_model_as_published() -> None:
+    data, meta = reference("hiprune_q0"), metadata("hiprune_q0.ref.safetensors")
+    text = {
+        "vocab_size": 32,
+        "hidden_size": 24,
+        "intermediate_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 2, 2]},
+    }
+    config = Qwen2_5_VLConfig(
+        text_config=text,
+        vision_config=meta["config"],
+        image_token_id=IMAGE,
+        video_token_id=6,
+        vision_start_token_id=3,
+        vision_end_token_id=4,
+        tie_word_embeddings=False,
+    )
+    torch.manual_seed(0)
+    model: Any = Qwen2_5_VLForConditionalGeneration(config).eval()
+    state = {k.removeprefix("visual."): v for k, v in data.items() if k.startswith("visual.")}
+    model.model.visual.load_state_dict(state)
+    ids = torch.tensor([[3, *[IMAGE] * meta["N"], 4, 9, 10]])
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "mm_token_type_ids": (ids == IMAGE).int(),
+        "pixel_values": data["pixel_values"],
+        "image_grid_thw": data["image_grid_thw"].long(),
+    }
+    given = []
+    layer = model.model.language_model.layers[0]
+    handle = layer.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    settings = {"wrap": True, "anchors": "subtracted", "object_layer": meta["object_layer"]}
+    with (
+        torch.no_grad(),
+        prune(model, get_method("hiprune", keep_tokens=meta["K"], **settings)) as run,
+    ):
+        model(**inputs)
+    handle.remove()
+    stage = run.trace.stages[0]
+    assert torch.allclose(
+        torch.tensor(stage.components["deep"]) * 4 * meta["N"], data["deep_score"], rtol=1e-3
+    )
+    assert run.trace.kept.tolist() == data["kept"].tolist()
+    assert torch.allclose(given[-1][0, 1 : 1 + meta["n_kept"]], data["tokens"], atol=1e-4)
