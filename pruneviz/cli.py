@@ -269,7 +269,8 @@ def summary(comparison: Comparison) -> str:
         f"{pruned.label}: {pruned.text}",
         f"Kept: {figures(Spending(pruned.trace.num_visual, pruned.cost.tokens_per_layer))}",
         f"Decoder FLOPs: {pruned.cost.llm_flops / base.cost.llm_flops:.1%} of the baseline; "
-        f"with the vision encoder {pruned.cost.total_flops / base.cost.total_flops:.1%}",
+        f"with the vision encoder and choosing "
+        f"{pruned.cost.total_flops / base.cost.total_flops:.1%}",
         f"KV cache: {pruned.cost.kv_bytes / base.cost.kv_bytes:.1%} of the baseline",
     ]
     if comparison.fidelity is not None:

@@ -192,11 +192,9 @@ class Session:
         fidelity = None
         if not (baseline.stopped or made.answer.stopped):
             emit(Event("status", "Comparing with the baseline …"))
-            trace, logits = analyse(
-                self.loaded, prepared, method, baseline.token_ids, settings.signals
-            )
-            made = made.with_trace(trace)
-            fidelity = reference.fidelity(made.answer.token_ids, logits)
+            found = analyse(self.loaded, prepared, method, baseline.token_ids, settings.signals)
+            made = made.looked_into(found)
+            fidelity = reference.fidelity(made.answer.token_ids, found.logits)
         done = Comparison(
             prepared.question, baseline, made.answer, fidelity, prepared.grid, prepared.hints
         )
@@ -218,8 +216,8 @@ class Session:
             made = generate(self.loaded, prepared, None, settings, on_text, stop)
             if made.answer.stopped:
                 return made
-            trace, _ = analyse(self.loaded, prepared, None, (), settings.signals)
-            self._baselines[key] = made.with_trace(trace)
+            found = analyse(self.loaded, prepared, None, (), settings.signals)
+            self._baselines[key] = made.looked_into(found)
         return self._baselines[key]
 
     def _encoder_indices(self, method: Method) -> list[int]:

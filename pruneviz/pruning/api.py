@@ -14,6 +14,7 @@ from pruneviz.errors import PruningError
 from pruneviz.methods.base import POSITIONS, Method
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.registry import find_adapter
+from pruneviz.pruning.counting import FlopCounter
 from pruneviz.pruning.hooks import attached
 from pruneviz.pruning.host import host_of
 from pruneviz.pruning.policy import Policy
@@ -61,6 +62,16 @@ class Run:
         return 0.0 if prefill is None else prefill.recording.scoring_seconds
 
     @property
+    def scoring_flops(self) -> int:
+        """Floating-point operations that choosing took in the latest prefill, all rows together.
+
+        Matrix products, two for each multiply-accumulate, and single operations; 0 where they
+        were not to be counted.
+        """
+        counter = self._runner.spec.counter
+        return 0 if counter is None else counter.total
+
+    @property
     def trace(self) -> Trace:
         """Trace of the first row of the latest prefill."""
         return self.traces[0]
@@ -85,6 +96,7 @@ def prune(
     vision: EncoderRecord | Sequence[EncoderRecord] | None = None,
     record: Iterable[str] = (),
     newlines: str = "visual",
+    count_flops: bool = False,
 ) -> Iterator[Run]:
     """Remove visual tokens for real while the block runs.
 
@@ -118,6 +130,9 @@ def prune(
         tokens that count towards N and may be dropped, as in TransPrune's published code; or text,
         which always stays, is no part of the budget and of the trace's indices, and asks nothing
         of the image. Other families have none.
+    count_flops : bool
+        Whether to count the arithmetic of choosing tokens (`Run.scoring_flops`), which slows the
+        choosing down.
 
     Yields
     ------
@@ -157,6 +172,7 @@ def prune(
         visual=VisualTokens(model, adapter, visual_mask, newlines),
         signals=tuple(record),
         input_ids=input_ids,
+        counter=FlopCounter() if count_flops else None,
         vision=(vision,) if isinstance(vision, EncoderRecord) else tuple(vision or ()),
     )
     with _entered(spec) as run:

@@ -104,7 +104,8 @@ class Chooser:
         budget = min(method.count_now(stage.stage, selection.row.num_visual, left), len(alive))
         context = RowContext(self._spec, self._prefill, selection, hidden, running)
         start = time.perf_counter()
-        places, scores = method.select(context, stage.stage, budget)
+        with self._spec.counting():
+            places, scores = method.select(context, stage.stage, budget)
         where = f"after layer {stage.layer}" if stage.layer else "before the LLM"
         title, row = method.title, selection.row.number
         self._prefill.doubts.note(f"the scores of {title} {where}, row {row}", scores.total)

@@ -105,16 +105,17 @@ class Prompt:
         frame = Frame.full(inputs.positions(), valid, visual)
         first = leaders(inputs.embeds, visual, valid, frame.positions.movedim(-2, 0))
         asked = spec.policy.needs
-        rows = tuple(
-            _row(
-                number,
-                visual[number],
-                image[number],
-                frame.row_valid(number),
-                inputs.embeds[number] if asked.raters else None,
+        with spec.counting():
+            rows = tuple(
+                _row(
+                    number,
+                    visual[number],
+                    image[number],
+                    frame.row_valid(number),
+                    inputs.embeds[number] if asked.raters else None,
+                )
+                for number in range(inputs.batch)
             )
-            for number in range(inputs.batch)
-        )
         seen = [spec.visual.seen_by(one, ids, asked.encoder) for one in vision.values()]
         main, *further = seen or [None]
         return cls(frame, rows, tuple(first), ids, main, tuple(filter(None, further)))

@@ -95,6 +95,8 @@ class Runner:
         if ids is None and spec.input_ids is not None:
             ids = expand_rows(spec.input_ids, inputs.batch, "input_ids")
         vision, self._vision = spec.vision or self._vision, []
+        if spec.counter is not None:
+            spec.counter.clear()
         self.prefill = Prefill(Prompt.read(spec, inputs, ids, spec.by_layer(vision)), spec.model)
         return PrefillPass(spec, self.prefill, self.deepstack)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from pruneviz.models.core.deepstack import adds_features
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.core.words import tokenizer_of
 from pruneviz.pruning.checks import check_vision
+from pruneviz.pruning.counting import FlopCounter
 from pruneviz.pruning.policy import Policy
 from pruneviz.pruning.visible import VisualTokens
 
@@ -41,6 +43,8 @@ class RunSpec:
         Ids of the prompt, where the model is fed ``inputs_embeds``.
     vision : tuple of EncoderRecord
         Records of a run of the vision encoder before the block.
+    counter : FlopCounter or None
+        Counts what choosing takes, where that is asked for.
 
     Raises
     ------
@@ -58,6 +62,7 @@ class RunSpec:
     signals: tuple[str, ...]
     input_ids: torch.Tensor | None
     vision: tuple[EncoderRecord, ...] = ()
+    counter: FlopCounter | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked before the model runs."""
@@ -108,6 +113,10 @@ class RunSpec:
         if self.signals:
             return frozenset(range(self.decoder.num_layers))
         return frozenset(layer - 1 for layer in self.transitions.layers)
+
+    def counting(self) -> AbstractContextManager[Any]:
+        """What choosing runs in."""
+        return nullcontext() if self.counter is None else self.counter
 
     def project(self, features: torch.Tensor) -> torch.Tensor:
         """Put encoder features ``[k, d]`` into the LLM's input space, ``[k, hidden]``."""
