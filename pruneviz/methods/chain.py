@@ -27,6 +27,7 @@ class Chain(Wrapper):
         title="Chain",
         summary="Several methods one after another.",
         decides="each member at its own stages",
+        standing="ours",
         formula=Formula(
             ((r"K_m = ⌊r_m K_{m - 1}⌋", "kept after member m"),),
             (("r_m", "keep ratio of member m, of the patches that the one before it left"),),

@@ -66,6 +66,7 @@ class DART(Method):
             "them; pivots are patches and words with large keys."
         ),
         decides="how little a token repeats of a few pivots",
+        standing="equal to its code on 2 reference runs",
         paper="https://arxiv.org/abs/2502.11494",
         formula=Formula(
             (

@@ -72,6 +72,7 @@ class HiPrune(BeforeLLM):
             "their neighbours, and the most attended of a deep layer; the question plays no part."
         ),
         decides="attention in a middle and in a deep layer of the vision encoder",
+        standing="equal to its code on 4 reference runs",
         paper="https://arxiv.org/abs/2508.00553",
         formula=Formula(
             (

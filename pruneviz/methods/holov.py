@@ -70,6 +70,7 @@ class HoloV(BeforeLLM):
             "encoder's attention and keeps the best patches of each; the question plays no part."
         ),
         decides="the encoder's attention, stretch by stretch of the picture",
+        standing="equal to its code on 2 reference runs",
         paper="https://arxiv.org/abs/2510.02912",
         formula=Formula(
             (

@@ -62,6 +62,7 @@ class MMTok(BeforeLLM):
             "the picture."
         ),
         decides="what a token covers of the question's words and of the picture",
+        standing="equal to its code on 3 reference runs, given the words, which are ours",
         paper="https://arxiv.org/abs/2508.18264",
         formula=Formula(
             (

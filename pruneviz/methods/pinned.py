@@ -51,6 +51,7 @@ class Pinned(Wrapper):
         title="Pinned",
         summary="Any method, with some patches kept or dropped by hand.",
         decides="the method, but for the pinned patches",
+        standing="ours",
         formula=Formula(
             ((r"K = \text{the method's own number, pins included}", "patches kept"),),
             (),

@@ -85,6 +85,7 @@ class ResPrune(BeforeLLM):
             "favouring those near the words of the question."
         ),
         decides="residual energy outside the span of the kept tokens, weighted by text relevance",
+        standing="from its formulas, no code is published; alpha and seed second-hand",
         paper="https://arxiv.org/abs/2603.21105",
         formula=Formula(
             (

@@ -54,6 +54,7 @@ class SCOPE(BeforeLLM):
             "attends to; the question plays no part."
         ),
         decides="what a token covers of the picture, times the encoder's attention",
+        standing="equal to its code on 2 reference runs",
         paper="https://arxiv.org/abs/2510.24214",
         formula=Formula(
             (

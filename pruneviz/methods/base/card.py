@@ -145,6 +145,8 @@ class Card:
         What it does, in a sentence for the page.
     decides : str
         What decides about a token, in a few words for tables.
+    standing : str
+        How far it is known to be the published method, in a few words.
     formula : Formula
         As the code computes it.
     paper : str
@@ -170,6 +172,7 @@ class Card:
     title: str
     summary: str
     decides: str
+    standing: str
     formula: Formula
     paper: str = ""
     terms: Mapping[str, str] = field(default_factory=dict)
@@ -183,7 +186,9 @@ class Card:
 
     def __post_init__(self) -> None:
         """Check that nothing that people read is left empty."""
-        empty = [name for name in ("title", "summary", "decides") if not getattr(self, name)]
+        empty = [
+            name for name in ("title", "summary", "decides", "standing") if not getattr(self, name)
+        ]
         if empty or not self.formula.lines or not self.formula.reading:
             missing = ", ".join(empty) or "formula with lines and a reading"
             raise ValueError(f"The card of {self.title or 'a method'} needs a {missing}.")
