@@ -25,7 +25,7 @@ POSITIONS = {
 
 
 def table() -> str:
-    """Every method in a row: name, where it prunes, what decides, how far it is the published one."""
+    """Every method in a row: where it prunes, what decides, how far it is the published one."""
     rows = [("name", "where it prunes", "what decides", "where it stands", "paper"), ("---",) * 5]
     rows += [
         (f"`{name}`", cls.where(), cls.card.decides, cls.card.standing, _paper(cls))
