@@ -18,8 +18,8 @@ from pruneviz.models.registry import LOADABLE
 from tests.replicas.tokens import Spelling
 
 QUESTION = "where is the cat"
-SIZE = (500, 375)
-"""Width and height of the picture that is asked about."""
+SIZE = (500, 125)
+"""Width and height of the picture that is asked about: few tiles."""
 NESTED = "vision_tower.vision_model."
 """A level in the names of CLIP's and SigLIP's modules that newer releases do without."""
 

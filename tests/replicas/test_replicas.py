@@ -7,21 +7,31 @@ transformers would save: older names of weights, settings in other places, other
 from __future__ import annotations
 
 import pkgutil
+import warnings
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 
-from pruneviz import FoPru, TransPrune, load_model
-from pruneviz.engine import Session
-from pruneviz.models.core.loading import LoadedModel
-from tests.models.sessions import check_session, noise
+from pruneviz import FoPru, TransPrune, load_model, prune
+from pruneviz.engine import Prepared, Session, Settings
+from pruneviz.methods import Method
+from tests.models.sessions import noise
 from tests.replicas import checkpoints
 from tests.replicas.checkpoint import QUESTION, SIZE, Checkpoint, plain
 
-FILES = [import_module(f"{checkpoints.__name__}.{f.name}") for f in pkgutil.iter_modules(checkpoints.__path__)]
-CHECKPOINTS = {file.CHECKPOINT.hub: file.CHECKPOINT for file in FILES if hasattr(file, "CHECKPOINT")}
+FILES = [
+    import_module(f"{checkpoints.__name__}.{f.name}")
+    for f in pkgutil.iter_modules(checkpoints.__path__)
+]
+CHECKPOINTS = {
+    file.CHECKPOINT.hub: file.CHECKPOINT for file in FILES if hasattr(file, "CHECKPOINT")
+}
+
+
+Files = tuple[Path, dict[str, torch.Tensor]]
 
 
 @pytest.fixture(scope="module", params=CHECKPOINTS)
@@ -30,42 +40,56 @@ def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
 
 
 @pytest.fixture(scope="module")
-def written(
-    checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, torch.Tensor]]:
+def written(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = tmp_path_factory.mktemp("replica")
     return folder, checkpoint.write(folder)
 
 
 @pytest.fixture(scope="module")
-def loaded(written: tuple[Path, dict[str, torch.Tensor]]) -> LoadedModel:
-    return load_model(str(written[0]), device="cpu")
+def session(written: Files) -> Session:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        return Session(load_model(str(written[0]), device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def prepared(session: Session) -> Prepared:
+    return session.prepare(noise(SIZE), QUESTION)
 
 
 def test_every_weight_is_the_files(
-    checkpoint: Checkpoint, written: tuple[Path, dict[str, torch.Tensor]], loaded: LoadedModel
+    checkpoint: Checkpoint, written: Files, session: Session
 ) -> None:
     """Nothing stays at random, and the head is the embedding only where it has no weights."""
     files = written[1]
-    found = {plain(name): weight for name, weight in loaded.model.state_dict().items()}
+    found = {plain(name): value for name, value in session.loaded.model.state_dict().items()}
     if checkpoint.tied:
         files = files | {"lm_head.weight": files["model.language_model.embed_tokens.weight"]}
     assert set(found) == set(files)
-    wrong = [name for name in files if not torch.equal(found[name], files[name].float())]
-    assert not wrong
+    assert not [name for name in files if not torch.equal(found[name], files[name].float())]
 
 
-def test_the_prompt_is_what_the_template_demands(checkpoint: Checkpoint, loaded: LoadedModel) -> None:
-    prepared = Session(loaded).prepare(noise(SIZE), QUESTION)
-    assert prepared.input_ids[0].tolist() == checkpoint.spelling.ids(checkpoint.prompt)
-    marked = prepared.input_ids[0] == checkpoint.spelling.special[checkpoint.placeholder]
-    assert torch.equal(prepared.visual_mask[0], marked)
+def test_the_prompt_is_what_the_template_demands(
+    checkpoint: Checkpoint, prepared: Prepared
+) -> None:
+    ids = prepared.input_ids[0]
+    assert ids.tolist() == checkpoint.spelling.ids(checkpoint.prompt)
+    visual = ids == checkpoint.spelling.special[checkpoint.placeholder]
+    assert torch.equal(prepared.visual_mask[0], visual)
     assert prepared.grid.num_tokens == checkpoint.prompt.count(checkpoint.placeholder)
 
 
 @pytest.mark.parametrize("method", [FoPru(keep_ratio=0.25), TransPrune.at(0.25, 4)])
-def test_it_answers_and_prunes(
-    checkpoint: Checkpoint, loaded: LoadedModel, method: FoPru | TransPrune
-) -> None:
-    done = check_session(Session(loaded), method, SIZE)
-    assert len(done.pruned.trace.kept) == checkpoint.prompt.count(checkpoint.placeholder) // 4
+def test_it_answers_and_prunes(session: Session, prepared: Prepared, method: Method) -> None:
+    """As `generate` does from ids and pixels."""
+    done = session.compare(prepared, method, Settings(max_new_tokens=4))
+    loaded = session.loaded
+    inputs = loaded.adapter.prepare(loaded.processor, loaded.model, prepared.image, QUESTION)
+    for answer, block in (
+        (done.baseline, nullcontext()),
+        (done.pruned, prune(loaded.model, method)),
+    ):
+        with block:
+            made = loaded.model.generate(**inputs, max_new_tokens=4, do_sample=False)
+        assert list(answer.token_ids) == made[0, inputs["input_ids"].shape[1] :].tolist()
+    assert len(done.pruned.trace.kept) == prepared.grid.num_tokens // 4

@@ -69,9 +69,9 @@ FILES: dict[str, Any] = {
     "processor_config.json": llava.PROCESSOR | {"processor_class": "LlavaNextProcessor"},
     "tokenizer_config.json": llava.TOKENIZER | {"processor_class": "LlavaNextProcessor"},
 }
-TOKENS = 576 + 36 * (48 + 1)
-"""The whole picture, and tiles of 48 x 48 patches, whose upper and lower 6 rows it does not fill;
-each row ends in a newline."""
+TOKENS = 576 + 12 * (48 + 1)
+"""The whole picture, and two tiles side by side, of whose 24 rows it fills 12; each row ends in a
+newline."""
 
 CHECKPOINT = Checkpoint(
     hub="llava-hf/llava-v1.6-mistral-7b-hf",

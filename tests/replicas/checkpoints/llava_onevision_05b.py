@@ -44,9 +44,9 @@ IMAGES = {
     "size": {"height": 384, "width": 384},
     **HALF,
 }
-TOKENS = 729 + 27 * (36 + 1)
-"""The whole picture, and two tiles side by side, 18 of whose columns it does not fill; each row
-ends in a newline."""
+TOKENS = 729 + 13 * (54 + 1)
+"""The whole picture, and two tiles side by side, of whose 27 rows it fills 13; each row ends in a
+newline."""
 
 CHECKPOINT = Checkpoint(
     hub="llava-hf/llava-onevision-qwen2-0.5b-ov-hf",
@@ -144,9 +144,7 @@ CHECKPOINT = Checkpoint(
         "image_newline",
     ),
     modules=PARTED,
-    prompt=(
-        f"<|im_start|>user {TOKENS * '<image>'}\n{QUESTION}<|im_end|><|im_start|>assistant\n"
-    ),
+    prompt=(f"<|im_start|>user {TOKENS * '<image>'}\n{QUESTION}<|im_end|><|im_start|>assistant\n"),
     placeholder="<image>",
     tied=True,
     dtype=torch.float16,

@@ -100,8 +100,8 @@ SAMPLING = {
 PARTED = ((r"^model\.", "model.language_model."), (r"^visual\.", "model.visual."))
 PROMPT = (
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
-    # 504 x 364 pixels, 28 x 28 a token.
-    f"<|vision_start|>{18 * 13 * '<|image_pad|>'}<|vision_end|>{QUESTION}<|im_end|>\n"
+    # 504 x 112 pixels, 28 x 28 a token.
+    f"<|vision_start|>{18 * 4 * '<|image_pad|>'}<|vision_end|>{QUESTION}<|im_end|>\n"
     "<|im_start|>assistant\n"
 )
 
