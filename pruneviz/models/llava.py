@@ -62,9 +62,7 @@ class LlavaAdapter(VisionLanguageAdapter):
         token = getattr(processor, "image_token", "<image>")
         if token in question:
             raise InputError(f"Leave the placeholder {token!r} out of the question.")
-        text = self._prompt(processor, question, token)
-        inputs = processor(images=image, text=text, return_tensors="pt")
-        return inputs.to(model.device, dtype=model.dtype)
+        return self.encoded(processor, model, image, self._prompt(processor, question, token))
 
     def _prompt(self, processor: Any, question: str, token: str) -> str:
         if not getattr(processor, "chat_template", None):

@@ -75,9 +75,7 @@ class VisionLanguageAdapter(Adapter):
         used = next((token for token in self.reserved if token in question), None)
         if used:
             raise InputError(f"Leave the placeholder {used!r} out of the question.")
-        text = self.asked(processor, question)
-        inputs = processor(images=image, text=[text], return_tensors="pt")
-        return inputs.to(model.device, dtype=model.dtype)
+        return self.encoded(processor, model, image, self.asked(processor, question))
 
     def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
         """True at tokens of images and videos."""
@@ -107,6 +105,18 @@ class VisionLanguageAdapter(Adapter):
         mask = self.visual_mask(model, ids)
         embeds = embeds.masked_scatter(mask.unsqueeze(-1), rows)
         return {"inputs_embeds": embeds, "attention_mask": inputs["attention_mask"]}
+
+    @staticmethod
+    def encoded(processor: Any, model: Any, image: Image.Image, text: str) -> Any:
+        """The image and the prompt's tokens, all on the model's device.
+
+        A template may write the token that begins a text itself, where the tokenizer would put
+        it a second time.
+        """
+        first = processor.tokenizer.bos_token
+        begun = {"add_special_tokens": False} if first and text.startswith(first) else {}
+        inputs = processor(images=image, text=[text], return_tensors="pt", **begun)
+        return inputs.to(model.device, dtype=model.dtype)
 
     @staticmethod
     def asked(processor: Any, question: str) -> str:
