@@ -27,7 +27,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from pruneviz import load_model
 from pruneviz.engine import Session
-from pruneviz.models.core.loading import assets_dir
+from pruneviz.shipped import assets_dir
 from pruneviz.ui import build, launch_settings
 
 logger = logging.getLogger("benchmarks.repaint")
@@ -75,9 +75,9 @@ def write_model(folder: Path) -> None:
 def served(folder: Path) -> Iterator[str]:
     """Address of the real page on that model, while the block runs."""
     page = build(Session(load_model(str(folder), device="cpu")), [])
-    page.launch(**launch_settings(), prevent_thread_lock=True, quiet=True)
+    _, address, _ = page.launch(**launch_settings(), prevent_thread_lock=True, quiet=True)
     try:
-        yield page.local_url
+        yield address
     finally:
         page.close()
 

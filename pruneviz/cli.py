@@ -1,4 +1,4 @@
-"""The command line: ask with and without pruning, measure it, list the methods, plan a budget."""
+"""The command line: ask with and without pruning, measure it, plan a budget, serve the page."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pruneviz import serving
 from pruneviz.engine import Comparison, Prepared, Session, Settings, read_image
 from pruneviz.engine.benchmark import benchmark
 from pruneviz.errors import PruneVizError
@@ -31,6 +33,7 @@ from pruneviz.models import load_model
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
 
+LOGGING = {"level": logging.WARNING, "format": "%(levelname)s %(name)s: %(message)s"}
 CHECK_DEPTH = 1_000
 """Deep enough for any schedule: settings are checked before a model is loaded."""
 
@@ -39,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status (0 done, 1 failed, 2 wrong usage)."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(**args.logging)
     try:
         return int(args.run(args))
     except (PruneVizError, ValueError) as error:
@@ -53,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Parser of the whole command line."""
     parser = argparse.ArgumentParser(prog="pruneviz", description=__doc__)
+    parser.set_defaults(logging=LOGGING)
     commands = parser.add_subparsers(dest="command", required=True)
     ask = commands.add_parser("ask", help="answer a question with and without pruning")
     add_question_arguments(ask)
@@ -64,7 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument("--pairs", type=int, default=10, help="pairs of runs (10)")
     bench.add_argument("--tokens", type=int, default=16, help="longest answer (16)")
     bench.set_defaults(run=run_bench)
-    methods = commands.add_parser("methods", help="list the pruning methods")
+    methods = commands.add_parser("methods", help="list the pruning methods, or describe some")
+    methods.add_argument("name", nargs="*", help="describe these, with what --set takes")
     methods.set_defaults(run=run_methods)
     plan = commands.add_parser("plan", help="what every method spends on a budget; runs no model")
     plan.add_argument("--method", action="append", help="only this one; may be given several times")
@@ -72,6 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("--visual-tokens", type=int, default=576, help="of the prompt (576)")
     plan.add_argument("--layers", type=int, default=32, help="decoder layers of the model (32)")
     plan.set_defaults(run=run_plan)
+    serve = commands.add_parser("serve", help="start the page", description=serving.PURPOSE)
+    serving.add_arguments(serve)
+    serve.set_defaults(run=serving.serve, logging=serving.LOGGING)
     return parser
 
 
@@ -121,12 +129,35 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add_loading_arguments(parser)
 
 
-def run_methods(_: argparse.Namespace) -> int:
-    """Write name, title and summary of every method."""
-    for name, method in METHODS.items():
+def run_methods(args: argparse.Namespace) -> int:
+    """Write name, title and summary of every method, or all that is known of those named."""
+    for name, method in METHODS.items() if not args.name else ():
         source = f"  {method.paper}" if method.paper else ""
         sys.stdout.write(f"{name:12} {method.title}: {method.summary}{source}\n")
+    sys.stdout.write("\n".join(described(name) for name in args.name))
     return 0
+
+
+def described(name: str) -> str:
+    """A method's card and what ``--set`` takes, as lines of text."""
+    if name not in METHODS:
+        raise ValueError(f"Unknown method {name!r}. Methods: {', '.join(METHODS)}.")
+    method = METHODS[name]
+    card = method.card
+    allowed = {option.field: f" ({option.allowed})" for option in card.options}
+    lines = [
+        f"{card.title}{f'  {card.paper}' if card.paper else ''}",
+        card.summary,
+        f"Prunes {method.where()}; decides: {card.decides}.",
+        card.formula.reading,
+        "Settings:",
+        *(f"  {f.name}{_default(f.default)}{allowed.get(f.name, '')}" for f in fields(method)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _default(value: Any) -> str:
+    return "" if value is None else f"={value}"
 
 
 def run_plan(args: argparse.Namespace) -> int:

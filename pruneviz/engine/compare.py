@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from pruneviz.engine.agreement import agreement, overlap_matrix
@@ -51,7 +51,7 @@ def compare_many(
     names: Sequence[str],
     budget: Budget,
     settings: Settings | None = None,
-) -> Iterator[CompareEvent]:
+) -> Generator[CompareEvent]:
     """Run several methods on one question, streamed.
 
     The image is encoded once (in `prepared`), the baseline runs once; the model is taken for

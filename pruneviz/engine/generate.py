@@ -17,7 +17,7 @@ from pruneviz.engine.streaming import StopWhen, TokenStream
 from pruneviz.methods.base import Method
 from pruneviz.models.core.loading import LoadedModel
 from pruneviz.pruning import Run, observe, prune
-from pruneviz.pruning.observer import SIGNALS
+from pruneviz.pruning.spec import SIGNALS
 from pruneviz.trace import Trace
 
 if TYPE_CHECKING:

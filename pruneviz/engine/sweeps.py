@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -46,7 +46,7 @@ def sweep(
     names: Sequence[str],
     ratios: Sequence[float] = RATIOS,
     settings: Settings | None = None,
-) -> Iterator[SweepEvent]:
+) -> Generator[SweepEvent]:
     """Run methods over keep ratios, then search each one's break point; streamed.
 
     The image is encoded once, the baseline runs once, and the model is taken for one run at a

@@ -124,7 +124,7 @@ def _ask(session: Session, question: Question) -> Iterator[Screen]:
             elif event.answer is not None or time.monotonic() - shown > REFRESH:
                 shown = time.monotonic()
                 card = answer_card(*heads[event.kind], event.text, running=event.answer is None)
-                yield Screen(**{event.kind: card})
+                yield Screen(baseline=card) if event.kind == "baseline" else Screen(pruned=card)
 
 
 def finished(

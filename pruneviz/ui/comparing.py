@@ -77,10 +77,10 @@ def _compare(session: Session, wanted: Wanted) -> Iterator[CompareScreen]:
 
 def verdict(result: SideBySide) -> str:
     """The outcome in one sentence."""
-    ran = [o for o in result.outcomes if o.comparison is not None]
+    ran = [(o.title, o.comparison) for o in result.outcomes if o.comparison is not None]
     if not ran:
         return "No method can meet this budget; each card says why."
-    same = [o.title for o in ran if o.comparison.fidelity and o.comparison.fidelity.exact_match]
+    same = [title for title, done in ran if done.fidelity and done.fidelity.exact_match]
     names = f": {', '.join(same)}" if same else ""
     left = len(result.outcomes) - len(ran)
     rest = f" {left} cannot meet this budget." if left else ""

@@ -33,7 +33,7 @@ def wire(
     else; only what is still to be asked waits for its turn.
     """
     due = gr.State(False)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     greeted = page.load(loader.greet, None, [*outputs, due], **quiet)
     answered = greeted.then(loader.answer, due, [*outputs, *buttons], **quiet, **MODEL)
     wire_stop(buttons[1], [answered], status, buttons, texts.STOPPED)
