@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors.torch import save_file
-from transformers import AutoConfig
 
 from pruneviz.models.registry import LOADABLE
 from tests.replicas.tokens import Spelling
@@ -69,6 +69,15 @@ class Checkpoint:
     dtype: torch.dtype = torch.bfloat16
     shards: int = 2
 
+    def images_can_be_prepared(self) -> bool:
+        """Whether this release has its image processor, here."""
+        kind = self.files["preprocessor_config.json"]["image_processor_type"].removesuffix("Fast")
+        try:
+            (getattr(transformers, f"{kind}Pil", None) or getattr(transformers, kind))()
+        except ImportError:
+            return False
+        return True
+
     def names(self) -> list[str]:
         """Of all its weights."""
         return [name for pattern in self.weights for name in expanded(pattern)]
@@ -104,7 +113,7 @@ class Checkpoint:
         return kept
 
     def _shapes(self, folder: Path) -> dict[str, torch.Size]:
-        config = AutoConfig.from_pretrained(folder)
+        config = transformers.AutoConfig.from_pretrained(folder)
         kind = LOADABLE[config.model_type].architecture(config.model_type).model_class
         with torch.device("meta"):
             model = kind(config)
