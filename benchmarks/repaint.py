@@ -33,8 +33,8 @@ from pruneviz.ui import build, launch_settings
 logger = logging.getLogger("benchmarks.repaint")
 SIDE, PATCH = 336, 14
 METHODS = ("TransPrune", "ResPrune", "FoPru", "FastV")
-PATIENCE = 180_000
-"""Milliseconds that the four runs may take."""
+PATIENCE = 600_000
+"""Milliseconds that anything may take: a guard against a hang."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
 
 # From the key press that moved the slider (the event's own time stamp) to the canvases being
@@ -94,7 +94,7 @@ def compare(page: Page, picture: Path) -> None:
     page.click("#pv-compare")
     done = page.locator("#pv-compare-status [data-kind=done]")
     expect(done).to_be_visible(timeout=PATIENCE)
-    expect(page.locator(".pv-mask")).to_have_count(len(METHODS))
+    expect(page.locator(".pv-mask")).to_have_count(len(METHODS), timeout=PATIENCE)
 
 
 def measure(page: Page, steps: int) -> list[tuple[float, float, float]]:
@@ -121,6 +121,7 @@ def run(steps: int, width: int) -> list[tuple[float, float, float]]:
         with served(Path(folder)) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
             page = browser.new_page(viewport={"width": width, "height": 900})
+            page.set_default_timeout(PATIENCE)
             page.goto(url)
             compare(page, picture)
             rows = measure(page, steps)

@@ -39,8 +39,9 @@ def where(method: Method) -> str:
     if not any(layers):
         return "before the LLM"
     words = f"after layer{'s' if layers[1:] else ''} {', '.join(map(str, layers))}"
-    scaled = isinstance(method, ScheduledMethod)
-    return f"{words} of {method.published_depth}, scaled to other depths" if scaled else words
+    if isinstance(method, ScheduledMethod):
+        words += f" of {method.published_depth}, scaled to other depths"
+    return words
 
 
 def sections() -> str:
@@ -112,7 +113,7 @@ def _options(cls: type[Method]) -> str:
 def _meanings(cls: type[Method]) -> dict[str, str]:
     """What the docstring's section of parameters says of each."""
     section = (inspect.getdoc(cls) or "").partition("Parameters\n----------\n")[2]
-    found = {}
+    found: dict[str, str] = {}
     for names, text in ENTRY.findall(section.partition("\n\n")[0]):
         meaning = linked(LITERAL.sub(r"`\1`", " ".join(text.split())))
         found |= dict.fromkeys(names.split(", "), meaning)

@@ -6,9 +6,10 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from pruneviz.engine.agreement import agreement, overlap_matrix
-from pruneviz.engine.budget import Budget, fit
+from pruneviz.engine.budgets import Budget, fit
+from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Settings
-from pruneviz.engine.session import Prepared, Session
+from pruneviz.engine.session import Session
 from pruneviz.engine.sidebyside import CompareEvent, Outcome, SideBySide
 from pruneviz.errors import InputError
 from pruneviz.methods import OutOfReachError

@@ -11,8 +11,9 @@ from typing import Literal
 from pruneviz.engine.breakpoint import break_point, next_count
 from pruneviz.engine.compare import chosen_methods
 from pruneviz.engine.curves import Curve, Point, Sweep, SweepEvent
+from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Answer, Comparison, Settings
-from pruneviz.engine.session import Prepared, Session
+from pruneviz.engine.session import Session
 from pruneviz.errors import InputError
 from pruneviz.methods import get_method, stage_counts
 from pruneviz.methods.base import Method, check_ratio

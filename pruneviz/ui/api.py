@@ -19,7 +19,7 @@ from pruneviz.engine import (
     compare_many,
     sweep,
 )
-from pruneviz.engine.budget import Kind
+from pruneviz.engine.budgets import Kind
 from pruneviz.engine.compare import chosen_methods
 from pruneviz.engine.sweeps import check_ratios
 from pruneviz.errors import InputError

@@ -10,11 +10,12 @@ import gradio as gr
 
 from pruneviz.engine import Session, Shelf
 from pruneviz.ui import picker, texts
-from pruneviz.ui.asking import Question, Screen, ask, is_small, said
+from pruneviz.ui.asking import Screen, ask, is_small, said
 from pruneviz.ui.examples import Example
 from pruneviz.ui.failures import on_model
 from pruneviz.ui.links import Linked, read_query
 from pruneviz.ui.opening import Opening
+from pruneviz.ui.question import Question
 from pruneviz.ui.running import MODEL, busy, idle, wire_stop
 from pruneviz.ui.status import status_html
 from pruneviz.ui.wiring import updates
