@@ -6,19 +6,23 @@ transformers would save: older names of weights, settings in other places, other
 
 from __future__ import annotations
 
+import json
 import pkgutil
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from pruneviz import FoPru, TransPrune, load_model, prune
 from pruneviz.engine import Prepared, Session, Settings
+from pruneviz.errors import ModelLoadError
 from pruneviz.methods import Method
 from pruneviz.models.core import loading
 from tests.models.sessions import noise
@@ -34,6 +38,7 @@ CHECKPOINTS = {
 }
 
 
+LLAVA = CHECKPOINTS["llava-hf/llava-1.5-7b-hf"]
 Files = tuple[Path, dict[str, torch.Tensor]]
 
 
@@ -102,3 +107,32 @@ def test_it_answers_and_prunes(session: Session, prepared: Prepared, method: Met
             made = loaded.model.generate(**inputs, max_new_tokens=4, do_sample=False)
         assert list(answer.token_ids) == made[0, inputs["input_ids"].shape[1] :].tolist()
     assert len(done.pruned.trace.kept) == prepared.grid.num_tokens // 4
+
+
+def test_entries_that_no_module_has_change_nothing(tmp_path: Path) -> None:
+    """Older releases saved these, too."""
+    older = replace(
+        LLAVA,
+        unknown={
+            "language_model.model.layers.0.self_attn.rotary_emb.inv_freq": (4,),
+            "vision_tower.vision_model.embeddings.position_ids": (1, 577),
+        },
+    )
+    weights = older.write(tmp_path)
+    model = load_model(str(tmp_path), device="cpu").model
+    found = {plain(name): value for name, value in model.named_parameters()}
+    assert not [name for name in weights if not torch.equal(found[name], weights[name].float())]
+
+
+def test_a_model_without_some_of_its_weights_is_refused(tmp_path: Path) -> None:
+    """It would answer with these at random."""
+    LLAVA.write(tmp_path)
+    lacking = "multi_modal_projector.linear_2.bias"
+    index = tmp_path / "model.safetensors.index.json"
+    listed = json.loads(index.read_text(encoding="utf-8"))
+    file = tmp_path / listed["weight_map"].pop(lacking)
+    index.write_text(json.dumps(listed), encoding="utf-8")
+    kept = {name: weight for name, weight in load_file(file).items() if name != lacking}
+    save_file(kept, file, metadata={"format": "pt"})
+    with pytest.raises(ModelLoadError, match=r"lack weights .*linear_2\.bias"):
+        load_model(str(tmp_path), device="cpu")
