@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import shutil
 import warnings
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib import import_module
@@ -25,6 +27,7 @@ from pruneviz.engine import Prepared, Session, Settings
 from pruneviz.errors import ModelLoadError
 from pruneviz.methods import Method
 from pruneviz.models.core import loading
+from pruneviz.models.core.weights import weight_bytes
 from tests.models.sessions import noise
 from tests.replicas import checkpoints
 from tests.replicas.checkpoint import QUESTION, SIZE, Checkpoint, plain
@@ -48,9 +51,10 @@ def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
 
 
 @pytest.fixture(scope="module")
-def written(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Files:
+def written(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
     folder = tmp_path_factory.mktemp("replica")
-    return folder, checkpoint.write(folder)
+    yield folder, checkpoint.write(folder)
+    shutil.rmtree(folder)  # 20 megabytes
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +76,7 @@ def test_every_weight_is_the_files(
 ) -> None:
     """Nothing stays at random, and the head is the embedding only where it has no weights."""
     folder, weights = written
+    assert weight_bytes(str(folder)) == sum(weight.nbytes for weight in weights.values())
     if not checkpoint.images_can_be_prepared():
         words = SimpleNamespace(tokenizer=AutoTokenizer.from_pretrained(folder))
         monkeypatch.setattr(loading, "_processor", lambda *_: words)
@@ -107,6 +112,24 @@ def test_it_answers_and_prunes(session: Session, prepared: Prepared, method: Met
             made = loaded.model.generate(**inputs, max_new_tokens=4, do_sample=False)
         assert list(answer.token_ids) == made[0, inputs["input_ids"].shape[1] :].tolist()
     assert len(done.pruned.trace.kept) == prepared.grid.num_tokens // 4
+
+
+@pytest.mark.parametrize("checkpoint", ["Qwen/Qwen2.5-VL-3B-Instruct"], indirect=True)
+def test_the_prompts_words_count_as_said_before(
+    session: Session, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a checkpoint punishes repetition; three times as much shows it in a few words."""
+    loaded, ids = session.loaded, prepared.input_ids[0].tolist()
+    settings = loaded.model.generation_config
+    assert settings.repetition_penalty == 1.05
+    monkeypatch.setattr(settings, "repetition_penalty", 3.0)
+    # By itself a model with random weights would hardly say any of them.
+    others = set(range(loaded.model.config.get_text_config().vocab_size)) - set(ids)
+    monkeypatch.setattr(settings, "suppress_tokens", sorted(others)[3:])
+    inputs = loaded.adapter.prepare(loaded.processor, loaded.model, prepared.image, QUESTION)
+    made = loaded.model.generate(**inputs, max_new_tokens=6, do_sample=False)
+    answer = Session(loaded).baseline(prepared, Settings(max_new_tokens=6))
+    assert list(answer.token_ids) == made[0, len(ids) :].tolist()
 
 
 def test_entries_that_no_module_has_change_nothing(tmp_path: Path) -> None:
