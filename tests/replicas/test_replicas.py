@@ -28,6 +28,7 @@ from pruneviz.errors import ModelLoadError
 from pruneviz.methods import Method
 from pruneviz.models.core import loading
 from pruneviz.models.core.weights import weight_bytes
+from pruneviz.models.core.words import content_tokens
 from tests.models.sessions import noise
 from tests.replicas import checkpoints
 from tests.replicas.checkpoint import QUESTION, SIZE, Checkpoint, plain
@@ -39,8 +40,6 @@ FILES = [
 CHECKPOINTS = {
     file.CHECKPOINT.hub: file.CHECKPOINT for file in FILES if hasattr(file, "CHECKPOINT")
 }
-
-
 LLAVA = CHECKPOINTS["llava-hf/llava-1.5-7b-hf"]
 Files = tuple[Path, dict[str, torch.Tensor]]
 
@@ -74,8 +73,12 @@ def prepared(session: Session) -> Prepared:
 def test_every_weight_is_the_files(
     checkpoint: Checkpoint, written: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing stays at random, and the head is the embedding only where it has no weights."""
+    """Nothing stays at random, and the head is the embedding only where it has no weights.
+
+    In the stored dtype, as on a GPU.
+    """
     folder, weights = written
+    monkeypatch.setattr(loading, "pick_dtype", lambda *_: "auto")
     assert weight_bytes(str(folder)) == sum(weight.nbytes for weight in weights.values())
     if not checkpoint.images_can_be_prepared():
         words = SimpleNamespace(tokenizer=AutoTokenizer.from_pretrained(folder))
@@ -85,17 +88,22 @@ def test_every_weight_is_the_files(
     if checkpoint.tied:
         weights = weights | {"lm_head.weight": weights["model.language_model.embed_tokens.weight"]}
     assert set(found) == set(weights)
-    assert not [name for name in weights if not torch.equal(found[name], weights[name].float())]
+    assert {value.dtype for value in found.values()} == {checkpoint.dtype}
+    assert not [name for name in weights if not torch.equal(found[name], weights[name])]
 
 
 def test_the_prompt_is_what_the_template_demands(
-    checkpoint: Checkpoint, prepared: Prepared
+    checkpoint: Checkpoint, session: Session, prepared: Prepared
 ) -> None:
-    ids = prepared.input_ids[0]
+    """And its one word of content is found."""
+    tokenizer, ids = session.loaded.tokenizer, prepared.input_ids[0]
     assert ids.tolist() == checkpoint.spelling.ids(checkpoint.prompt)
     visual = ids == checkpoint.spelling.special[checkpoint.placeholder]
     assert torch.equal(prepared.visual_mask[0], visual)
     assert prepared.grid.num_tokens == checkpoint.prompt.count(checkpoint.placeholder)
+    after = ids[visual.nonzero().max() + 1 :].tolist()
+    named = zip(after, content_tokens(tokenizer, after), strict=True)
+    assert tokenizer.decode([token for token, content in named if content]) == "cat"
 
 
 @pytest.mark.parametrize("method", [FoPru(keep_ratio=0.25), TransPrune.at(0.25, 4)])
@@ -118,7 +126,7 @@ def test_it_answers_and_prunes(session: Session, prepared: Prepared, method: Met
 def test_the_prompts_words_count_as_said_before(
     session: Session, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a checkpoint punishes repetition; three times as much shows it in a few words."""
+    """Where a checkpoint punishes repetition; a higher penalty shows it in a few words."""
     loaded, ids = session.loaded, prepared.input_ids[0].tolist()
     settings = loaded.model.generation_config
     assert settings.repetition_penalty == 1.05
@@ -130,6 +138,17 @@ def test_the_prompts_words_count_as_said_before(
     made = loaded.model.generate(**inputs, max_new_tokens=6, do_sample=False)
     answer = Session(loaded).baseline(prepared, Settings(max_new_tokens=6))
     assert list(answer.token_ids) == made[0, len(ids) :].tolist()
+
+
+@pytest.mark.parametrize("checkpoint", [c for c in CHECKPOINTS if "llava-1.5" in c or "v1.6" in c])
+def test_a_snapshot_from_before_processors_had_settings(tmp_path: Path, checkpoint: str) -> None:
+    older = CHECKPOINTS[checkpoint]
+    if not older.images_can_be_prepared():
+        pytest.skip("This release of transformers prepares its images by torchvision alone.")
+    older.write(tmp_path)
+    (tmp_path / "processor_config.json").unlink()
+    prepared = Session(load_model(str(tmp_path), device="cpu")).prepare(noise(SIZE), QUESTION)
+    assert prepared.input_ids[0].tolist() == older.spelling.ids(older.prompt)
 
 
 def test_entries_that_no_module_has_change_nothing(tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ def load_model(
         model = to_device(model, where, name)
     model.eval()
     adapter.decoder(model)
+    adapter.complete(processor, model)
     remember_tokenizer(model, processor.tokenizer)
     return LoadedModel(name, model, processor, adapter, load_knowledge(Path(source)))
 
