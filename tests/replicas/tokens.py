@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tokenizers import pre_tokenizers
 
@@ -112,10 +112,13 @@ class Llama(Spelling):
 
 
 class ByteLevel(Spelling):
-    """GPT-2's kind, as in Qwen2."""
+    """GPT-2's kind, as in Qwen2; `first` is the lowest id of a byte."""
+
+    first: ClassVar[int] = 0
 
     def letters(self) -> dict[str, int]:
-        return {token: n for n, token in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        return {token: self.first + n for n, token in enumerate(alphabet)}
 
     def spell(self, text: str) -> list[str]:
         # Beyond letters and marks, prompts here hold spaces and line breaks alone.
@@ -137,7 +140,9 @@ class ByteLevel(Spelling):
 
 
 class Smol(ByteLevel):
-    """As in SmolLM2: digits one by one."""
+    """As in SmolLM2: digits one by one, and three special tokens before all others."""
+
+    first: ClassVar[int] = 3
 
     def split(self) -> list[dict[str, Any]]:
         return [{"type": "Digits", "individual_digits": True}, BYTE_LEVEL | {"use_regex": True}]

@@ -87,7 +87,7 @@ CHECKPOINT = Checkpoint(
             "num_hidden_layers": 4,
             "num_key_value_heads": 2,
             "rms_norm_eps": 1e-06,
-            # From memory; other sizes are said to have it.
+            # Not confirmed for this size.
             "rope_scaling": {"factor": 2.0, "rope_type": "dynamic", "type": "dynamic"},
             "rope_theta": 1000000.0,
             "sliding_window": None,

@@ -1,4 +1,4 @@
-"""LLaVA-1.5, saved by transformers 4.36; all of its files but the weights were at hand."""
+"""LLaVA-1.5, saved by transformers 4.36; every file but the weights is confirmed."""
 
 from __future__ import annotations
 

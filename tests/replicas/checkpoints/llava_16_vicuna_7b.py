@@ -9,8 +9,8 @@ from tests.replicas.checkpoints import llava_15_7b as llava
 from tests.replicas.checkpoints import llava_16_mistral_7b as llava_next
 from tests.replicas.tokens import Llama
 
-# Not at hand: what it gives for one question is printed on the model's page, but for Vicuna's
-# opening sentence, which is a system message there.
+# Not confirmed to the letter. For a question it gives what the model's page prints, but for
+# Vicuna's opening sentence, which is a system message.
 TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'system' %}"
     "{{ message['content'][0]['text'] + ' ' }}{% else %}{{ message['role'].upper() + ': '}}"

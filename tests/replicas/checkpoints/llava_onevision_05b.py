@@ -120,8 +120,8 @@ CHECKPOINT = Checkpoint(
             "added_tokens_decoder": added(SPECIAL),
             "additional_special_tokens": ["<|im_start|>", "<|im_end|>"],
             "bos_token": None,
-            # The language model's own, which knows nothing of pictures; it could not be confirmed
-            # that the checkpoint still has it.
+            # The language model's own, which knows nothing of pictures; it is not confirmed that
+            # the checkpoint still has it.
             "chat_template": "{% for message in messages %}{{ message['content'] }}{% endfor %}",
             "clean_up_tokenization_spaces": False,
             "eos_token": "<|im_end|>",

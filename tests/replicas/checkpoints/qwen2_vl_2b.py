@@ -1,4 +1,4 @@
-"""Qwen2-VL, saved by transformers 4.41. What it does not share with Qwen2.5-VL is from memory."""
+"""Qwen2-VL, saved by transformers 4.41; what it does not share with Qwen2.5-VL is not confirmed."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ CHECKPOINT = Checkpoint(
     },
     files={
         "chat_template.json": {"chat_template": TEMPLATE},
-        # The values for sampling could not be confirmed.
+        # The values for sampling are not confirmed.
         "generation_config.json": qwen.SAMPLING
         | {
             "repetition_penalty": 1.0,

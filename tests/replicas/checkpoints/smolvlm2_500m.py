@@ -121,7 +121,7 @@ TOKENIZER: dict[str, Any] = {
     "unk_token": "<|endoftext|>",
     **EXTRA,
 }
-# Not confirmed.
+# These are not confirmed.
 GENERATION = {
     "_from_model_config": True,
     "bos_token_id": 1,
