@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from pruneviz.cost import ModelShape, prefill_cost
+from pruneviz.engine.penalty import penalised
 from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Answer, Settings, Times
 from pruneviz.engine.streaming import StopWhen, TokenStream
@@ -96,6 +97,7 @@ def generate(
     with torch.no_grad(), _block(loaded, prepared, method, ()) as run:
         made = loaded.model.generate(
             **prepared.inputs,
+            **penalised(loaded.model, prepared.input_ids),
             max_new_tokens=settings.max_new_tokens,
             do_sample=False,
             num_beams=1,

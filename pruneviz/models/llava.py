@@ -42,6 +42,14 @@ class LlavaAdapter(VisionLanguageAdapter):
             tower = AutoModel.from_config(config.vision_config)
         return {"key_mapping": NESTED} if hasattr(tower, "vision_model") else {}
 
+    def complete(self, processor: Any, model: Any) -> None:
+        """How many tokens an image has; the files of older releases do not tell the processor."""
+        if getattr(processor, "patch_size", 0) is None:
+            processor.patch_size = model.config.vision_config.patch_size
+            processor.num_additional_image_tokens = int(_has_cls(self.encoder(model)))
+            chosen = model.config.vision_feature_select_strategy
+            processor.vision_feature_select_strategy = chosen
+
     def watch_vision(
         self, model: Any, keep: Callable[[EncoderRecord], None], encoder_layer: int | None = None
     ) -> Any:

@@ -59,6 +59,10 @@ class Adapter(ABC):
         """Further arguments of ``from_pretrained`` for a model of this configuration."""
         return {}
 
+    def complete(self, processor: Any, model: Any) -> None:
+        """Set what the files of a model leave unsaid and its processor needs."""
+        return
+
     @abstractmethod
     def decoder(self, model: Any) -> Decoder:
         """The language model's decoder stack, checked."""

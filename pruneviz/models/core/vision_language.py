@@ -80,8 +80,12 @@ class VisionLanguageAdapter(Adapter):
         used = next((t for t in self.placeholders(processor) if t in question), None)
         if used:
             raise InputError(f"Leave the placeholder {used!r} out of the question.")
-        text = self.asked(processor, question)
-        inputs = processor(images=image, text=[text], return_tensors="pt")
+        text, first = self.asked(processor, question), processor.tokenizer.bos_token
+        # A template may write the token itself that the tokenizer puts first.
+        begun = bool(first) and text.startswith(first)
+        inputs = processor(
+            images=image, text=[text], return_tensors="pt", add_special_tokens=not begun
+        )
         return inputs.to(model.device, dtype=model.dtype)
 
     def placeholders(self, processor: Any) -> tuple[str, ...]:
