@@ -38,6 +38,16 @@ def matrix(when: Callable[..., bool] | None = None, **axes: Iterable[Any]) -> py
     return pytest.mark.parametrize(tuple(axes), cases)
 
 
+def each(when: Callable[..., bool] | None = None, **axes: Iterable[Any]) -> pytest.MarkDecorator:
+    """Parametrise a test over so few combinations that every value occurs, whatever is asked for.
+
+    Parameters as of :func:`matrix`.
+    """
+    rows = covering([row for row in product(*axes.values()) if when is None or when(*row)])
+    daily = once(rows)
+    return pytest.mark.parametrize(tuple(axes), [row for row in rows if row in daily])
+
+
 def covering(allowed: Sequence[Row]) -> list[Row]:
     """Rows that hold every pair of values that any of the `allowed` rows holds.
 

@@ -24,7 +24,7 @@ from pruneviz import (
 from pruneviz.methods import Method
 from tests.helpers import (
     BACKENDS,
-    VISION_MODELS,
+    MODELS,
     Prompt,
     close,
     left_padded,
@@ -35,11 +35,10 @@ from tests.helpers import (
     tiny,
     with_generated,
 )
-from tests.pruning.settings import MERGING, TEXT_MERGING
+from tests.matrix import matrix
+from tests.pruning.settings import MERGING, METHODS, fits
 
-CASES = [(kind, name) for kind in VISION_MODELS for name in MERGING]
-CASES += [(kind, name) for kind in ("llama_gqa", "qwen2") for name in TEXT_MERGING]
-ONE_STAGE = [(kind, name) for kind, name in CASES if MERGING[name].stages()[-1].layer == 0]
+ONE_STAGE = [name for name in MERGING if METHODS[name].stages()[-1].layer == 0]
 NEW = 4
 
 
@@ -89,11 +88,10 @@ def check_trace(trace: Trace) -> None:
     assert trace.tokens_per_layer[-1] == counts[-1]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("kind", "name"), CASES)
+@matrix(fits, kind=MODELS, name=MERGING, backend=BACKENDS)
 def test_trace_and_lengths(kind: str, name: str, backend: str) -> None:
     model, case = tiny(kind, backend), prompt(kind)
-    with prune(model, MERGING[name], **case.prune_kwargs) as run:
+    with prune(model, METHODS[name], **case.prune_kwargs) as run:
         out = model(**case.inputs)
     trace = run.trace
     check_trace(trace)
@@ -107,12 +105,11 @@ def test_trace_and_lengths(kind: str, name: str, backend: str) -> None:
     assert (again.merged_into == trace.merged_into).all()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("kind", "name"), ONE_STAGE)
+@matrix(fits, kind=MODELS, name=ONE_STAGE, backend=BACKENDS)
 def test_the_llm_runs_on_the_new_tokens(kind: str, name: str, backend: str) -> None:
     """A plain run on what the stack was given, its text untouched, gives the same answer."""
     model, case = tiny(kind, backend), prompt(kind)
-    given, logits, trace = received(model, case, MERGING[name])
+    given, logits, trace = received(model, case, METHODS[name])
     embeds, stack = given["inputs_embeds"], stack_of(model)
     text = ~case.visual[0]
     count = trace.tokens_per_layer[0]
@@ -125,7 +122,7 @@ def test_the_llm_runs_on_the_new_tokens(kind: str, name: str, backend: str) -> N
     hidden = stack(inputs_embeds=embeds, position_ids=positions, use_cache=False, **added)
     assert close(model.lm_head(hidden.last_hidden_state), logits)
 
-    with prune(model, MERGING[name], **case.prune_kwargs):
+    with prune(model, METHODS[name], **case.prune_kwargs):
         out = model.generate(
             **case.inputs,
             max_new_tokens=NEW,
@@ -148,15 +145,15 @@ def test_the_llm_runs_on_the_new_tokens(kind: str, name: str, backend: str) -> N
     assert close(torch.stack(out.logits, dim=1)[0], wanted)
 
 
-@pytest.mark.parametrize(("kind", "name"), CASES)
-def test_a_padded_batch_equals_single_runs(kind: str, name: str) -> None:
-    model = tiny(kind)
+@matrix(fits, kind=MODELS, name=MERGING, backend=BACKENDS)
+def test_a_padded_batch_equals_single_runs(kind: str, name: str, backend: str) -> None:
+    model = tiny(kind, backend)
     cases = [prompt(kind, seed=1, after=5), prompt(kind, seed=2, before=4, after=9)]
-    with prune(model, MERGING[name], **left_padded(cases).prune_kwargs) as run:
+    with prune(model, METHODS[name], **left_padded(cases).prune_kwargs) as run:
         logits = model(**left_padded(cases).inputs).logits
         traces = run.traces
     for row, case in enumerate(cases):
-        with prune(model, MERGING[name], **case.prune_kwargs) as alone:
+        with prune(model, METHODS[name], **case.prune_kwargs) as alone:
             wanted = model(**case.inputs).logits[0, -1]
         assert close(logits[row, -1], wanted)
         for ours, theirs in zip(traces[row].stages, alone.trace.stages, strict=True):
@@ -169,14 +166,14 @@ def test_a_padded_batch_equals_single_runs(kind: str, name: str) -> None:
 @pytest.mark.parametrize("name", MERGING)
 def test_the_same_every_time(name: str) -> None:
     model, case = tiny("llava_clip"), prompt("llava_clip")
-    first, second = (received(model, case, MERGING[name])[1] for _ in range(2))
+    first, second = (received(model, case, METHODS[name])[1] for _ in range(2))
     assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("name", MERGING)
 def test_several_images_in_one_prompt(name: str) -> None:
     model, case = tiny("llava_clip"), prompt("llava_clip", images=2)
-    given, _, trace = received(model, case, MERGING[name])
+    given, _, trace = received(model, case, METHODS[name])
     check_trace(trace)
     assert trace.num_visual == 72
     if name == "visionzip":
@@ -251,7 +248,7 @@ def test_chains_with_transprune(first: Method, kind: str) -> None:
 
 def test_recycled_tokens_follow_the_kept_ones() -> None:
     model, case = tiny("llama_gqa"), prompt("llama_gqa")
-    with prune(model, MERGING["sparsevlm_recycle"], **case.prune_kwargs) as run:
+    with prune(model, METHODS["sparsevlm_recycle"], **case.prune_kwargs) as run:
         model(**case.inputs)
     first = run.trace.stages[0]
     # 21 of 36 stay; of the 15 others int(0.3 * 15) + 1 = 5 go into one token.

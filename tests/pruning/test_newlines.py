@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from pruneviz import FoPru, TransPrune, get_method, observe, prune
+from pruneviz import FoPru, TransPrune, list_methods, observe, prune
 from tests.helpers import (
     BACKENDS,
     LAYERS,
@@ -18,8 +18,9 @@ from tests.helpers import (
     prompt,
     tiny,
 )
+from tests.matrix import matrix
 from tests.pruning.settings import LAYERS as STAGES
-from tests.pruning.settings import MERGING, RATIOS, methods_of
+from tests.pruning.settings import MERGING, METHODS, PICKING, RATIOS, sized
 from tests.removal import check_removing
 
 KINDS = ("llava_next", "llava_onevision")
@@ -36,12 +37,10 @@ def newline_columns(kind: str, case: Prompt) -> torch.Tensor:
     return (case.visual & ~as_text(kind, case).visual)[0].nonzero().squeeze(-1)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", methods_of("llava_next"))
+@matrix(kind=KINDS, name=PICKING, backend=BACKENDS)
 def test_removing_equals_masking(kind: str, name: str, backend: str) -> None:
     model, case = tiny(kind, backend), as_text(kind, prompt(kind))
-    method = methods_of(kind)[name]
+    method = METHODS[name]
     trace = check_removing(model, case, method, "renumber", newlines="text")
     assert trace.num_visual == PATCHES
     assert trace.num_text == case.visual.shape[1] - PATCHES
@@ -52,7 +51,7 @@ def test_removing_equals_masking(kind: str, name: str, backend: str) -> None:
 @pytest.mark.parametrize("name", MERGING)
 def test_merging_methods_leave_newlines_alone(kind: str, name: str) -> None:
     """They reach the decoder as they were; what merges are patches."""
-    model, case, method = tiny(kind), prompt(kind), MERGING[name]
+    model, case, method = tiny(kind), prompt(kind), METHODS[name]
     rows: list[torch.Tensor] = []
 
     def look(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -71,11 +70,10 @@ def test_merging_methods_leave_newlines_alone(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["transprune", "fopru", "resprune", "visionzip", "grid"])
+@pytest.mark.parametrize("name", list_methods())
 def test_keep_ratio_one_is_bit_equal(kind: str, name: str) -> None:
     model, case = tiny(kind), prompt(kind)
-    settings = {"prune_layers": STAGES} if name == "transprune" else {}
-    method = get_method(name, keep_ratio=1.0, num_layers=LAYERS, **settings)
+    method = sized(name, keep_ratio=1.0)
     wanted = model(**case.inputs).logits
     with prune(model, method, newlines="text") as run:
         assert torch.equal(model(**case.inputs).logits, wanted)
