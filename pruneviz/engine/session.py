@@ -250,9 +250,9 @@ class Session:
 
     def _layer(self, method: Method) -> int | None:
         """Index of the encoder layer that a method reads, None if it reads none."""
-        if not method.needs_vision:
+        if not method.needs.encoder:
             return None
-        return self.loaded.adapter.vision_layer(self.loaded.model, method.vision_layer())
+        return self.loaded.adapter.vision_layer(self.loaded.model, method.needs.encoder_layer)
 
     def _inputs(self, image: Image.Image, question: str) -> Any:
         loaded = self.loaded

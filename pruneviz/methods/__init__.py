@@ -1,43 +1,76 @@
 """Pruning methods, one file each. A method knows no model: it asks its context."""
 
-from pruneviz.methods.base import Encoded, Merge, Method, Scores, Stage, StageContext
+from pruneviz.methods.base import (
+    ALIVE,
+    BUDGET,
+    HEADS,
+    BeforeLLM,
+    Card,
+    Choice,
+    Encoded,
+    Formula,
+    Merge,
+    Method,
+    Needs,
+    Option,
+    Range,
+    ScheduledMethod,
+    Scores,
+    Stage,
+    StageContext,
+    Whole,
+)
 from pruneviz.methods.cdpruner import CDPruner
 from pruneviz.methods.chain import Chain
 from pruneviz.methods.compute import OutOfReachError, at_compute
-from pruneviz.methods.controls import Downsample, Grid, Random, Uniform
 from pruneviz.methods.divprune import DivPrune
+from pruneviz.methods.downsample import Downsample
 from pruneviz.methods.fastv import FastV
 from pruneviz.methods.fopru import FoPru
+from pruneviz.methods.grid import Grid
 from pruneviz.methods.pinned import Pinned
 from pruneviz.methods.prumerge import PruMerge, PruMergePlus
 from pruneviz.methods.pyramiddrop import PyramidDrop
-from pruneviz.methods.registry import get_method, list_methods
+from pruneviz.methods.random_subset import Random
+from pruneviz.methods.registry import get_method, list_methods, register, unregister
 from pruneviz.methods.resprune import ResPrune
 from pruneviz.methods.sparsevlm import SparseVLM
 from pruneviz.methods.spending import Spending, spending, stage_counts
 from pruneviz.methods.tome import ToMe
 from pruneviz.methods.transprune import TransPrune
+from pruneviz.methods.uniform import Uniform
 from pruneviz.methods.visionzip import VisionZip
 from pruneviz.methods.vispruner import VisPruner
 
 __all__ = [
+    "ALIVE",
+    "BUDGET",
+    "HEADS",
+    "BeforeLLM",
     "CDPruner",
+    "Card",
     "Chain",
+    "Choice",
     "DivPrune",
     "Downsample",
     "Encoded",
     "FastV",
     "FoPru",
+    "Formula",
     "Grid",
     "Merge",
     "Method",
+    "Needs",
+    "Option",
     "OutOfReachError",
     "Pinned",
     "PruMerge",
     "PruMergePlus",
     "PyramidDrop",
     "Random",
+    "Range",
     "ResPrune",
+    "ScheduledMethod",
     "Scores",
     "SparseVLM",
     "Spending",
@@ -48,9 +81,12 @@ __all__ = [
     "Uniform",
     "VisPruner",
     "VisionZip",
+    "Whole",
     "at_compute",
     "get_method",
     "list_methods",
+    "register",
     "spending",
     "stage_counts",
+    "unregister",
 ]

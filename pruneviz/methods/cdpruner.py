@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pruneviz.methods.base import Scores, Stage, StageContext
-from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.methods.base import (
+    BUDGET,
+    BeforeLLM,
+    Card,
+    Formula,
+    Scores,
+    Stage,
+    StageContext,
+)
 from pruneviz.ops import dpp_profile, text_relevance
 
 
@@ -33,13 +40,48 @@ class CDPruner(BeforeLLM):
     """
 
     name: ClassVar[str] = "cdpruner"
-    title: ClassVar[str] = "CDPruner"
-    summary: ClassVar[str] = (
-        "Before the LLM, keeps patches that differ from each other and lie near the words of the "
-        "question."
+    card: ClassVar[Card] = Card(
+        title="CDPruner",
+        summary=(
+            "Before the LLM, keeps patches that differ from each other and lie near the words of "
+            "the question."
+        ),
+        decides="diversity, weighted by text relevance",
+        paper="https://arxiv.org/abs/2506.10967",
+        formula=Formula(
+            (
+                (r"L_{i, j} = ρ_i cos(v_i, v_j) ρ_j", "kernel"),
+                (r"next = argmax_{i ∉ S} ρ_i^2 ‖u_i - P_S u_i‖^2", "added to S until K are picked"),
+                (r"u_i = \frac{v_i}{‖v_i‖}", "direction of a patch"),
+                (r"K = ⌊r N⌋", "patches kept"),
+            ),
+            (
+                ("ρ", "relevance to the question from 0 to 1: largest cosine with a content word"),
+                ("v_i", "patch i as it enters the LLM"),
+                ("S", "the patches picked so far; empty at first"),
+                ("P_S", "projection onto the space that they span"),
+                BUDGET,
+            ),
+            "The second line is the greedy maximum of the kernel's determinant, as in the "
+            "published code. There, relevance comes from the text tower of the encoder's CLIP "
+            "model, which these models do not hold: ours is taken in the LLM's input space. We "
+            "do not know the equations' numbers.",
+        ),
+        terms={
+            "relevance": "closeness to the words of the question",
+            "novelty": "share of the patch that the kept patches do not explain",
+        },
+        nested=True,
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2506.10967"
     default_ratio: ClassVar[float] = 64 / 576
+
+    @property
+    def scored_by(self) -> str:
+        """How the score is made of its terms."""
+        return (
+            "Score = relevance squared, times novelty: of a kept patch when it was picked, of a "
+            "dropped one when picking ended."
+        )
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Gains under the conditioned kernel."""

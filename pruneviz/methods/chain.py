@@ -7,22 +7,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
-import torch
-
-from pruneviz.methods.base import (
-    FLAGS,
-    Method,
-    Positions,
-    Scores,
-    Stage,
-    StageContext,
-    TransitionSpec,
-)
+from pruneviz.methods.base import Card, Formula, Method, Stage, Wrapper
 from pruneviz.methods.pinned import Pinned
 
 
-@dataclass(frozen=True, init=False)
-class Chain(Method):
+@dataclass(frozen=True)
+class Chain(Wrapper):
     """Several methods after one another, such as ResPrune and then TransPrune.
 
     Parameters
@@ -33,17 +23,22 @@ class Chain(Method):
     """
 
     name: ClassVar[str] = "chain"
-    title: ClassVar[str] = "Chain"
-    summary: ClassVar[str] = "Several methods one after another."
-    exact_prefix: ClassVar[bool] = False
+    card: ClassVar[Card] = Card(
+        title="Chain",
+        summary="Several methods one after another.",
+        decides="each member at its own stages",
+        formula=Formula(
+            ((r"K_m = ⌊r_m K_{m - 1}⌋", "kept after member m"),),
+            (("r_m", "keep ratio of member m, of the patches that the one before it left"),),
+            "A combination of ours; every member scores as it does alone.",
+        ),
+    )
 
-    methods: Sequence[Method] = ()
+    methods: Sequence[Method]
 
-    def __init__(self, methods: Sequence[Method]) -> None:
+    def __post_init__(self) -> None:
         """Check the order of the layers."""
-        object.__setattr__(self, "methods", tuple(methods))
-        for unused in ("keep_ratio", "keep_tokens", "num_layers"):
-            object.__setattr__(self, unused, None)
+        object.__setattr__(self, "methods", tuple(self.methods))
         if not self.methods:
             raise ValueError("Chain needs at least one method.")
         if any(isinstance(method, Pinned) for method in self.methods):
@@ -55,60 +50,32 @@ class Chain(Method):
                     f"but {earlier.title} before it prunes after layer "
                     f"{earlier.stages()[-1].layer}. Order them by layer."
                 )
-        specs = [m.transition_spec() for m in self.methods]
-        if sum(spec is not None for spec in specs) > 1:
+        if sum(method.needs.transitions is not None for method in self.methods) > 1:
             raise ValueError("Chain takes at most one method that reads TTV.")
-        object.__setattr__(self, "title", " + ".join(m.title for m in self.methods))
-        for flag in FLAGS:
-            object.__setattr__(self, flag, any(getattr(m, flag) for m in self.methods))
 
-    def _parts(self) -> list[tuple[Method, Stage]]:
-        return [(method, stage) for method in self.methods for stage in method.stages()]
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """The members' titles."""
+        return " + ".join(method.title for method in self.methods)
 
-    def stages(self) -> tuple[Stage, ...]:
-        """All stages in order."""
-        return tuple(Stage(stage.layer, i) for i, (_, stage) in enumerate(self._parts()))
-
-    def part(self, stage: Stage) -> tuple[Method, Stage]:
-        """The member method and its own stage behind a stage of the chain."""
-        return self._parts()[stage.index]
-
-    def transition_spec(self) -> TransitionSpec | None:
-        """That of the member which reads TTV."""
-        return next((s for m in self.methods if (s := m.transition_spec()) is not None), None)
-
-    def vision_layer(self) -> int | None:
-        """That of the member before the LLM, the only one that may ask the encoder."""
-        return next((n for m in self.methods if (n := m.vision_layer()) is not None), None)
-
-    def positions_at(self, stage: Stage) -> Positions:
-        """The member's published mode."""
-        method, own = self.part(stage)
-        return method.positions_at(own)
-
-    def name_at(self, stage: Stage) -> str:
-        """The member's name."""
-        return self.part(stage)[0].name
-
-    def plan(self, num_layers: int) -> tuple[Stage, ...]:
-        """Every member's plan, checked."""
-        for method in self.methods:
-            method.plan(num_layers)
-        return self.stages()
+    @property
+    def members(self) -> Sequence[Method]:
+        """The methods."""
+        return self.methods
 
     def count(self, stage: Stage, num_visual: int) -> int:
         """Tokens left, from the number that entered the member method."""
-        member, own = self.part(stage)
+        member, own = self.owner(stage)
         return member.count(own, self._entering(member, num_visual))
 
     def total(self, stage: Stage, num_visual: int) -> int:
         """The same with what the member makes on top."""
-        member, own = self.part(stage)
+        member, own = self.owner(stage)
         return member.total(own, self._entering(member, num_visual))
 
     def count_now(self, stage: Stage, num_visual: int, left: Sequence[int]) -> int:
         """Tokens left, from the number that really entered the member method."""
-        member, own = self.part(stage)
+        member, own = self.owner(stage)
         first = stage.index - own.index
         entered = left[first - 1] if first else num_visual
         return member.count_now(own, entered, left[first:])
@@ -119,16 +86,6 @@ class Chain(Method):
                 break
             num_visual = method.total(method.stages()[-1], num_visual)
         return num_visual
-
-    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
-        """The member's scores."""
-        method, own = self.part(stage)
-        return method.score(context, own, keep)
-
-    def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
-        """The member's choice."""
-        method, own = self.part(stage)
-        return method.select(context, own, keep)
 
     def parameters(self) -> dict[str, Any]:
         """Each member's name and settings."""

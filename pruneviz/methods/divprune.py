@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pruneviz.methods.base import Scores, Stage, StageContext
-from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.methods.base import (
+    BUDGET,
+    BeforeLLM,
+    Card,
+    Formula,
+    Scores,
+    Stage,
+    StageContext,
+)
 from pruneviz.ops import diversity_profile
 
 
@@ -31,12 +38,33 @@ class DivPrune(BeforeLLM):
     """
 
     name: ClassVar[str] = "divprune"
-    title: ClassVar[str] = "DivPrune"
-    summary: ClassVar[str] = (
-        "Before the LLM, keeps the patches that differ most from each other, whatever is asked."
+    card: ClassVar[Card] = Card(
+        title="DivPrune",
+        summary=(
+            "Before the LLM, keeps the patches that differ most from each other, whatever is asked."
+        ),
+        decides="distance from the tokens already picked",
+        paper="https://arxiv.org/abs/2503.02175",
+        formula=Formula(
+            (
+                (r"d(i, j) = 1 - cos(v_i, v_j)", "distance"),
+                (r"first = argmax_i min_{j ≠ i} d(i, j)", "the first pick"),
+                (r"next = argmax_{i ∉ S} min_{j ∈ S} d(i, j)", "added to S until K are picked"),
+                (r"K = round(r N)", "patches kept"),
+            ),
+            (
+                ("v_i", "patch i as it enters the LLM"),
+                ("S", "the patches picked so far"),
+                BUDGET,
+            ),
+            "As in the published code, which also rounds. We do not know the equations' numbers.",
+        ),
+        terms={
+            "distance": "distance from the nearest patch picked before",
+        },
+        nested=True,
+        rounding="nearest",
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2503.02175"
-    rounds: ClassVar[bool] = True
     default_ratio: ClassVar[float] = 0.098
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from pruneviz.methods.base import Method, Positions, Scores, Stage, StageContext
+from pruneviz.methods.base import (
+    BUDGET,
+    HEADS,
+    Card,
+    Formula,
+    Method,
+    Needs,
+    Positions,
+    Scores,
+    Stage,
+    StageContext,
+)
+
+LAYER = 2
+"""Published K: prune after the second layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,18 +43,40 @@ class FastV(Method):
     """
 
     name: ClassVar[str] = "fastv"
-    title: ClassVar[str] = "FastV"
-    summary: ClassVar[str] = (
-        "Drops patches after an early LLM layer, by how little the last prompt token attends "
-        "to them there."
+    card: ClassVar[Card] = Card(
+        title="FastV",
+        summary=(
+            "Drops patches after an early LLM layer, by how little the last prompt token attends "
+            "to them there."
+        ),
+        decides="attention of the last prompt token",
+        paper="https://arxiv.org/abs/2403.06764",
+        formula=Formula(
+            (
+                (r"score_i = \frac{1}{H} ∑_h a_{h, last, i}", "in layer L"),
+                (r"K = round(r N)", "largest scores kept"),
+            ),
+            (
+                HEADS,
+                ("a", "attention of the last prompt token to patch i, softmax over all tokens"),
+                ("L", f"the layer after which patches are dropped: {LAYER}, as published"),
+                BUDGET,
+            ),
+            "As in the published code, which also rounds and leaves the kept patches their "
+            "positions. The paper describes the attention received from all tokens; it gives the "
+            "rule in words.",
+        ),
+        terms={
+            "attention": "attention paid to the patch by the last prompt token",
+        },
+        nested=True,
+        rounding="nearest",
+        compared=True,
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2403.06764"
     positions: ClassVar[Positions] = "keep"
-    reads_own_attention: ClassVar[bool] = True
-    rounds: ClassVar[bool] = True
     default_ratio: ClassVar[float] = 0.5
 
-    prune_layer: int = 2
+    prune_layer: int = LAYER
 
     def __post_init__(self) -> None:
         """Check the layer."""
@@ -51,12 +87,17 @@ class FastV(Method):
     @classmethod
     def for_depth(cls, num_layers: int, **settings: Any) -> Self:
         """Published layer 2, or 1 on a model of two layers."""
-        settings.setdefault("prune_layer", max(1, min(2, num_layers - 1)))
+        settings.setdefault("prune_layer", max(1, min(LAYER, num_layers - 1)))
         return super().for_depth(num_layers, **settings)
 
     def stages(self) -> tuple[Stage, ...]:
         """After `prune_layer`."""
         return (Stage(self.prune_layer),)
+
+    @property
+    def needs(self) -> Needs:
+        """Attention inside `prune_layer`."""
+        return Needs(own_attention=True)
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention of the last prompt token inside layer `prune_layer`."""

@@ -8,8 +8,20 @@ from typing import ClassVar
 
 import torch
 
-from pruneviz.methods.base import Scores, Stage, StageContext, check_count
-from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.methods.base import (
+    BUDGET,
+    HEADS,
+    BeforeLLM,
+    Card,
+    Choice,
+    Formula,
+    Needs,
+    Scores,
+    Stage,
+    StageContext,
+    check_choice,
+    check_count,
+)
 from pruneviz.ops import group_means, top_indices
 
 STRATEGIES = ("rank", "row")
@@ -51,13 +63,53 @@ class FoPru(BeforeLLM):
     """
 
     name: ClassVar[str] = "fopru"
-    title: ClassVar[str] = "FoPru"
-    summary: ClassVar[str] = (
-        "Before the LLM, keeps the patches that stand out in the vision encoder's own attention; "
-        "the question plays no part."
+    card: ClassVar[Card] = Card(
+        title="FoPru",
+        summary=(
+            "Before the LLM, keeps the patches that stand out in the vision encoder's own "
+            "attention; the question plays no part."
+        ),
+        decides="the vision encoder's own attention; whole image or row by row",
+        paper="https://arxiv.org/abs/2411.14164",
+        formula=Formula(
+            (
+                (r"M = \frac{1}{H} ∑_h M_h", "mean over heads"),
+                (r"c_j = \frac{1}{n} ∑_i M_{i, j}", "attention received"),
+                (r"e_i = \frac{1}{n} ∑_j M_{i, j}", "attention paid"),
+                (r"s = c \text{ if } Var(c) > Var(e), \text{ else } e", "significance"),
+                (r"K = ⌊r N⌋", "largest s kept; by rows, ⌊r · rows⌋ whole rows of largest mean s"),
+            ),
+            (
+                (
+                    "M_h",
+                    "attention map of head h in one layer of the vision encoder: the last but "
+                    "one on LLaVA, elsewhere the last (Qwen2.5-VL: of those that attend to the "
+                    "whole image)",
+                ),
+                HEADS,
+                ("i, j", "patches: the one that looks and the one looked at"),
+                ("n", "rows and columns of the map: the patches"),
+                ("Var", "variance over the patches"),
+                BUDGET,
+            ),
+            "Whether a CLS token belongs to the map is not said: we leave it out, with the "
+            "softmax still over all tokens (parameter include_cls). Of several crops or images "
+            "each is judged by itself and all compete; crops=each gives every one its share. "
+            "encoder_layer reads another layer. No code is published, and we do not know the "
+            "equations' numbers.",
+        ),
+        terms={
+            "significance": "attention received inside the vision encoder",
+            "row": "mean significance of the patch's row",
+            "place in its crop": "rank by significance within its own crop, 1 for the best",
+        },
+        options=(
+            Choice("strategy", "The best patches anywhere, or the best whole rows.", STRATEGIES),
+        ),
+        nested=True,
+        compared=True,
+        place=3,
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2411.14164"
-    needs_vision: ClassVar[bool] = True
 
     strategy: str = "rank"
     include_cls: bool = False
@@ -68,9 +120,7 @@ class FoPru(BeforeLLM):
         """Check the settings."""
         super().__post_init__()
         for name, known in (("strategy", STRATEGIES), ("crops", CROPS)):
-            value = getattr(self, name)
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+            check_choice(getattr(self, name), name, known)
         if self.strategy == "row" and self.crops == "each":
             raise ValueError('Rows reach over crops: strategy="row" needs crops="together".')
         layer = self.encoder_layer
@@ -86,9 +136,15 @@ class FoPru(BeforeLLM):
                 f"end, not {layer!r}."
             )
 
-    def vision_layer(self) -> int | None:
+    @property
+    def needs(self) -> Needs:
         """The encoder layer asked for."""
-        return self.encoder_layer
+        return Needs(encoder=True, encoder_layer=self.encoder_layer)
+
+    @property
+    def nested(self) -> bool:
+        """Not where whole rows are kept."""
+        return self.strategy == "rank"
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Significance, or that of the token's row."""

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
 
-from pruneviz.methods.base import (
-    FLAGS,
-    Method,
-    Positions,
-    Scores,
-    Stage,
-    StageContext,
-    TransitionSpec,
-)
+from pruneviz.methods.base import Card, Formula, Method, Scores, Stage, StageContext, Wrapper
 
 
-@dataclass(frozen=True, init=False)
-class Pinned(Method):
+@dataclass(frozen=True)
+class Pinned(Wrapper):
     """A method whose choice is overruled for single visual tokens.
 
     Pinned-kept tokens survive every stage; pinned-dropped ones fall at the first. The number
@@ -55,61 +47,62 @@ class Pinned(Method):
     """
 
     name: ClassVar[str] = "pinned"
-    title: ClassVar[str] = "Pinned"
-    summary: ClassVar[str] = "Any method, with some patches kept or dropped by hand."
-    exact_prefix: ClassVar[bool] = False
+    card: ClassVar[Card] = Card(
+        title="Pinned",
+        summary="Any method, with some patches kept or dropped by hand.",
+        decides="the method, but for the pinned patches",
+        formula=Formula(
+            ((r"K = \text{the method's own number, pins included}", "patches kept"),),
+            (),
+            "What is pinned by hand comes first; the method's own picks fill the rest.",
+        ),
+    )
 
     method: Method
-    keep: tuple[int, ...]
-    drop: tuple[int, ...]
-    extra: int
+    keep: Collection[int] = ()
+    drop: Collection[int] = ()
+    extra: int = 0
 
-    def __init__(
-        self, method: Method, keep: Iterable[int] = (), drop: Iterable[int] = (), extra: int = 0
-    ) -> None:
+    def __post_init__(self) -> None:
         """Check and sort the pins."""
-        if not isinstance(method, Method) or isinstance(method, Pinned):
+        if not isinstance(self.method, Method) or isinstance(self.method, Pinned):
             raise ValueError(
                 "Pinned takes a method that is not itself pinned; put all pins in one."
             )
+        extra = self.extra
         if isinstance(extra, bool) or not isinstance(extra, Integral) or extra < 0:
             raise ValueError(f"extra must be a whole number of at least 0, not {extra!r}.")
-        kept, dropped = _indices(keep, "keep"), _indices(drop, "drop")
+        kept, dropped = _indices(self.keep, "keep"), _indices(self.drop, "drop")
         both = sorted(set(kept) & set(dropped))
         if both:
             raise ValueError(f"Visual tokens pinned as kept and as dropped: {_listed(both)}.")
-        values: dict[str, Any] = {"keep_ratio": None, "keep_tokens": None, "num_layers": None}
-        values |= {"method": method, "keep": kept, "drop": dropped, "extra": int(extra)}
-        touched = bool(kept or dropped or extra)
-        values["title"] = f"{method.title} + pins" if touched else method.title
-        for flag in FLAGS:
-            values[flag] = getattr(method, flag)
-        for field_name, value in values.items():
-            object.__setattr__(self, field_name, value)
+        for name, value in (("keep", kept), ("drop", dropped), ("extra", int(extra))):
+            object.__setattr__(self, name, value)
 
-    def stages(self) -> tuple[Stage, ...]:
-        """The method's own."""
-        return self.method.stages()
+    @classmethod
+    def of(cls, method: Method) -> Pinned:
+        """A method as a pinned one: itself if it is, else without any pin."""
+        return method if isinstance(method, cls) else cls(method)
 
-    def transition_spec(self) -> TransitionSpec | None:
-        """The method's own."""
-        return self.method.transition_spec()
+    @property
+    def touched(self) -> bool:
+        """Whether anything is pinned."""
+        return bool(self.keep or self.drop or self.extra)
 
-    def vision_layer(self) -> int | None:
-        """The method's own."""
-        return self.method.vision_layer()
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """The method's title, and whether there are pins."""
+        return f"{self.method.title} + pins" if self.touched else self.method.title
 
-    def positions_at(self, stage: Stage) -> Positions:
-        """The method's own."""
-        return self.method.positions_at(stage)
+    @property
+    def members(self) -> Sequence[Method]:
+        """The method alone."""
+        return (self.method,)
 
-    def name_at(self, stage: Stage) -> str:
-        """The method's own."""
-        return self.method.name_at(stage)
-
-    def plan(self, num_layers: int) -> tuple[Stage, ...]:
-        """The method's own plan, checked."""
-        return self.method.plan(num_layers)
+    @property
+    def scored_by(self) -> str:
+        """As the method says."""
+        return self.method.scored_by
 
     def count(self, stage: Stage, num_visual: int) -> int:
         """Visual tokens left after this stage, from the original number.
@@ -124,17 +117,13 @@ class Pinned(Method):
 
     def total(self, stage: Stage, num_visual: int) -> int:
         """The method's own where nothing is pinned; with pins nothing is made on top."""
-        if self.keep or self.drop or self.extra:
+        if self.touched:
             return self.count(stage, num_visual)
         return self.method.total(stage, num_visual)
 
     def count_now(self, stage: Stage, num_visual: int, left: Sequence[int]) -> int:
         """As :meth:`count`, from the numbers that stages really left."""
         return self._target(self.method.count_now(stage, num_visual, left), num_visual)
-
-    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
-        """The method's own scores."""
-        return self.method.score(context, stage, keep)
 
     def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
         """The method's choice, pins put in and out."""
@@ -153,7 +142,7 @@ class Pinned(Method):
         target = min(self._target(len(own), context.num_visual), len(alive) - int(dropped.sum()))
         places = order[:target].sort().values
         notes = self._notes(chosen, kept, dropped, places, len(own))
-        if scores.merge is not None and (self.keep or self.drop or self.extra):
+        if scores.merge is not None and self.touched:
             # Its tokens are made for its own choice; with another one every token stays itself.
             notes = (*notes, "Nothing is merged, because patches are pinned.")
             return places, replace(scores, notes=(*scores.notes, *notes), merge=None)

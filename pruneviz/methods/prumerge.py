@@ -8,8 +8,18 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import normalize
 
-from pruneviz.methods.base import Encoded, Merge, Scores, Stage, StageContext
-from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.methods.base import (
+    BUDGET,
+    BeforeLLM,
+    Card,
+    Encoded,
+    Formula,
+    Merge,
+    Needs,
+    Scores,
+    Stage,
+    StageContext,
+)
 from pruneviz.ops import even_places
 
 _NEIGHBOURS = 32
@@ -41,16 +51,43 @@ class PruMerge(BeforeLLM):
     """
 
     name: ClassVar[str] = "prumerge"
-    title: ClassVar[str] = "PruMerge"
-    summary: ClassVar[str] = (
-        "Before the LLM, keeps the patches that stand out in the vision encoder's attention and "
-        "adds to each those most like it; the question plays no part."
+    card: ClassVar[Card] = Card(
+        title="PruMerge",
+        summary=(
+            "Before the LLM, keeps the patches that stand out in the vision encoder's attention "
+            "and adds to each those most like it; the question plays no part."
+        ),
+        decides="outliers of the encoder's attention, each with what is like it",
+        paper="https://arxiv.org/abs/2403.15388",
+        formula=Formula(
+            (
+                (r"a = softmax(\frac{q_{CLS} · k_i}{√d})", "in the encoder's last layer"),
+                (r"S = \text{the } K - 1 \text{ largest } a", "kept"),
+                (r"z_i = f_i + ∑_{j ∈ N(i)} a_j f_j", "what a kept patch becomes"),
+                (r"z_{rest} = ∑_{j ∉ S} a_j f_j", "one token more"),
+                (r"K = ⌊r N⌋", "tokens in all"),
+            ),
+            (
+                ("q, k", "query and key with all heads as one; d is their length"),
+                ("N(i)", "the 32 patches whose keys are most like that of i"),
+                ("f", "the encoder's feature of a patch, before the projector"),
+                BUDGET,
+            ),
+            "As in the published code: weights are not normalised. Without a budget (in Python) as "
+            "many are kept as lie above the third quartile plus 1.5 interquartile ranges. In the "
+            "picture a patch that went into several is shown with the one most like it.",
+        ),
+        terms={
+            "encoder": "attention paid inside the vision encoder",
+        },
+        merges=True,
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2403.15388"
-    needs_vision: ClassVar[bool] = True
-    merges: ClassVar[bool] = True
-    exact_prefix: ClassVar[bool] = False
     default_ratio: ClassVar[float] = 1 / 8
+
+    @property
+    def needs(self) -> Needs:
+        """The encoder."""
+        return Needs(encoder=True)
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received, and the tokens that go on."""
@@ -98,10 +135,39 @@ class PruMergePlus(PruMerge):
     """
 
     name: ClassVar[str] = "prumerge+"
-    title: ClassVar[str] = "PruMerge+"
-    summary: ClassVar[str] = (
-        "PruMerge with evenly spread patches beside those that stand out; the question plays no "
-        "part."
+    card: ClassVar[Card] = Card(
+        title="PruMerge+",
+        summary=(
+            "PruMerge with evenly spread patches beside those that stand out; the question plays "
+            "no part."
+        ),
+        decides=(
+            "outliers of the encoder's attention and evenly spread patches, each with what is like "
+            "it"
+        ),
+        paper="https://arxiv.org/abs/2403.15388",
+        formula=Formula(
+            (
+                (r"S = A ∪ B", "kept"),
+                (r"A = \text{the } \frac{K - 1}{4} \text{ largest } a", "what stands out"),
+                (r"B = \text{evenly spread over the others}", "the rest of K − 1"),
+                (r"z_i = f_i + ∑_{j ∈ N(i)} a_j f_j", "what a kept patch becomes"),
+                (r"z_{rest} = ∑_{j ∉ S} a_j f_j", "one token more"),
+                (r"K = ⌊r N⌋", "tokens in all"),
+            ),
+            (
+                ("a", "attention of CLS in the encoder's last layer, all heads as one"),
+                ("N(i)", "the 32 patches whose keys are most like that of i"),
+                ("f", "the encoder's feature of a patch, before the projector"),
+                BUDGET,
+            ),
+            "The published code spreads by a stride that follows from the share of outliers; "
+            "here the budget is met exactly.",
+        ),
+        terms={
+            "encoder": "attention paid inside the vision encoder",
+        },
+        merges=True,
     )
 
     def _picked(self, attention: torch.Tensor, count: int) -> torch.Tensor:

@@ -1,47 +1,19 @@
-"""Methods by name."""
+"""Methods by name: every file of this package that defines one is found by itself."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from pruneviz.methods.base import Method
-from pruneviz.methods.cdpruner import CDPruner
-from pruneviz.methods.controls import Downsample, Grid, Random, Uniform
-from pruneviz.methods.divprune import DivPrune
-from pruneviz.methods.fastv import FastV
-from pruneviz.methods.fopru import FoPru
-from pruneviz.methods.prumerge import PruMerge, PruMergePlus
-from pruneviz.methods.pyramiddrop import PyramidDrop
-from pruneviz.methods.resprune import ResPrune
-from pruneviz.methods.sparsevlm import SparseVLM
-from pruneviz.methods.tome import ToMe
-from pruneviz.methods.transprune import TransPrune
-from pruneviz.methods.visionzip import VisionZip
-from pruneviz.methods.vispruner import VisPruner
+from pruneviz.methods.base import Card, Method, Wrapper
 
-METHODS: dict[str, type[Method]] = {
-    cls.name: cls
-    for cls in (
-        TransPrune,
-        ResPrune,
-        FoPru,
-        FastV,
-        PyramidDrop,
-        SparseVLM,
-        VisionZip,
-        DivPrune,
-        CDPruner,
-        PruMerge,
-        PruMergePlus,
-        VisPruner,
-        ToMe,
-        Random,
-        Uniform,
-        Grid,
-        Downsample,
-    )
-}
+METHODS: dict[str, type[Method]] = {}
+"""Classes by name, the seed methods first, then in the order of their papers, controls last."""
 
 
 def list_methods() -> list[str]:
@@ -81,9 +53,89 @@ def get_method(name: str, *, num_layers: int | None = None, **settings: Any) -> 
             f"{method.title} has no parameter {', '.join(map(repr, unknown))}. "
             f"Its parameters: {', '.join(sorted(valid))}."
         )
-    for key in ("prune_layers", "keep_ratios", "accumulate_layers"):
-        if isinstance(settings.get(key), list):
-            settings[key] = tuple(settings[key])
+    # Lists, as JSON and command lines give them, would make a frozen method unhashable.
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
     if num_layers is None:
         return method(**settings)
     return method.for_depth(num_layers, **settings)
+
+
+def register(method: type[Method]) -> type[Method]:
+    """Offer a method by its name, everywhere that methods are offered; usable as a decorator.
+
+    Methods in files of this package need no such call.
+
+    Parameters
+    ----------
+    method : type
+        A frozen dataclass that derives from :class:`~pruneviz.methods.base.BeforeLLM`,
+        :class:`~pruneviz.methods.base.ScheduledMethod` or :class:`~pruneviz.methods.Method`, with
+        a `name` and a `card`.
+
+    Returns
+    -------
+    type
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If something is missing or the name is taken; the message says what.
+    """
+    problem = _problem(method)
+    if problem:
+        raise ValueError(f"{getattr(method, '__name__', method)} cannot be registered: {problem}.")
+    METHODS[method.name] = method
+    ordered = sorted(METHODS.values(), key=_place)
+    METHODS.clear()
+    METHODS.update((one.name, one) for one in ordered)
+    return method
+
+
+def unregister(name: str) -> None:
+    """Take a method out again; raises ValueError if there is none of that name."""
+    if METHODS.pop(name, None) is None:
+        raise ValueError(f"Unknown method {name!r}. Methods: {', '.join(METHODS)}.")
+
+
+def _problem(method: Any) -> str:
+    """Why a class cannot be offered; empty if it can."""
+    if not inspect.isclass(method) or not issubclass(method, Method):
+        return "it does not derive from Method"
+    if inspect.isabstract(method):
+        return f"it lacks {', '.join(sorted(method.__abstractmethods__))}"
+    name = getattr(method, "name", None)
+    if not isinstance(name, str) or not name or name != name.lower() or " " in name:
+        return "it needs a name in lower case without spaces"
+    if not isinstance(getattr(method, "card", None), Card):
+        return "it needs a card"
+    if "__dataclass_fields__" not in vars(method) or not is_dataclass(method):
+        return "it must be decorated by @dataclass(frozen=True, kw_only=True)"
+    own = {field.name for field in fields(method)}
+    lost = [option.field for option in method.card.options if option.field not in own]
+    if lost:
+        return f"its card offers {', '.join(lost)}, which is no field of it"
+    if METHODS.get(name, method) is not method:
+        return f"the name {name!r} is taken by {METHODS[name].__name__}"
+    return ""
+
+
+def _place(method: type[Method]) -> tuple[Any, ...]:
+    card = method.card
+    return card.control, card.place, card.arxiv or "~", method.name
+
+
+def _found() -> Iterator[type[Method]]:
+    """Methods defined in this package's own files; those made of others have no name of theirs."""
+    for file in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if file.ispkg:
+            continue
+        module = import_module(f"pruneviz.methods.{file.name}")
+        for _, found in inspect.getmembers(module, inspect.isclass):
+            own = found.__module__ == module.__name__
+            if own and issubclass(found, Method) and not issubclass(found, Wrapper):
+                yield found
+
+
+for _method in _found():
+    register(_method)

@@ -5,10 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pruneviz.methods.base import Scores, Stage, StageContext, check_number
-from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.methods.base import (
+    BUDGET,
+    BeforeLLM,
+    Card,
+    Formula,
+    Range,
+    Scores,
+    Stage,
+    StageContext,
+    check_choice,
+    check_number,
+)
 from pruneviz.ops import pick_profile, text_relevance
 from pruneviz.ops.residual import NORMALISATIONS
+
+ALPHA = 0.5
+"""Not public; ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,26 +53,66 @@ class ResPrune(BeforeLLM):
     """
 
     name: ClassVar[str] = "resprune"
-    title: ClassVar[str] = "ResPrune"
-    summary: ClassVar[str] = (
-        "Before the LLM, keeps the patches that together best rebuild all the others, favouring "
-        "those near the words of the question."
+    card: ClassVar[Card] = Card(
+        title="ResPrune",
+        summary=(
+            "Before the LLM, keeps the patches that together best rebuild all the others, "
+            "favouring those near the words of the question."
+        ),
+        decides="residual energy outside the span of the kept tokens, weighted by text relevance",
+        paper="https://arxiv.org/abs/2603.21105",
+        formula=Formula(
+            (
+                (r"c_i = max_j cos(v_i, t_j)", "Eq. 13"),
+                (r"E_i = ‖v_i - P_S v_i‖^2", "residual energy"),
+                (r"next = argmax_{i ∉ S} ρ_i^α E_i", "added to S until K are picked"),
+                (r"ρ_i = \frac{c_i - min(c)}{max(c) - min(c)}", "our choice"),
+                (r"K = ⌊r N⌋", "patches kept"),
+            ),
+            (
+                ("v_i", "patch i as it enters the LLM"),
+                ("t_j", "embedding of the j-th content word of the question"),
+                ("S", "the patches picked so far; empty at first"),
+                ("P_S", "projection onto the space that they span"),
+                ("ρ", "relevance to the question from 0 to 1; 1 for all where there is no word"),
+                ("α", f"strength of the question: {ALPHA:g} unless set; 0 ignores it"),
+                BUDGET,
+            ),
+            "No code is published and the paper leaves open what alpha is and how cosines become "
+            "non-negative: both are our choice, and so are content words by a stop list in place "
+            "of nouns. We know the number of this one equation only. When nothing is left to "
+            "rebuild, the rest is picked by relevance and length.",
+        ),
+        terms={
+            "relevance": "closeness to the words of the question",
+            "energy": "squared length of the patch's vector before anything was picked",
+            "residual": "energy left outside the span of the kept patches",
+        },
+        options=(
+            Range("alpha", "Strength of the question; 0 looks at the picture alone.", 0, 4, 0.1),
+        ),
+        nested=True,
+        compared=True,
+        place=2,
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2603.21105"
     default_ratio: ClassVar[float] = 128 / 576
 
-    alpha: float = 0.5
+    alpha: float = ALPHA
     normalisation: str = "minmax"
 
     def __post_init__(self) -> None:
         """Check the switches."""
         super().__post_init__()
         check_number(self.alpha, "alpha")
-        if self.normalisation not in NORMALISATIONS:
-            raise ValueError(
-                f"normalisation must be one of {', '.join(NORMALISATIONS)}, "
-                f"not {self.normalisation!r}."
-            )
+        check_choice(self.normalisation, "normalisation", NORMALISATIONS)
+
+    @property
+    def scored_by(self) -> str:
+        """How the score is made of its terms."""
+        return (
+            f"Score = relevance to the power of {self.alpha:g}, times residual: of a kept patch "
+            "when it was picked, of a dropped one when picking ended."
+        )
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Weighted residual energies and the greedy picks."""

@@ -8,10 +8,22 @@ from typing import ClassVar
 
 import torch
 
-from pruneviz.methods.base import Merge, Scores, Stage, StageContext, check_count
-from pruneviz.methods.schedule import ScheduledMethod
+from pruneviz.methods.base import (
+    BUDGET,
+    Card,
+    Formula,
+    Merge,
+    Needs,
+    ScheduledMethod,
+    Scores,
+    Stage,
+    StageContext,
+    check_count,
+    slashed,
+)
 from pruneviz.ops import density_peaks, group_means
 
+LAYERS = (3, 7, 16)
 # Tokens of 576 that the code keeps after each of its layers, for its four budgets.
 PUBLISHED = ((66, 30, 17), (238, 48, 26), (303, 110, 36), (300, 200, 110))
 _OF = 576
@@ -50,26 +62,66 @@ class SparseVLM(ScheduledMethod):
     """
 
     name: ClassVar[str] = "sparsevlm"
-    title: ClassVar[str] = "SparseVLM"
-    summary: ClassVar[str] = (
-        "Drops patches in stages inside the LLM, by how little those words of the question that "
-        "match the picture attend to them."
+    card: ClassVar[Card] = Card(
+        title="SparseVLM",
+        summary=(
+            "Drops patches in stages inside the LLM, by how little those words of the question "
+            "that match the picture attend to them."
+        ),
+        decides=(
+            "attention of the words that match the picture; `recycle=True` merges the best of what "
+            "is dropped"
+        ),
+        paper="https://arxiv.org/abs/2410.04417",
+        formula=Formula(
+            (
+                (r"m_t = \frac{1}{N} ∑_i \frac{exp(v_i · e_t)}{∑_s exp(v_i · e_s)}", "match"),
+                (r"R = \{t : m_t > mean(m)\}", "the raters"),
+                (r"score_i = \frac{1}{|R|} ∑_{t ∈ R} a_{t, i}", "in layer p itself"),
+                (r"K_p = round(r_p N)", "largest scores kept after layer p"),
+            ),
+            (
+                ("v_i", "patch i as it enters the LLM"),
+                ("e_t", "embedding of text token t, one after the image"),
+                ("a", "attention in layer p, softmax over all tokens, mean over heads"),
+                ("p", "the layer after which patches are dropped"),
+                (
+                    "r_p",
+                    "keep ratio of the stage: between the published ones, interpolated by the last",
+                ),
+                ("N", BUDGET[1].split(",")[0]),
+            ),
+            f"Published: after layers {slashed(LAYERS)} of 32 keep 300/200/110 of 576 patches, or "
+            "three smaller budgets; interpolation between them is ours. Its code also makes a "
+            "few new tokens of dropped patches: the parameter recycle does so. The formulas are "
+            "the published code's first version; we do not know their numbers in the paper.",
+        ),
+        terms={
+            "raters": "attention paid by the words that match the picture",
+        },
+        merges=True,
+        rounding="nearest",
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2410.04417"
-    published_layers: ClassVar[tuple[int, ...]] = (3, 7, 16)
+    published_layers: ClassVar[tuple[int, ...]] = LAYERS
     published_ratios: ClassVar[tuple[float, ...]] = tuple(n / _OF for n in PUBLISHED[-1])
-    rounds: ClassVar[bool] = True
-    reads_own_attention: ClassVar[bool] = True
-    reads_raters: ClassVar[bool] = True
 
     recycle: bool = False
 
     def __post_init__(self) -> None:
-        """Check the switch; recycled tokens are made anew."""
+        """Check the switch."""
         super().__post_init__()
         if not isinstance(self.recycle, bool):
             raise ValueError(f"recycle must be True or False, not {self.recycle!r}.")
-        object.__setattr__(self, "merges", self.recycle)
+
+    @property
+    def needs(self) -> Needs:
+        """The raters, and attention inside the pruning layers."""
+        return Needs(own_attention=True, raters=True)
+
+    @property
+    def merges(self) -> bool:
+        """Recycled tokens are made anew."""
+        return self.recycle
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Mean attention of the raters inside the pruning layer."""

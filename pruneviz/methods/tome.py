@@ -7,8 +7,17 @@ from typing import ClassVar
 
 import torch
 
-from pruneviz.methods.base import Merge, Scores, Stage, StageContext
-from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.methods.base import (
+    BUDGET,
+    BeforeLLM,
+    Card,
+    Formula,
+    Merge,
+    Needs,
+    Scores,
+    Stage,
+    StageContext,
+)
 from pruneviz.ops import bipartite_merge, split_budget
 
 
@@ -33,14 +42,39 @@ class ToMe(BeforeLLM):
     """
 
     name: ClassVar[str] = "tome"
-    title: ClassVar[str] = "ToMe"
-    summary: ClassVar[str] = (
-        "Before the LLM, merges the most similar patches step by step; the question plays no part."
+    card: ClassVar[Card] = Card(
+        title="ToMe",
+        summary=(
+            "Before the LLM, merges the most similar patches step by step; the question plays no "
+            "part."
+        ),
+        decides="the most alike tokens merge, step by step",
+        paper="https://arxiv.org/abs/2210.09461",
+        formula=Formula(
+            (
+                (r"p(i) = argmax_{j ∈ B} cos(v_i, v_j), i ∈ A", "partners"),
+                (r"v_j ← \frac{n_j v_j + n_i v_i}{n_j + n_i}", "for the most alike pairs"),
+                (r"K = ⌊r N⌋", "tokens left in the end"),
+            ),
+            (
+                ("A, B", "every second token, and those between; anew in each round"),
+                ("v_i", "token i as it enters the LLM"),
+                ("n_i", "how many patches are in it already"),
+                BUDGET,
+            ),
+            "The paper merges a few tokens in every layer of a vision encoder, by its keys; here "
+            "all are merged at once before the LLM, as the method is used as a peer.",
+        ),
+        terms={
+            "size": "how many patches went into the token",
+        },
+        merges=True,
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2210.09461"
-    reads_grid: ClassVar[bool] = True
-    merges: ClassVar[bool] = True
-    exact_prefix: ClassVar[bool] = False
+
+    @property
+    def needs(self) -> Needs:
+        """Which tokens are of one image."""
+        return Needs(grid=True)
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Sizes of the groups, and the merged tokens."""

@@ -6,18 +6,28 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pruneviz.methods.base import (
+    ALIVE,
+    BUDGET,
+    Card,
+    Choice,
+    Formula,
+    Needs,
     NoQueryError,
     Positions,
+    ScheduledMethod,
     Scores,
     Stage,
     StageContext,
     TransitionSpec,
     as_tuple,
+    check_choice,
     check_number,
+    slashed,
 )
-from pruneviz.methods.schedule import ScheduledMethod
 from pruneviz.ops import DIRECTIONS, l1_normalise
 
+LAYERS, RATIOS, ALPHA = (7, 9, 12), (0.875, 0.625, 0.125), 0.5
+"""As published."""
 SIGNALS = ("both", "ttv", "iga")
 QUERIES = ("after_image", "last", "question")
 SCOPES = ("sequence", "image")
@@ -69,19 +79,69 @@ class TransPrune(ScheduledMethod):
     """
 
     name: ClassVar[str] = "transprune"
-    title: ClassVar[str] = "TransPrune"
-    summary: ClassVar[str] = (
-        "Drops, in three steps inside the LLM, the patches whose representation changes least "
-        "and that the question attends to least."
+    card: ClassVar[Card] = Card(
+        title="TransPrune",
+        summary=(
+            "Drops, in three steps inside the LLM, the patches whose representation changes least "
+            "and that the question attends to least."
+        ),
+        decides="token transition variation and the question's attention",
+        paper="https://arxiv.org/abs/2507.20630",
+        formula=Formula(
+            (
+                (
+                    r"w_i = \frac{‖y_i‖}{‖x_i‖} · "
+                    r"\frac{exp(1 - cos(x_i, y_i))}{∑_k exp(1 - cos(x_k, y_k))}",
+                    "Eq. 1 and 2",
+                ),
+                (r"TTV_i = ∑_{l ∈ A, l ≤ p} (w_i^{attn, l} + w_i^{FFN, l})", "Eq. 3 and 4"),
+                (r"IGA_i = \frac{1}{|T|} ∑_{t ∈ T} a_{t, i}", "Eq. 5"),
+                (r"score_i = α U(TTV)_i + (1 - α) U(IGA)_i", "Eq. 6"),
+                (r"U(z)_i = \frac{z_i}{∑_j z_j}", "from the published code"),
+                (r"K_p = ⌊N (1 - (1 - r) c_p)⌋", "kept after layer p"),
+            ),
+            (
+                ALIVE,
+                (
+                    "x, y",
+                    "input (after the norm) and output of attention or FFN, residual left out",
+                ),
+                ("k", "all tokens of the sequence, text included"),
+                ("A", "layers whose TTV is summed: from the first pruning layer to the last"),
+                ("p", "the layer after which patches are dropped"),
+                ("T", "all text tokens after the image, the template's included"),
+                ("a", "attention in layer p + 1, softmax over all tokens, mean over heads"),
+                ("α", f"weight of TTV: {ALPHA:g}; 1 or 0 where one signal alone is chosen"),
+                BUDGET,
+                ("c_p", "share of all dropping done by then: 1/7, 3/7 and 1 at the three layers"),
+            ),
+            f"Published: after layers {slashed(LAYERS)} of 32 keep "
+            f"{slashed(RATIOS)} of the patches; for other depths the layers are "
+            "scaled in proportion, which is ours. The paper writes 1 − |cos| where its code has "
+            "1 − cos, names the softmax's tokens in two ways, and mentions no U; the code decides "
+            "here, and the parameters direction, softmax_scope and normalise give the paper's way.",
+        ),
+        terms={
+            "ttv": "how much the layers changed the patch, as a share of all patches",
+            "iga": "how much the text attends to the patch, as a share of all patches",
+        },
+        options=(
+            Choice(
+                "signal",
+                "TTV = how much the layers change a patch; IGA = how much the text attends to it.",
+                SIGNALS,
+            ),
+        ),
+        compared=True,
+        place=1,
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2507.20630"
     positions: ClassVar[Positions] = "renumber"
-    published_layers: ClassVar[tuple[int, ...]] = (7, 9, 12)
-    published_ratios: ClassVar[tuple[float, ...]] = (0.875, 0.625, 0.125)
+    published_layers: ClassVar[tuple[int, ...]] = LAYERS
+    published_ratios: ClassVar[tuple[float, ...]] = RATIOS
 
     accumulate_layers: tuple[int, ...] | None = None
     accumulate: bool = True
-    alpha: float = 0.5
+    alpha: float = ALPHA
     signal: str = "both"
     direction: str = "one_minus_cos"
     softmax_scope: str = "sequence"
@@ -106,11 +166,7 @@ class TransPrune(ScheduledMethod):
             ("normalise", ("l1", "none")),
             ("queries", QUERIES),
         ):
-            if getattr(self, field_name) not in allowed:
-                raise ValueError(
-                    f"{field_name} must be one of {', '.join(allowed)}, "
-                    f"not {getattr(self, field_name)!r}."
-                )
+            check_choice(getattr(self, field_name), field_name, allowed)
         check_number(self.alpha, "alpha", 1.0)
         self._check_accumulation(span)
 
@@ -144,12 +200,21 @@ class TransPrune(ScheduledMethod):
         """Weight of the TTV term after `signal` is taken into account."""
         return {"both": self.alpha, "ttv": 1.0, "iga": 0.0}[self.signal]
 
-    def transition_spec(self) -> TransitionSpec | None:
+    @property
+    def needs(self) -> Needs:
         """TTV of the accumulation layers, unless IGA alone decides."""
         if self.weight_ttv == 0.0:
-            return None
+            return Needs()
         layers = tuple(at for at in self.accumulate_layers or () if at <= self.layers[-1])
-        return TransitionSpec(layers, self.direction, self.softmax_scope, self.part)
+        spec = TransitionSpec(layers, self.direction, self.softmax_scope, self.part)
+        return Needs(transitions=spec)
+
+    @property
+    def scored_by(self) -> str:
+        """How the score is made of its terms."""
+        if self.signal != "both":
+            return f"Score = {self.signal.upper()}."
+        return f"Score = {self.alpha:g} TTV + {1 - self.alpha:g} IGA."
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """``alpha * U(TTV) + (1 - alpha) * U(IGA)`` of the alive tokens."""

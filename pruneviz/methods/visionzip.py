@@ -7,8 +7,19 @@ from typing import ClassVar
 
 import torch
 
-from pruneviz.methods.base import Encoded, Merge, Scores, Stage, StageContext
-from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.methods.base import (
+    BUDGET,
+    HEADS,
+    BeforeLLM,
+    Card,
+    Encoded,
+    Formula,
+    Merge,
+    Needs,
+    Scores,
+    Stage,
+    StageContext,
+)
 from pruneviz.ops import contextual_tokens, split_budget, top_indices
 
 # 10 of 64 tokens; 20 of 128 and 30 of 192 are the same share.
@@ -42,15 +53,43 @@ class VisionZip(BeforeLLM):
     """
 
     name: ClassVar[str] = "visionzip"
-    title: ClassVar[str] = "VisionZip"
-    summary: ClassVar[str] = (
-        "Before the LLM, keeps the patches that the vision encoder attends to and merges the "
-        "others into a few tokens; the question plays no part."
+    card: ClassVar[Card] = Card(
+        title="VisionZip",
+        summary=(
+            "Before the LLM, keeps the patches that the vision encoder attends to and merges the "
+            "others into a few tokens; the question plays no part."
+        ),
+        decides="the vision encoder's attention; the others merge into a few contextual tokens",
+        paper="https://arxiv.org/abs/2412.04467",
+        formula=Formula(
+            (
+                (r"score_i = \frac{1}{H} ∑_h a_{h, CLS, i}", "in the encoder's last layer but one"),
+                (r"D = \text{CLS and the } K - C - 1 \text{ largest scores}", "dominant, kept"),
+                (r"g(i) = argmax_{t ∈ T} cos(k_i, k_t)", "where each of the others goes"),
+                (r"z_t = f_t + mean_{g(i) = t, i ≠ t} f_i", "contextual, C of them"),
+                (r"K = ⌊r N⌋, C = round(\frac{10}{64} K)", "tokens in all"),
+            ),
+            (
+                (
+                    "a",
+                    "attention of the encoder's CLS token; without one, averaged over all patches",
+                ),
+                HEADS,
+                ("T", "C of the patches that are not dominant, evenly spread"),
+                ("k", "key of a patch in that layer, mean over heads"),
+                ("f", "the encoder's feature of a patch, before the projector"),
+                BUDGET,
+            ),
+            "As in the published code, which counts CLS among the dominant tokens and puts "
+            "contextual ones last. Splits of other budgets than 64, 128 and 192 follow theirs. "
+            "For LLaVA-NeXT and Qwen, tokens are merged after the projector, which is ours. We "
+            "do not know the equations' numbers.",
+        ),
+        terms={
+            "encoder": "attention paid inside the vision encoder",
+        },
+        merges=True,
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2412.04467"
-    needs_vision: ClassVar[bool] = True
-    merges: ClassVar[bool] = True
-    exact_prefix: ClassVar[bool] = False
     default_ratio: ClassVar[float] = 64 / 576
 
     contextual_tokens: int | None = None
@@ -63,6 +102,11 @@ class VisionZip(BeforeLLM):
             raise ValueError(
                 f"contextual_tokens must be a whole number of at least 0, not {number!r}."
             )
+
+    @property
+    def needs(self) -> Needs:
+        """The encoder."""
+        return Needs(encoder=True)
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received, and the tokens that go on."""

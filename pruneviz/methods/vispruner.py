@@ -8,8 +8,19 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import normalize
 
-from pruneviz.methods.base import Encoded, Scores, Stage, StageContext, check_number
-from pruneviz.methods.before_llm import BeforeLLM
+from pruneviz.methods.base import (
+    BUDGET,
+    HEADS,
+    BeforeLLM,
+    Card,
+    Encoded,
+    Formula,
+    Needs,
+    Scores,
+    Stage,
+    StageContext,
+    check_number,
+)
 from pruneviz.ops import top_indices
 
 _ROUND = 8
@@ -39,14 +50,36 @@ class VisPruner(BeforeLLM):
     """
 
     name: ClassVar[str] = "vispruner"
-    title: ClassVar[str] = "VisPruner"
-    summary: ClassVar[str] = (
-        "Before the LLM, keeps patches that the vision encoder attends to and others that differ "
-        "from each other; the question plays no part."
+    card: ClassVar[Card] = Card(
+        title="VisPruner",
+        summary=(
+            "Before the LLM, keeps patches that the vision encoder attends to and others that "
+            "differ from each other; the question plays no part."
+        ),
+        decides="the encoder's attention, then what differs",
+        paper="https://arxiv.org/abs/2412.01818",
+        formula=Formula(
+            (
+                (r"score_i = \frac{1}{H} ∑_h a_{h, CLS, i}", "in the encoder's last layer but one"),
+                (r"I = \text{the } ⌊β K⌋ \text{ largest scores}", "important, kept"),
+                (r"d_i = max_{j ∈ B} cos(f_i, f_j), i ∈ A", "of the others, in turns"),
+                (r"drop = \text{the } 8 \text{ largest } d", "until K − |I| are left"),
+                (r"K = ⌊r N⌋", "patches kept"),
+            ),
+            (
+                HEADS,
+                ("A, B", "every second of the others by falling score, and those between"),
+                ("f", "the encoder's feature of a patch, before the projector"),
+                ("β", "share of important patches: 0.5, as published"),
+                BUDGET,
+            ),
+            "As in the published code. Where features before the projector are not at hand, those "
+            "after it are compared.",
+        ),
+        terms={
+            "encoder": "attention paid inside the vision encoder",
+        },
     )
-    paper: ClassVar[str] = "https://arxiv.org/abs/2412.01818"
-    needs_vision: ClassVar[bool] = True
-    exact_prefix: ClassVar[bool] = False
 
     important_ratio: float = 0.5
 
@@ -54,6 +87,11 @@ class VisPruner(BeforeLLM):
         """Check the share."""
         super().__post_init__()
         check_number(self.important_ratio, "important_ratio", 1)
+
+    @property
+    def needs(self) -> Needs:
+        """The encoder."""
+        return Needs(encoder=True)
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received, and which stay."""

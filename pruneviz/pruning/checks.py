@@ -24,9 +24,9 @@ def check_vision(
     adapter: Adapter, model: Any, method: Method | None, vision: EncoderRecord | None
 ) -> None:
     """Raise PruningError if a given record is of another encoder layer than the method reads."""
-    if method is None or not method.needs_vision or vision is None or vision.layer is None:
+    if method is None or not method.needs.encoder or vision is None or vision.layer is None:
         return
-    asked = method.vision_layer()
+    asked = method.needs.encoder_layer
     wanted = adapter.vision_layer(model, asked)
     if vision.layer != wanted:
         raise PruningError(

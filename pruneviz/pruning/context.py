@@ -173,7 +173,7 @@ class RowContext:
             return self._content_columns()[0]
         if queries == "raters":
             if self._sample.raters is None:
-                raise PruningError("The method must set reads_raters to ask for raters.")
+                raise PruningError("The method must say in its needs that it asks for raters.")
             return self._sample.raters
         return self._sample.after_image
 

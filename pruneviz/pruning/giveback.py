@@ -49,7 +49,6 @@ def give_back(method: Method, trace: Trace, count: int) -> Pinned:
         With `count` more tokens at every stage (fewer where fewer were dropped).
     """
     tokens = best_dropped(trace, count)
-    if not isinstance(method, Pinned):
-        return Pinned(method, keep=tokens, extra=len(tokens))
-    extra = method.extra + len(tokens)
-    return Pinned(method.method, (*method.keep, *tokens), method.drop, extra)
+    before = Pinned.of(method)
+    extra = before.extra + len(tokens)
+    return Pinned(before.method, (*before.keep, *tokens), before.drop, extra)

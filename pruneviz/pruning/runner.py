@@ -77,8 +77,8 @@ class Runner:
         self._ids: torch.Tensor | None = None
         self._counted = False
         self._vision: EncoderRecord | None = None
-        self._own = bool(method and method.reads_own_attention)
-        spec = method.transition_spec() if method else None
+        self._own = bool(method and method.needs.own_attention)
+        spec = method.needs.transitions if method else None
         self.observer = Observer(self.decoder, spec or TransitionSpec(()), tuple(record))
         self._handles: list[Any] = []
         self._deepstack: Deepstack | None = None
@@ -112,9 +112,9 @@ class Runner:
             add(entry.register_forward_pre_hook(self._on_entry, with_kwargs=True))
         add(self.decoder.module.register_forward_pre_hook(self._on_decoder, with_kwargs=True))
         if self.method and self._given_vision is None:
-            asks_grid = self.method.reads_grid and self.adapter.sees
-            if self.method.needs_vision or asks_grid:
-                asked = self.method.vision_layer()
+            asks_grid = self.method.needs.grid and self.adapter.sees
+            if self.method.needs.encoder or asks_grid:
+                asked = self.method.needs.encoder_layer
                 add(self.adapter.watch_vision(self.model, self._keep_vision, asked))
         if self.method and adds_features(self.decoder.module):
             self._deepstack = Deepstack(self.decoder.module, lambda: self._live.frame.columns)
@@ -193,10 +193,10 @@ class Runner:
             Sample.of(row, visual[row], image[row], base.row_valid(row))
             for row in range(inputs.batch)
         ]
-        if self.method and self.method.reads_raters:
+        if self.method and self.method.needs.raters:
             for sample in samples:
                 sample.raters = raters(sample, inputs.embeds[sample.row])
-        needed = bool(self.method and self.method.needs_vision)
+        needed = bool(self.method and self.method.needs.encoder)
         found, self._vision = self._given_vision or self._vision, None
         vision = self._visual.seen_by(found, ids, needed)
         state = Prefill(inputs.length, base, visual, samples, first, ids, vision)

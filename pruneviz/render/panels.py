@@ -13,15 +13,15 @@ from pruneviz.render.payload import DROPPED, KEPT, pack, picture_payload
 from pruneviz.trace import Trace
 
 
-def panel(trace: Trace, exact_prefix: bool, evenly: bool = False) -> dict[str, Any]:
+def panel(trace: Trace, nested: bool, evenly: bool = False) -> dict[str, Any]:
     """Pack what one method keeps to the end, and in which order it would give patches up.
 
     Parameters
     ----------
     trace : Trace
         The run.
-    exact_prefix : bool
-        Whether a smaller budget would keep a prefix of the same ranking.
+    nested : bool
+        Whether a smaller budget would keep the first of the same ranking.
     evenly : bool
         Whether the method ignores scores and spreads the kept tokens evenly, which the page can
         then compute for any budget.
@@ -33,7 +33,7 @@ def panel(trace: Trace, exact_prefix: bool, evenly: bool = False) -> dict[str, A
         "state": pack(state, "u1"),
         "order": pack(trace.keep_order, "<i4"),
         "kept": len(trace.kept),
-        "exact": bool(exact_prefix and len(trace.stages) == 1),
+        "exact": bool(nested and len(trace.stages) == 1),
         "evenly": evenly,
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,7 @@ from PIL import Image
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render.colours import cividis
-from pruneviz.render.labels import (
-    COMPONENT_NOTES,
-    SIGNAL_NOTES,
-    SIGNAL_TITLES,
-    formula,
-    stage_title,
-)
+from pruneviz.render.labels import SIGNAL_NOTES, SIGNAL_TITLES, stage_title
 from pruneviz.trace import Trace
 
 MAX_SIDE = 1024
@@ -36,7 +31,10 @@ def view_payload(
     grid: PatchGrid,
     baseline: Trace,
     pruned: Trace,
-    exact_prefix: bool = False,
+    *,
+    nested: bool = False,
+    terms: Mapping[str, str] | None = None,
+    scored_by: str = "",
 ) -> dict[str, Any]:
     """Pack two runs on one image.
 
@@ -48,8 +46,12 @@ def view_payload(
         Where each token lies.
     baseline, pruned : Trace
         Both runs.
-    exact_prefix : bool
-        Whether a smaller budget would keep a prefix of the same ranking.
+    nested : bool
+        Whether a smaller budget would keep the first of the same ranking.
+    terms : mapping of str to str, optional
+        What each component of the score says of a patch.
+    scored_by : str
+        How the score is made of them, in a sentence.
 
     Returns
     -------
@@ -63,11 +65,11 @@ def view_payload(
         "method": pruned.method,
         "stages": [_stage(number, pruned) for number in range(len(pruned.stages))],
         "order": pack(pruned.keep_order, "<i4"),
-        "exact": bool(exact_prefix and len(pruned.stages) == 1),
+        "exact": bool(nested and len(pruned.stages) == 1),
         "perLayer": [list(baseline.tokens_per_layer), list(pruned.tokens_per_layer)],
         "signals": _signals(baseline, pruned),
-        "notes": COMPONENT_NOTES,
-        "formula": formula(pruned.method, pruned.parameters),
+        "notes": dict(terms or {}),
+        "formula": scored_by,
     }
 
 

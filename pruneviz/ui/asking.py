@@ -156,7 +156,9 @@ def finished(
             done.grid,
             done.baseline.trace,
             done.pruned.trace,
-            methods.nested(method),
+            nested=method.nested,
+            terms=method.terms,
+            scored_by=method.scored_by,
         )
         | for_canvas(method, prepared.image, total),
         cost=cost_html(done, small=is_small(session)),

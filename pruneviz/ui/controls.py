@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from pruneviz.methods.fopru import STRATEGIES
-from pruneviz.methods.transprune import SIGNALS
+from pruneviz.methods import Choice, Option, Range
+from pruneviz.methods.registry import METHODS
 from pruneviz.ui import methods, texts
 from pruneviz.ui.examples import Tip
 from pruneviz.ui.fields import Percent
@@ -42,7 +42,7 @@ def create(rerun: bool, tip: Tip | None = None) -> Controls:
                 methods.choices(),
                 value=shown,
                 label="Pruning method",
-                info=texts.METHOD_INFO,
+                info=texts.METHOD_INFO.format(methods.controls_named()),
                 elem_id="pv-method",
                 elem_classes="pv-chips",
             )
@@ -82,9 +82,9 @@ def methods_box(name: str) -> gr.CheckboxGroup:
     """The methods that a tab runs."""
     return gr.CheckboxGroup(
         methods.choices(),
-        value=list(methods.COMPARED),
+        value=methods.compared(),
         label="Methods",
-        info=texts.METHODS_INFO,
+        info=texts.METHODS_INFO.format(methods.controls_named()),
         elem_id=f"pv-{name}-methods",
         elem_classes="pv-chips",
     )
@@ -112,37 +112,23 @@ def run_buttons(label: str, run_id: str, stop_id: str) -> tuple[gr.Button, gr.Bu
     return run, stop
 
 
-def _options(method: str) -> dict[str, Any]:
-    shown = methods.OPTIONS.get(method, ())
-    return {
-        "signal": gr.Radio(
-            list(SIGNALS),
-            value="both",
-            label="TransPrune: signal",
-            info="TTV = how much the layers change a patch; IGA = how much the text attends to it.",
-            visible="signal" in shown,
-        ),
-        "alpha": gr.Slider(
-            0,
-            4,
-            0.5,
-            step=0.1,
-            label="ResPrune: alpha",
-            info="Strength of the question; 0 looks at the picture alone.",
-            visible="alpha" in shown,
-        ),
-        "strategy": gr.Radio(
-            list(STRATEGIES),
-            value="rank",
-            label="FoPru: strategy",
-            info="The best patches anywhere, or the best whole rows.",
-            visible="strategy" in shown,
-        ),
-        "seed": gr.Number(
-            0,
-            precision=0,
-            label="Random: seed",
-            info="The same seed draws the same patches.",
-            visible="seed" in shown,
-        ),
-    }
+def _options(shown: str) -> dict[str, Any]:
+    """A component for every option of every method; only those of the method shown are visible."""
+    found = {}
+    for key, (name, option) in methods.options().items():
+        common = {
+            "label": f"{METHODS[name].title}: {option.field.replace('_', ' ')}",
+            "info": option.info,
+            "value": methods.default_of(name, option),
+            "visible": name == shown,
+        }
+        found[key] = _component(option, common)
+    return found
+
+
+def _component(option: Option, common: dict[str, Any]) -> Any:
+    if isinstance(option, Choice):
+        return gr.Radio(list(option.choices), **common)
+    if isinstance(option, Range):
+        return gr.Slider(option.low, option.high, step=option.step, **common)
+    return gr.Number(precision=0, **common)

@@ -12,10 +12,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pruneviz.engine import Settings, read_image
-from pruneviz.methods.fopru import STRATEGIES
 from pruneviz.methods.ranges import read_ranges, write_ranges
 from pruneviz.methods.registry import METHODS
-from pruneviz.methods.transprune import SIGNALS
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.trace import Trace
 from pruneviz.ui import methods
@@ -24,8 +22,6 @@ from pruneviz.ui.examples import Example
 from pruneviz.ui.pins import Pins, picture_key
 from pruneviz.ui.shown import Shown
 
-CHOICES = {"signal": SIGNALS, "strategy": STRATEGIES}
-NUMBERS = {"alpha": (float, 0.0, 4.0), "seed": (int, 0, 2**31)}
 LONGEST = 2_000
 """Characters of a question that a link may carry."""
 
@@ -72,14 +68,14 @@ def read_query(values: Mapping[str, str], examples: Sequence[Example]) -> Linked
     text = values.get("q", "")[:LONGEST]
     if not text and example is not None:
         text = example.questions[0] if example.questions else ""
-    options = {key: _option(key, values[key]) for key in _OPTIONS if key in values}
+    method = values["method"] if values.get("method") in METHODS else methods.DEFAULT
     question = Question(
         image=str(example.image) if example else None,
         text=text,
-        method=values["method"] if values.get("method") in METHODS else methods.DEFAULT,
+        method=method,
         keep_percent=_number(values.get("keep"), float, 1, 100, 25.0),
         max_new_tokens=_number(values.get("length"), int, 1, 256, Settings.max_new_tokens),
-        options={key: value for key, value in options.items() if value is not None},
+        options=_read_options(method, values),
         pins=_read_pins(values) if example else Pins(),
     )
     return Linked(question, example, values.get("model", ""))
@@ -121,9 +117,9 @@ def _reachable(path: Path) -> str:
 
 def _options(asked: Question) -> dict[str, Any]:
     return {
-        key: asked.options[key]
-        for key in methods.OPTIONS.get(asked.method, ())
-        if asked.options.get(key) is not None
+        option.field: asked.options[option.field]
+        for option in METHODS[asked.method].card.options
+        if asked.options.get(option.field) is not None
     }
 
 
@@ -149,11 +145,11 @@ def _read_pins(values: Mapping[str, str]) -> Pins:
     return Pins(keep, drop, extra)
 
 
-def _option(key: str, text: str) -> Any:
-    if key in CHOICES:
-        return text if text in CHOICES[key] else None
-    kind, low, high = NUMBERS[key]
-    return _number(text, kind, low, high, None)
+def _read_options(method: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """Options that the link sets to something the method's card allows."""
+    offered = METHODS[method].card.options
+    read = {o.field: o.read(values[o.field]) for o in offered if o.field in values}
+    return {field: value for field, value in read.items() if value is not None}
 
 
 def _number(text: str | None, kind: Any, low: float, high: float, default: Any) -> Any:
@@ -162,6 +158,3 @@ def _number(text: str | None, kind: Any, low: float, high: float, default: Any) 
     except (TypeError, ValueError):
         return default
     return value if low <= value <= high else default
-
-
-_OPTIONS = (*CHOICES, *NUMBERS)

@@ -123,5 +123,6 @@ class Loader:
 def restored(question: Question, options: list[str]) -> list[Any]:
     """Values of the input column; an option that the link leaves out keeps its default."""
     values = (question.image, question.text, question.method, question.keep_percent)
-    chosen = [question.options.get(name, gr.skip()) for name in options]
+    own = {f"{question.method}.{field}": value for field, value in question.options.items()}
+    chosen = [own.get(key, gr.skip()) for key in options]
     return [*values, question.max_new_tokens, *chosen]

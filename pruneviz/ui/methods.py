@@ -1,4 +1,4 @@
-"""What the page needs to know about methods: choices, explanations, options."""
+"""What the page needs to know about methods, read from their cards."""
 
 from __future__ import annotations
 
@@ -7,23 +7,11 @@ from dataclasses import fields
 from html import escape
 from typing import Any
 
-from pruneviz.methods import get_method
-from pruneviz.methods.base import Method
+from pruneviz.methods import Card, Method, Option, get_method
 from pruneviz.methods.registry import METHODS
-from pruneviz.ui.formulas import FORMULAS
 from pruneviz.ui.mathml import mathml
 
-OPTIONS: dict[str, tuple[str, ...]] = {
-    "transprune": ("signal",),
-    "resprune": ("alpha",),
-    "fopru": ("strategy",),
-    "random": ("seed",),
-}
-"""Fields that the page offers beside the keep ratio."""
-DEFAULT = "transprune"
-CONTROLS = ("random", "uniform", "grid", "downsample")
-COMPARED = ("transprune", "resprune", "fopru", "fastv", "random", "uniform")
-"""Ticked where several methods are run."""
+DEFAULT = next(iter(METHODS))
 
 
 def choices() -> list[tuple[str, str]]:
@@ -31,17 +19,56 @@ def choices() -> list[tuple[str, str]]:
     return [(cls.title, name) for name, cls in METHODS.items()]
 
 
+def compared() -> list[str]:
+    """Names that are ticked at first where several methods are run."""
+    return [name for name, cls in METHODS.items() if cls.card.compared]
+
+
+def controls() -> list[str]:
+    """Names of the controls."""
+    return [name for name, cls in METHODS.items() if cls.card.control]
+
+
+def controls_named() -> str:
+    """The controls' titles in a row, such as "Random and Uniform"."""
+    *others, last = (METHODS[name].title for name in controls())
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def options() -> dict[str, tuple[str, Option]]:
+    """Every option of every method, by a key of its own: the method's name and the option."""
+    return {
+        f"{name}.{option.field}": (name, option)
+        for name, cls in METHODS.items()
+        for option in cls.card.options
+    }
+
+
+def own_options(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of values by :func:`options`' keys those of one method, by its own fields."""
+    return {
+        option.field: option.plain(values[key])
+        for key, (owner, option) in options().items()
+        if owner == name and key in values
+    }
+
+
+def default_of(name: str, option: Option) -> Any:
+    """What the method takes where an option is not set."""
+    return next(f.default for f in fields(METHODS[name]) if f.name == option.field)
+
+
 def describe(name: str) -> str:
     """One line of HTML on a method with a link to its paper, and its formula one click away."""
-    cls = METHODS[name]
-    link = _link(cls, f"Paper<span class='pv-hidden'> on {escape(cls.title)}</span>")
-    return f'<p class="pv-method">{escape(cls.summary)}{link}</p>{_formula_html(cls)}'
+    card = METHODS[name].card
+    link = _link(card, f"Paper<span class='pv-hidden'> on {escape(card.title)}</span>")
+    return f'<p class="pv-method">{escape(card.summary)}{link}</p>{_formula_html(card)}'
 
 
-def _formula_html(method: type[Method]) -> str:
+def _formula_html(card: Card) -> str:
     """A closed disclosure with the formula, its symbols, its source and our reading."""
-    formula, title = FORMULAS[method.name], escape(method.title)
-    link = _link(method, f"Paper of {title}: arXiv {escape(method.paper.rpartition('/')[2])}")
+    formula, title = card.formula, escape(card.title)
+    link = _link(card, f"Paper of {title}: arXiv {escape(card.arxiv)}")
     lines = "".join(
         f'<div class="pv-mathline"><span>{mathml(maths)}</span><small>{escape(note)}</small></div>'
         for maths, note in formula.lines
@@ -56,10 +83,10 @@ def _formula_html(method: type[Method]) -> str:
     )
 
 
-def _link(method: type[Method], html: str) -> str:
-    if not method.paper:
+def _link(card: Card, html: str) -> str:
+    if not card.paper:
         return ""
-    return f' <a href="{escape(method.paper)}" target="_blank" rel="noopener noreferrer">{html}</a>'
+    return f' <a href="{escape(card.paper)}" target="_blank" rel="noopener noreferrer">{html}</a>'
 
 
 def make(
@@ -76,28 +103,14 @@ def make(
     num_layers : int
         Decoder layers of the model.
     options : mapping, optional
-        Values of any options; those of other methods are ignored.
+        Values of the method's options, by field.
 
     Raises
     ------
     ValueError
         On an unknown name or a bad value.
     """
-    wanted = OPTIONS.get(name, ())
-    chosen = {key: value for key, value in (options or {}).items() if key in wanted}
-    if "seed" in chosen:
-        chosen["seed"] = int(chosen["seed"])
-    return get_method(name, num_layers=num_layers, keep_ratio=keep_ratio, **chosen)
-
-
-def nested(method: Method) -> bool:
-    """Whether fewer kept tokens would be the first of the same ranking, whole-number budgets alike.
-
-    Not so for whole rows, nor where a method counts in its own way.
-    """
-    whole_rows = getattr(method, "strategy", "rank") == "row"
-    own_counts = method.rounds or type(method).count is not Method.count
-    return method.exact_prefix and not own_counts and not whole_rows
+    return get_method(name, num_layers=num_layers, keep_ratio=keep_ratio, **(options or {}))
 
 
 def catalogue() -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pruneviz.engine import Comparison, Outcome
-from pruneviz.methods.controls import Uniform
 from pruneviz.render import panel
 from pruneviz.ui.answers import token_diff
 from pruneviz.ui.costs import count
@@ -22,7 +21,7 @@ def card(outcome: Outcome, num_visual: int) -> dict[str, Any]:
     same = done.fidelity is not None and done.fidelity.exact_match
     return {
         **found,
-        **panel(done.pruned.trace, method.exact_prefix, isinstance(method, Uniform)),
+        **panel(done.pruned.trace, method.nested, method.foreseen(num_visual, 1) is not None),
         "ready": True,
         "answer": done.pruned.text,
         "same": same,

@@ -70,15 +70,14 @@ def picture_key(image: Image.Image) -> str:
 
 def pins_of(method: Method) -> Pins:
     """The pins that a method runs with."""
-    if not isinstance(method, Pinned):
-        return Pins()
-    return Pins(method.keep, method.drop, method.extra)
+    pinned = Pinned.of(method)
+    return Pins(tuple(pinned.keep), tuple(pinned.drop), pinned.extra)
 
 
 def for_canvas(method: Method, image: Image.Image, num_visual: int) -> dict[str, Any]:
     """What the canvas needs to go on from here: the picture's key, the pins, the own budget."""
     pins = pins_of(method)
-    own = method.method if isinstance(method, Pinned) else method
+    own = Pinned.of(method).method
     return {
         "picture": picture_key(image),
         "pins": {"keep": list(pins.keep), "drop": list(pins.drop), "extra": pins.extra},

@@ -102,8 +102,9 @@ def summary(result: Sweep, runs: int) -> str:
 def plot(result: Sweep) -> dict[str, Any]:
     """What the plot draws."""
     # Controls have marks of their own, so that new methods do not change theirs.
-    names = [name for name in METHODS if name not in methods.CONTROLS]
-    styles = {name: at for group in (names, methods.CONTROLS) for at, name in enumerate(group)}
+    controls = methods.controls()
+    names = [name for name in METHODS if name not in controls]
+    styles = {name: at for group in (names, controls) for at, name in enumerate(group)}
     return {
         "total": result.num_visual,
         "baseline": None if result.baseline is None else result.baseline.text,
@@ -113,7 +114,7 @@ def plot(result: Sweep) -> dict[str, Any]:
                 "name": curve.name,
                 "title": curve.title,
                 "style": styles[curve.name],
-                "control": curve.name in methods.CONTROLS,
+                "control": curve.name in controls,
                 "points": [asdict(point) for point in curve.points],
                 "breakAt": curve.break_point.kept if curve.break_point else None,
             }

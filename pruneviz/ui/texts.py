@@ -26,7 +26,7 @@ UNKNOWN_LIMITS = (
     "What it was taught, its makers say: the page cannot tell when a picture or a question is "
     "beyond it, and gives no warnings."
 )
-METHOD_INFO = "Random, Uniform, Grid and Downsample are controls: a method should beat them."
+METHOD_INFO = "{} are controls: a method should beat them."
 KEEP_LABEL = "Keep ratio (%)"
 KEEP_INFO = "Share of the patches left after the last pruning step."
 RERUN = "Run again when the slider rests"
@@ -34,7 +34,7 @@ RERUN = "Run again when the slider rests"
 OPENING = "Answering the first example …"
 READY = "Ready. Choose a picture, ask a question."
 STOPPED = "Stopped. The answers show what had arrived; what is below is the run before."
-METHODS_INFO = "Each runs with its published settings. The last four are controls to beat."
+METHODS_INFO = "Each runs with its published settings. {} are controls to beat."
 BUDGET_KINDS = [("Patches left at the end", "final"), ("Compute", "compute")]
 BUDGET_INFO = (
     "Compute: patches averaged over all layers, which the work is roughly proportional to. Methods "

@@ -138,7 +138,7 @@ def _asker(shelf: Shelf, names: list[str]) -> Callable[..., Iterator[list[Any]]]
         length: float,
         *options: Any,
     ) -> Iterator[list[Any]]:
-        chosen = dict(zip(names, options, strict=True))
+        chosen = methods.own_options(method, dict(zip(names, options, strict=True)))
         try:
             question = Question(image, text, method, keep, int(length), chosen, read_pins(pins))
         except InputError as error:
@@ -151,11 +151,9 @@ def _asker(shelf: Shelf, names: list[str]) -> Callable[..., Iterator[list[Any]]]
 
 
 def _wire_method(controls: Controls) -> None:
-    names = list(controls.options)
-
     def change(name: str) -> list[Any]:
-        shown = methods.OPTIONS.get(name, ())
-        return [methods.describe(name), *(gr.update(visible=key in shown) for key in names)]
+        owners = [owner for owner, _ in methods.options().values()]
+        return [methods.describe(name), *(gr.update(visible=owner == name) for owner in owners)]
 
     controls.method.change(
         change,

@@ -224,7 +224,7 @@ def test_a_shelf_of_sessions(tiny) -> None:
 
 
 def test_no_memory_while_loading_is_a_message(tiny, monkeypatch) -> None:
-    from pruneviz.models import loading
+    from pruneviz.models.core import loading
 
     def full(*_args, **_kwargs):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")

@@ -192,4 +192,4 @@ def test_what_does_not_go_together() -> None:
         FoPru(crops="both")
     with pytest.raises(ValueError, match="Rows reach over crops"):
         FoPru(strategy="row", crops="each")
-    assert VisionZip().vision_layer() is None
+    assert VisionZip().needs.encoder_layer is None

@@ -13,7 +13,7 @@ def unpack(text: str, dtype: str) -> np.ndarray:
 
 
 def test_a_panel_holds_the_final_mask_and_an_order(pruned) -> None:
-    packed = panel(pruned, exact_prefix=True)
+    packed = panel(pruned, nested=True)
     state, order = unpack(packed["state"], "u1"), unpack(packed["order"], "<i4")
     assert np.flatnonzero(state == 2).tolist() == pruned.kept.tolist()
     assert sorted(order) == list(range(24))
@@ -22,7 +22,7 @@ def test_a_panel_holds_the_final_mask_and_an_order(pruned) -> None:
 
 
 def test_an_unpruned_run_keeps_everything(baseline) -> None:
-    packed = panel(baseline, exact_prefix=True)
+    packed = panel(baseline, nested=True)
     assert packed["kept"] == 24
     assert (unpack(packed["state"], "u1") == 2).all()
 

@@ -48,7 +48,7 @@ def test_first_tokens_of_the_order_are_the_kept_ones(pruned) -> None:
 
 
 def test_only_one_ranking_can_be_exact(image, grid, baseline, pruned) -> None:
-    assert not view_payload(image, grid, baseline, pruned, exact_prefix=True)["exact"]
+    assert not view_payload(image, grid, baseline, pruned, nested=True)["exact"]
 
 
 def test_signals_survive_packing() -> None:

@@ -27,9 +27,7 @@ PINS = Pins((3, 4, 5, 200), (17,), 2)
 
 @pytest.fixture(scope="module")
 def shown(session, examples) -> Shown:
-    asked = Question(
-        str(examples[1].image), QUESTION, "fopru", 20, 5, {"strategy": "rank", "seed": 4}, PINS
-    )
+    asked = Question(str(examples[1].image), QUESTION, "fopru", 20, 5, {"strategy": "rank"}, PINS)
     return merge(list(ask(session, asked))).shown
 
 
@@ -158,7 +156,7 @@ def test_the_command_says_how_tokens_were_counted(shown, examples) -> None:
 def test_the_command_quotes_everything(session, tmp_path) -> None:
     path = tmp_path / "a 'b'; $(x).png"
     draw((64, 64)).save(path)
-    asked = Question(str(path), "it's `this`; $HOME?", "random", 50, 3, {"seed": 7.0})
+    asked = Question(str(path), "it's `this`; $HOME?", "random", 50, 3, {"seed": 7})
     done = merge(list(ask(session, asked))).shown
     words = shlex.split(links.command_of(done, []))
     assert path.name in words

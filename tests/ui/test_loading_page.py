@@ -17,7 +17,7 @@ from pruneviz.ui.running import busy, idle
 from pruneviz.ui.shown import Held, Shown
 from tests.ui.conftest import QUESTION
 
-OPTIONS = ["signal", "alpha", "strategy", "seed"]
+OPTIONS = ["transprune.signal", "resprune.alpha", "fopru.strategy", "random.seed"]
 AUTO, CHOSEN, STATUS = 9, 10, 16
 """Places in a row: five settings, four options, then these; the results come last."""
 SKIPPED = {"__type__": "update"}

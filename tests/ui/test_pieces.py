@@ -59,12 +59,33 @@ def test_staircase_draws_one_step_per_layer() -> None:
 
 
 def test_options_of_other_methods_are_ignored() -> None:
-    everything = {"signal": "ttv", "alpha": 2.0, "strategy": "row", "seed": 3.0}
-    for name in list_methods():
-        method = methods.make(name, 0.5, 10, everything)
+    everything = {
+        "transprune.signal": "ttv",
+        "resprune.alpha": 2.0,
+        "fopru.strategy": "row",
+        "random.seed": 3.0,
+    }
+    assert set(everything) <= set(methods.options())
+    own = {name: methods.own_options(name, everything) for name in list_methods()}
+    assert {name: values for name, values in own.items() if values} == {
+        "transprune": {"signal": "ttv"},
+        "resprune": {"alpha": 2.0},
+        "fopru": {"strategy": "row"},
+        "random": {"seed": 3},
+    }
+    for name, values in own.items():
+        method = methods.make(name, 0.5, 10, values)
         assert method.keep_ratio == 0.5
-    assert methods.make("random", 0.5, 10, everything).seed == 3
-    assert methods.make("transprune", 0.5, 10, everything).signal == "ttv"
+        assert all(getattr(method, field) == value for field, value in values.items())
+
+
+def test_options_are_fields_that_take_what_is_offered() -> None:
+    for key, (name, option) in methods.options().items():
+        assert key == f"{name}.{option.field}"
+        default = methods.default_of(name, option)
+        assert option.read(str(default)) == default
+        assert option.read("nothing of the kind") is None
+        assert option.allowed
 
 
 def test_every_method_is_offered_and_explained() -> None:

@@ -251,10 +251,10 @@ def test_accumulation_variants() -> None:
     single = TransPrune(accumulate=False)
     assert single._read_at(9, single.accumulate_layers or ()) == (9,)
     assert TransPrune()._read_at(9, TransPrune().accumulate_layers or ()) == (7, 8, 9)
-    assert TransPrune(signal="iga").transition_spec() is None
-    assert TransPrune(alpha=0.0).transition_spec() is None
+    assert TransPrune(signal="iga").needs.transitions is None
+    assert TransPrune(alpha=0.0).needs.transitions is None
     early = TransPrune(accumulate_layers=(1, 2, 3, 20))
-    spec = early.transition_spec()
+    spec = early.needs.transitions
     assert spec is not None
     assert spec.layers == (1, 2, 3)
 

@@ -40,7 +40,7 @@ def test_settings_are_plain_frozen_and_hashable() -> None:
     assert hash(method) == hash(Pinned(FoPru(keep_ratio=0.5), [1, 5], [2]))
     assert method != Pinned(FoPru(keep_ratio=0.5), [1, 5])
     assert json.loads(json.dumps(method.parameters()))["method"]["name"] == "fopru"
-    assert (method.title, method.needs_vision) == ("FoPru + pins", True)
+    assert (method.title, method.needs.encoder) == ("FoPru + pins", True)
     assert Pinned(TransPrune()).title == "TransPrune"
 
 

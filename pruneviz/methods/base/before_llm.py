@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pruneviz.methods.base import Method, Stage
+from pruneviz.methods.base.method import Method, Stage
 
 
 @dataclass(frozen=True, kw_only=True)

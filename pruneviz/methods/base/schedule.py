@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
-from pruneviz.methods.base import Method, Stage, as_tuple, check_count, check_ratio
+from pruneviz.methods.base.checks import as_tuple, check_count, check_ratio
+from pruneviz.methods.base.method import Method, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,6 @@ class ScheduledMethod(Method):
     published_layers: ClassVar[tuple[int, ...]]
     published_ratios: ClassVar[tuple[float, ...]]
     published_depth: ClassVar[int] = 32
-    exact_prefix: ClassVar[bool] = False
 
     prune_layers: tuple[int, ...] | None = None
     keep_ratios: tuple[float, ...] | None = None

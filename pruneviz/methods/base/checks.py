@@ -1,0 +1,69 @@
+"""Checks of a method's settings, with messages that say what may be given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+
+def check_budget(keep_ratio: float | None, keep_tokens: int | None) -> None:
+    """Raise ValueError unless at most one of the two is given and it makes sense."""
+    if keep_ratio is not None and keep_tokens is not None:
+        raise ValueError("Give keep_ratio or keep_tokens, not both.")
+    if keep_ratio is not None:
+        check_ratio(keep_ratio)
+    if keep_tokens is not None and (
+        isinstance(keep_tokens, bool) or not isinstance(keep_tokens, Integral) or keep_tokens < 1
+    ):
+        raise ValueError(f"keep_tokens must be a whole number of at least 1, not {keep_tokens!r}.")
+
+
+def check_ratio(value: float, what: str = "keep_ratio") -> float:
+    """Return `value` as float if it lies in (0, 1], else raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise ValueError(f"{what} must be a number above 0 and up to 1, not {value!r}.")
+    if not 0.0 < value <= 1.0:
+        raise ValueError(
+            f"{what} must be above 0 and up to 1, not {value!r}: it is the share of the visual "
+            "tokens that is kept (1 keeps them all)."
+        )
+    return float(value)
+
+
+def check_number(value: Any, what: str, high: float = math.inf) -> None:
+    """Raise ValueError unless `value` is a finite number from 0 to `high`."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not 0.0 <= value <= high:
+        upper = "of at least 0" if high == math.inf else f"from 0 to {high:g}"
+        raise ValueError(f"{what} must be a number {upper}, not {value!r}.")
+
+
+def as_tuple(value: Any, what: str) -> tuple[Any, ...]:
+    """Return a sequence's values as a tuple; raises ValueError on a single value."""
+    try:
+        return tuple(value)
+    except TypeError:
+        raise ValueError(
+            f"{what} must be a sequence such as ({value!r},), not {value!r}."
+        ) from None
+
+
+def check_count(count: int, num_visual: int, ratio: float | None = None) -> int:
+    """Return `count` if it lies in 1..num_visual, else raise ValueError."""
+    if count < 1:
+        shown = "" if ratio is None else f" {ratio:g} of"
+        raise ValueError(
+            f"Keeping{shown} {num_visual} visual tokens leaves none; the smallest keep ratio for "
+            f"this image is {1 / num_visual:.4g}."
+        )
+    if count > num_visual:
+        raise ValueError(f"Cannot keep {count} visual tokens: the image has {num_visual}.")
+    return count
+
+
+def check_choice(value: Any, what: str, allowed: Sequence[str]) -> None:
+    """Raise ValueError unless `value` is one of some words."""
+    if value not in allowed:
+        raise ValueError(f"{what} must be one of {', '.join(allowed)}, not {value!r}.")
