@@ -8,7 +8,6 @@ new file in the package is tested without a line here.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from pruneviz import Chain, get_method, list_methods
@@ -87,9 +86,8 @@ def sized(name: str, **settings: Any) -> Method:
     return get_method(name, num_layers=DEPTH, **given)
 
 
-@cache
 def methods() -> dict[str, Method]:
-    """Everything that the tests run through, by name."""
+    """Everything that the tests run through, by name: what is registered, variants, chains."""
     found = {name: sized(name) for name in list_methods()}
     found |= {name: get_method(base, **settings) for name, (base, settings) in VARIANTS.items()}
     for name, parts in CHAINS.items():
@@ -99,7 +97,7 @@ def methods() -> dict[str, Method]:
 
 def runs_on(kind: str, method: Method) -> bool:
     """Whether a tiny model has what the method asks for."""
-    return kind in VISION_MODELS or not method.needs_vision
+    return kind in VISION_MODELS or not method.needs.encoder
 
 
 METHODS = methods()
