@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +20,9 @@ def test_a_panel_holds_the_final_mask_and_an_order(pruned) -> None:
     assert sorted(order) == list(range(24))
     assert set(order[: packed["kept"]]) == set(pruned.kept)
     assert not packed["exact"], "two stages: another budget may rank otherwise"
+    one = replace(pruned, stages=pruned.stages[:1])
+    assert panel(one, nested=True)["exact"]
+    assert not panel(one, nested=False)["exact"]
 
 
 def test_an_unpruned_run_keeps_everything(baseline) -> None:

@@ -48,6 +48,9 @@ def test_first_tokens_of_the_order_are_the_kept_ones(pruned) -> None:
 
 
 def test_only_one_ranking_can_be_exact(image, grid, baseline, pruned) -> None:
+    one = replace(pruned, stages=pruned.stages[:1])
+    assert view_payload(image, grid, baseline, one, nested=True)["exact"]
+    assert not view_payload(image, grid, baseline, one, nested=False)["exact"]
     assert not view_payload(image, grid, baseline, pruned, nested=True)["exact"]
 
 
