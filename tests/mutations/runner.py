@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from tests.mutations.worker import pytest_run
 
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "out", "runs")
@@ -95,25 +94,6 @@ def copied(root: Path = ROOT) -> Iterator[Path]:
         target = Path(folder) / "checkout"
         shutil.copytree(root, target, ignore=LEFT_OUT)
         yield target
-
-
-def pytest_run(folder: Path, arguments: Sequence[str]) -> tuple[int, str]:
-    """Run pytest in a copy until the first failure; its exit code and what it said."""
-    # The copy first, wherever the package is installed from; no bytecode, because a file changed
-    # twice within a second would be taken for unchanged.
-    ahead = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
-    environment = os.environ | {"PYTHONPATH": ahead, "PYTHONDONTWRITEBYTECODE": "1"}
-    environment.setdefault("OMP_NUM_THREADS", "1")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider"]
-    done = subprocess.run(  # noqa: S603
-        [*command, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
 
 
 def run_one(mutation: Mutation, folder: Path, options: Sequence[str] = ()) -> Outcome:

@@ -235,16 +235,16 @@ NUMBERS = (
     _in(
         "cost",
         "The encoder's windows are not seen",
-        "full = shape.vision_full_layers",
-        "full = shape.vision_layers",
-        COST,
+        "full = encoder.full_layers if window else layers",
+        "full = layers",
+        "tests/models/test_qwen.py",
     ),
     _in(
         "cost",
         "One projector is counted where there are several",
-        "projector = shape.projectors * (n",
+        "projector = encoder.projectors * (n",
         "projector = (n",
-        COST,
+        "tests/models/test_qwen3.py",
     ),
     _in(
         "cost",

@@ -120,7 +120,6 @@ STEPS = (
         "Tokens since the prefill are taken for valid",
         "self._later = None if inputs.mask is None else inputs.mask[:, length:].bool()",
         "self._later = None",
-        "tests/pruning/test_decode_masks.py",
         FORWARD,
     ),
     _in(
@@ -230,7 +229,6 @@ FRAMES = (
         "Renumbering is forgotten by a stage that keeps positions",
         "frame.renumbered or renumber,",
         "renumber,",
-        "tests/pruning/test_mixed_positions.py",
         FORWARD,
     ),
     _in(
@@ -259,7 +257,7 @@ FRAMES = (
         "Equal rows are scored one by one",
         "first.append(first[-1] if same else row)",
         "first.append(row)",
-        "tests/pruning/test_equal_rows.py",
+        GENERATE,
     ),
 )
 
@@ -357,7 +355,7 @@ CHOICE = (
         "The grid of the batch's first image is taken for every row's",
         "for grids in record.blocks[self._images(record)] for block in grids)",
         "for grids in record.blocks[:1] for block in grids)",
-        "tests/pruning/test_rows_of_images.py",
+        BATCHES,
     ),
     _in(
         "signals",
@@ -507,8 +505,8 @@ REFUSING = (
     _in(
         "checks",
         "A record of another encoder layer is taken",
-        "if vision.layer != wanted:",
-        "if vision.layer == -1:",
+        "if recorded != wanted:",
+        "if recorded == -1:",
         "tests/models/test_encoder_choices.py",
     ),
     _in(
@@ -613,7 +611,6 @@ TELLING = (
         "Patches of a token without an anchor are told as the first token's",
         "stands_for = np.where(anchors >= 0, alive[np.maximum(anchors, 0)], -1)",
         "stands_for = alive[np.maximum(anchors, 0)]",
-        "tests/pruning/test_report.py",
         MERGING,
     ),
     _in(
