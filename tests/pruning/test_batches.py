@@ -124,7 +124,7 @@ APART = [kind for kind in VISION_MODELS if kind not in QWEN_MODELS]
 def test_two_images_in_one_prompt(kind: str) -> None:
     """Both images' tokens are visual, in one row; the batch equals the single runs."""
     cases = [prompt(kind, seed=7, images=2), prompt(kind, seed=8, images=1, after=9)]
-    for name in ("transprune", "fopru" if kind in APART else "resprune"):
+    for name in ("transprune", "grid", "fopru" if kind in APART else "resprune"):
         traces = check_batch(tiny(kind), METHODS[name], cases)
         assert [t.num_visual for t in traces] == [72, 36]
     if "input_ids" in cases[0].inputs:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from pruneviz import prune
+from pruneviz import Chain, FastV, PyramidDrop, prune
 from tests.helpers import (
     BACKENDS,
     LAYERS,
@@ -19,6 +19,7 @@ from tests.helpers import (
     masked_run,
     own_hooks,
     prompt,
+    stack_of,
     tiny,
     with_generated,
 )
@@ -214,6 +215,62 @@ def test_decoding_a_left_padded_batch_by_hand(name: str, backend: str) -> None:
             visual_mask=case.visual,
         )
         assert close(together[row], alone[0])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["transprune", "chain", "fastv", "random"])
+def test_a_generated_token_that_is_masked_is_seen_by_none_after_it(name: str, backend: str) -> None:
+    """As rows of a batch that ended early are: what stands there must not matter."""
+    model, case = tiny("llama_gqa", backend), prompt("llama_gqa")
+    length = case.visual.shape[1]
+
+    def last_step(ignored: int) -> torch.Tensor:
+        mask = torch.ones(1, length, dtype=torch.long)
+        with prune(model, METHODS[name], visual_mask=case.visual):
+            out = model(**case.inputs, attention_mask=mask)
+            for token, counts in ((9, 1), (ignored, 0), (33, 1)):
+                mask = torch.cat([mask, torch.tensor([[counts]])], dim=1)
+                out = model(
+                    input_ids=torch.tensor([[token]]),
+                    past_key_values=out.past_key_values,
+                    attention_mask=mask,
+                    position_ids=torch.tensor([[mask.shape[1] - 1]]),
+                )
+        return out.logits[0, -1]
+
+    assert torch.equal(last_step(20), last_step(71))
+
+
+@pytest.mark.parametrize("kind", ["llama_gqa", "llava_clip"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_stage_that_keeps_positions_keeps_those_counted_before_it(
+    kind: str, backend: str
+) -> None:
+    """Closed up by the first stage, left with gaps by the second."""
+    model, case = tiny(kind, backend), prompt(kind)
+    first = PyramidDrop(prune_layers=(1,), keep_ratios=(0.7,))
+    ids = torch.tensor([9, 33])
+    with prune(
+        model, Chain([first, FastV(prune_layer=3, keep_ratio=0.5)]), **case.prune_kwargs
+    ) as run:
+        out = model(**case.inputs)
+        for token in ids:
+            out = model(input_ids=token[None, None], past_key_values=out.past_key_values)
+    assert run.trace.positions == "mixed"
+    alive = alive_columns(case.visual[0], run.trace, LAYERS)
+    stack, hidden = stack_of(model), with_generated(model, case.embeds, ids)
+    more = torch.ones(len(ids), dtype=torch.bool)
+    counted = (torch.cat([alive[1], more]).long().cumsum(0) - 1).clamp_min(0)[None]
+    for index, layer in enumerate(stack.layers):
+        seen = torch.cat([alive[index], more])
+        allowed = torch.ones(len(seen), len(seen)).tril().bool() & seen
+        allowed |= torch.eye(len(seen), dtype=torch.bool)
+        mask = torch.zeros(allowed.shape).masked_fill(~allowed, torch.finfo(torch.float32).min)
+        places = torch.arange(len(seen))[None] if index < 1 else counted
+        rotary = stack.rotary_emb(hidden, position_ids=places)
+        hidden = layer(hidden, attention_mask=mask[None, None], position_embeddings=rotary)
+    wanted = model.lm_head(stack.norm(hidden))[0, -1]
+    assert close(out.logits[0, -1], wanted)
 
 
 @pytest.mark.parametrize("kind", ["llama_gqa", "llava_siglip"])

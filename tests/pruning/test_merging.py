@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from pruneviz import (
     VisionZip,
     prune,
 )
-from pruneviz.methods import Method
+from pruneviz.methods import BeforeLLM, Card, Merge, Method, Scores
 from tests.helpers import (
     BACKENDS,
     MODELS,
@@ -36,6 +37,7 @@ from tests.helpers import (
     with_generated,
 )
 from tests.matrix import matrix
+from tests.newcomer.largest_norm import LargestNorm
 from tests.pruning.settings import MERGING, METHODS, fits
 
 ONE_STAGE = [name for name in MERGING if METHODS[name].stages()[-1].layer == 0]
@@ -275,6 +277,35 @@ def test_pins_stop_the_merging() -> None:
     assert lost in pinned.kept
     assert pinned.stages[0].into is None
     assert any("Nothing is merged" in note for note in pinned.stages[0].notes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathering(BeforeLLM):
+    """One token that stands for no patch takes up the first half of them, the others stay."""
+
+    name: ClassVar[str] = "gathering"
+    card: ClassVar[Card] = replace(LargestNorm.card, title="Gathering", options=(), merges=True)
+
+    def score(self, context: Any, stage: Any, keep: int) -> Scores:
+        states = context.visual_features()
+        half = len(states) // 2
+        made = torch.cat([states[:half].mean(0, keepdim=True), states[half:]])
+        places = torch.arange(len(states))
+        into = (places - half + 1).clamp_min(0)
+        anchors = torch.cat([torch.tensor([-1]), places[half:]])
+        return Scores(torch.ones(len(states)), merge=Merge(made, anchors, into))
+
+
+@pytest.mark.parametrize("positions", ["keep", "renumber"])
+def test_patches_in_a_token_that_stands_for_none_are_told_as_lost(positions: str) -> None:
+    model, case = tiny("llava_clip"), prompt("llava_clip")
+    given, _, trace = received(model, case, Gathering(keep_tokens=19), positions=positions)
+    check_trace(trace)
+    (stage,) = trace.stages
+    assert (stage.extra, stage.kept.tolist()) == (1, list(range(18, 36)))
+    assert trace.merged_into.tolist() == [-1] * 18 + list(range(18, 36))
+    assert close(given["inputs_embeds"][0, 3], case.embeds[0, 3:21].mean(0))
+    assert torch.equal(given["inputs_embeds"][0, 4:22], case.embeds[0, 21:39])
 
 
 def test_impossible_splits_are_refused() -> None:
