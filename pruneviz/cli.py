@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument("--pairs", type=int, default=10, help="pairs of runs (10)")
     bench.add_argument("--tokens", type=int, default=16, help="longest answer (16)")
     bench.set_defaults(run=run_bench)
-    methods = commands.add_parser("methods", help="list the pruning methods")
+    methods = commands.add_parser("methods", help="list the pruning methods, or describe some")
+    methods.add_argument("name", nargs="*", help="describe these, with what --set takes")
     methods.set_defaults(run=run_methods)
     plan = commands.add_parser("plan", help="what every method spends on a budget; runs no model")
     plan.add_argument("--method", action="append", help="only this one; may be given several times")
@@ -121,12 +123,35 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add_loading_arguments(parser)
 
 
-def run_methods(_: argparse.Namespace) -> int:
-    """Write name, title and summary of every method."""
-    for name, method in METHODS.items():
+def run_methods(args: argparse.Namespace) -> int:
+    """Write name, title and summary of every method, or all that is known of those named."""
+    for name, method in METHODS.items() if not args.name else ():
         source = f"  {method.paper}" if method.paper else ""
         sys.stdout.write(f"{name:12} {method.title}: {method.summary}{source}\n")
+    sys.stdout.write("\n".join(described(name) for name in args.name))
     return 0
+
+
+def described(name: str) -> str:
+    """A method's card and what ``--set`` takes, as lines of text."""
+    if name not in METHODS:
+        raise ValueError(f"Unknown method {name!r}. Methods: {', '.join(METHODS)}.")
+    method = METHODS[name]
+    card = method.card
+    allowed = {option.field: f" ({option.allowed})" for option in card.options}
+    lines = [
+        f"{card.title}{f'  {card.paper}' if card.paper else ''}",
+        card.summary,
+        f"Prunes {method.where()}; decides: {card.decides}.",
+        card.formula.reading,
+        "Settings:",
+        *(f"  {f.name}{_default(f.default)}{allowed.get(f.name, '')}" for f in fields(method)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _default(value: Any) -> str:
+    return "" if value is None else f"={value}"
 
 
 def run_plan(args: argparse.Namespace) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 CONVENTIONS = {
     "3ndm": (3, 1),
@@ -59,18 +58,18 @@ def paper_tflops(
 
 
 @dataclass(frozen=True)
-class ModelShape:
-    """Sizes that decide what a forward costs.
+class EncoderShape:
+    """Sizes that decide what a vision encoder and the projector behind it cost.
 
     Attributes
     ----------
-    layers, hidden, intermediate, heads, kv_heads, head_dim, vocabulary : int
-        Of the language model.
-    vision_layers, vision_hidden, vision_intermediate, vision_tokens, patch_values : int
-        Of the vision encoder (0 where there is none); `patch_values` are the numbers in a patch.
-    vision_matrices : int
+    layers, hidden, intermediate : int
+        Of the encoder.
+    patch_values : int
+        Numbers in a patch.
+    ffn_matrices : int
         Matrices of an encoder FFN: 2, or 3 with a gate.
-    vision_window, vision_full_layers : int
+    window, full_layers : int
         Tokens that a token attends to in layers with windows (0: no windows), and how many
         layers attend to the whole image all the same.
     merge : int
@@ -80,8 +79,34 @@ class ModelShape:
     projector_width : int or None
         Width between the projector's two matrices; 0 where it is a single one, None for the
         LLM's width.
+    """
+
+    layers: int
+    hidden: int
+    intermediate: int
+    patch_values: int
+    ffn_matrices: int = 2
+    window: int = 0
+    full_layers: int = 0
+    merge: int = 1
+    projectors: int = 1
+    projector_width: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Sizes that decide what a forward costs.
+
+    Attributes
+    ----------
+    layers, hidden, intermediate, heads, kv_heads, head_dim, vocabulary : int
+        Of the language model.
     value_bytes : int
         Bytes per element of the KV cache.
+    encoder : EncoderShape or None
+        Of the vision encoder, where there is one.
+    encoder_tokens, encoder_crops : int
+        Tokens that the encoder computes, and in how many crops, seen one by one.
     """
 
     layers: int
@@ -92,88 +117,9 @@ class ModelShape:
     head_dim: int
     vocabulary: int
     value_bytes: int
-    vision_layers: int = 0
-    vision_hidden: int = 0
-    vision_intermediate: int = 0
-    vision_tokens: int = 0
-    patch_values: int = 0
-    vision_matrices: int = 2
-    vision_window: int = 0
-    vision_full_layers: int = 0
-    merge: int = 1
-    projectors: int = 1
-    projector_width: int | None = None
-
-    @classmethod
-    def of(
-        cls, config: Any, value_bytes: int, vision_tokens: int = 0, crops: int = 1
-    ) -> ModelShape:
-        """Read a transformers configuration (of a VLM or of a language model).
-
-        `vision_tokens` are those of all `crops`, which the encoder sees one by one.
-        """
-        text = getattr(config, "text_config", config)
-        vision = getattr(config, "vision_config", None)
-        heads = text.num_attention_heads
-        shape = cls(
-            layers=text.num_hidden_layers,
-            hidden=text.hidden_size,
-            intermediate=text.intermediate_size,
-            heads=heads,
-            kv_heads=getattr(text, "num_key_value_heads", None) or heads,
-            head_dim=getattr(text, "head_dim", None) or text.hidden_size // heads,
-            vocabulary=text.vocab_size,
-            value_bytes=value_bytes,
-        )
-        if vision is None:
-            return shape
-        sizes = _vision_shape(vision) | _shuffled(config)
-        if crops > 1:
-            sizes |= {"vision_window": vision_tokens // crops}
-        return replace(shape, vision_tokens=vision_tokens, **sizes)
-
-
-def _shuffled(config: Any) -> dict[str, int]:
-    """Patches that pixel shuffle joins, of the families whose projector does that."""
-    if hasattr(config, "scale_factor"):  # SmolVLM and Idefics3: one matrix
-        return {"merge": config.scale_factor**2, "projector_width": 0}
-    if hasattr(config, "downsample_ratio"):  # InternVL: two, the LLM's width between them
-        return {"merge": round(1 / config.downsample_ratio) ** 2}
-    return {}
-
-
-def _vision_shape(vision: Any) -> dict[str, int]:
-    """Sizes of a CLIP-like encoder, or of one of the Qwen family."""
-    channels = getattr(vision, "num_channels", 3)
-    side = vision.patch_size
-    values = channels * (side**2 if isinstance(side, int) else side[0] * side[1])
-    if not hasattr(vision, "spatial_merge_size"):
-        return {
-            "vision_layers": vision.num_hidden_layers,
-            "vision_hidden": vision.hidden_size,
-            "vision_intermediate": vision.intermediate_size,
-            "patch_values": values,
-        }
-    width = getattr(vision, "embed_dim", None) or vision.hidden_size
-    # Qwen2-VL gives its FFN's width as a ratio; Qwen3-VL, known by its deepstack, has no gate.
-    sized = hasattr(vision, "intermediate_size")
-    deepstack = getattr(vision, "deepstack_visual_indexes", None)
-    full = getattr(vision, "fullatt_block_indexes", None)
-    return {
-        "vision_layers": vision.depth,
-        "vision_hidden": width,
-        "vision_intermediate": (
-            vision.intermediate_size if sized else int(width * vision.mlp_ratio)
-        ),
-        "patch_values": values * vision.temporal_patch_size,
-        "vision_matrices": 3 if sized and deepstack is None else 2,
-        "vision_window": (vision.window_size // vision.patch_size) ** 2 if full else 0,
-        "vision_full_layers": len(full) if full else 0,
-        "merge": vision.spatial_merge_size**2,
-        "projectors": 1 + len(deepstack or ()),
-        # A merging projector keeps the joined width first.
-        "projector_width": width * vision.spatial_merge_size**2,
-    }
+    encoder: EncoderShape | None = None
+    encoder_tokens: int = 0
+    encoder_crops: int = 1
 
 
 @dataclass(frozen=True)
@@ -248,19 +194,23 @@ def true_flops(shape: ModelShape, lengths: Sequence[int]) -> int:
 
 def vision_flops(shape: ModelShape) -> int:
     """FLOPs of encoding one image: encoder and projector."""
-    n, d, m = shape.vision_tokens, shape.vision_hidden, shape.vision_intermediate
-    layers, full = shape.vision_layers, shape.vision_layers
-    seen = 0
-    if shape.vision_window:
-        full = shape.vision_full_layers
-        seen = (layers - full) * min(n, shape.vision_window)
-    attention = 2 * n * d * (full * n + seen)
-    encoder = layers * (4 * n * d * d + shape.vision_matrices * n * d * m) + attention
-    wide = d * shape.merge
-    middle = shape.hidden if shape.projector_width is None else shape.projector_width
-    weights = middle * (wide + shape.hidden) if middle else wide * shape.hidden
-    projector = shape.projectors * (n // shape.merge) * weights
-    return int(2 * (encoder + n * d * shape.patch_values + projector))
+    if shape.encoder is None:
+        return 0
+    encoder, n = shape.encoder, shape.encoder_tokens
+    d, layers = encoder.hidden, encoder.layers
+    window = n // shape.encoder_crops if shape.encoder_crops > 1 else encoder.window
+    full = encoder.full_layers if window else layers
+    pairs = n * (full * n + (layers - full) * min(n, window))
+    weights = layers * (4 * d * d + encoder.ffn_matrices * d * encoder.intermediate)
+    per_token = weights + d * encoder.patch_values
+    projector = encoder.projectors * (n // encoder.merge) * _projector_weights(shape, encoder)
+    return int(2 * (n * per_token + 2 * pairs * d + projector))
+
+
+def _projector_weights(shape: ModelShape, encoder: EncoderShape) -> int:
+    wide = encoder.hidden * encoder.merge
+    middle = shape.hidden if encoder.projector_width is None else encoder.projector_width
+    return middle * (wide + shape.hidden) if middle else wide * shape.hidden
 
 
 def kv_bytes(shape: ModelShape, kv_lengths: Sequence[int]) -> int:

@@ -156,4 +156,4 @@ def _shape(loaded: LoadedModel, prepared: Prepared) -> ModelShape:
     size = torch.empty(0, dtype=loaded.model.dtype).element_size()
     seen = prepared.vision
     tokens, crops = (seen.encoder_tokens, seen.encoder_crops) if seen else (0, 1)
-    return ModelShape.of(loaded.model.config, size, tokens, crops)
+    return loaded.adapter.shape(loaded.model.config, size, tokens, crops)

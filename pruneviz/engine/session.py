@@ -164,7 +164,7 @@ class Session:
         method.plan(self.num_layers)
         for stage in method.stages():
             method.count(stage, prepared.grid.num_tokens)
-        self._layer(method)
+        self._encoder_index(method)
         how = settings or Settings()
 
         def work(emit: Callable[[Event], None], stop: threading.Event) -> None:
@@ -237,34 +237,34 @@ class Session:
         ValueError
             If the encoder has no such layer.
         """
-        layer = self._layer(method)
+        index = self._encoder_index(method)
         seen = prepared.vision
-        if layer is None or seen is None or seen.layer in (None, layer):
+        if index is None or seen is None or seen.encoder_index in (None, index):
             return prepared
-        key = (_key(prepared.image, prepared.question), layer)
+        key = (_key(prepared.image, prepared.question), index)
         with self._lock:
             if key not in self._records:
                 inputs = self._inputs(prepared.image, prepared.question)
-                _remember(self._records, key, self._embed(inputs, layer + 1)[1])
+                _remember(self._records, key, self._embed(inputs, index + 1)[1])
             return replace(prepared, vision=self._records[key])
 
-    def _layer(self, method: Method) -> int | None:
+    def _encoder_index(self, method: Method) -> int | None:
         """Index of the encoder layer that a method reads, None if it reads none."""
         if not method.needs.encoder:
             return None
-        return self.loaded.adapter.vision_layer(self.loaded.model, method.needs.encoder_layer)
+        return self.loaded.adapter.encoder_index(self.loaded.model, method.needs.encoder_layer)
 
     def _inputs(self, image: Image.Image, question: str) -> Any:
         loaded = self.loaded
         return loaded.adapter.prepare(loaded.processor, loaded.model, image, question)
 
     def _embed(
-        self, inputs: Any, layer: int | None = None
+        self, inputs: Any, encoder_layer: int | None = None
     ) -> tuple[dict[str, Any], EncoderRecord | None]:
         """What `embed` gives, and what one layer of the encoder left."""
         record: list[EncoderRecord] = []
         loaded = self.loaded
-        handle = loaded.adapter.watch_vision(loaded.model, record.append, layer)
+        handle = loaded.adapter.watch_vision(loaded.model, record.append, encoder_layer)
         try:
             encoded = loaded.adapter.embed(loaded.model, inputs)
         finally:

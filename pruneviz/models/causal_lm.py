@@ -12,9 +12,13 @@ from pruneviz.models.core.decoder import Decoder
 class CausalLMAdapter(Adapter):
     """A ``*ForCausalLM`` (or its inner stack) with visual tokens marked by a `visual_mask`."""
 
-    family: ClassVar[str] = "Causal LM (Llama- or Qwen2-like)"
-    example: ClassVar[str] = "LlamaForCausalLM, Qwen2ForCausalLM, with visual_mask given"
     loadable: ClassVar[bool] = False
+    example: ClassVar[str] = "LlamaForCausalLM, Qwen2ForCausalLM, with visual_mask given"
+
+    @classmethod
+    def described(cls) -> str:
+        """What it must be like, and examples."""
+        return f"Causal LM (Llama- or Qwen2-like), e.g. {cls.example}"
 
     @classmethod
     def matches(cls, model: Any) -> bool:

@@ -7,35 +7,48 @@ from typing import Any, ClassVar
 
 import torch
 from PIL import Image
-from transformers import LlavaForConditionalGeneration
+from transformers import AutoModel, LlavaForConditionalGeneration
 
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.core.adapter import VisionLanguageAdapter
-from pruneviz.models.core.vision import EncoderRecord, last_layer, tower_layer, watch_tower
+from pruneviz.models.core.architecture import Architecture
+from pruneviz.models.core.towers import last_layer, watch_tower
+from pruneviz.models.core.vision import EncoderRecord
+from pruneviz.models.core.vision_language import VisionLanguageAdapter
+
+NESTED = {r"vision_tower\.(?!vision_model\.)": "vision_tower.vision_model."}
 
 
 class LlavaAdapter(VisionLanguageAdapter):
     """``LlavaForConditionalGeneration`` with any vision tower, with CLS or without."""
 
-    family: ClassVar[str] = "LLaVA-1.5 (LlavaForConditionalGeneration)"
+    architectures: ClassVar[tuple[Architecture, ...]] = (
+        Architecture("LLaVA-1.5", LlavaForConditionalGeneration),
+    )
     example: ClassVar[str] = "llava-hf/llava-1.5-7b-hf"
     prompt: ClassVar[str] = "USER: {image}\n{question} ASSISTANT:"
     """Where the processor has no chat template."""
 
     @classmethod
-    def matches(cls, model: Any) -> bool:
-        """Whether it is a LLaVA-1.5 model."""
-        return isinstance(model, LlavaForConditionalGeneration)
+    def load_settings(cls, config: Any) -> dict[str, Any]:
+        """The names under which a tower of this release finds its weights.
+
+        Newer releases of transformers save CLIP's tower without the level ``vision_model`` and
+        read both ways. Older ones know only the nested names: they would leave the tower at
+        random, with a mere warning.
+        """
+        # Built without memory, as the model builds it, only to see how this release names it.
+        with torch.device("meta"):
+            tower = AutoModel.from_config(config.vision_config)
+        return {"key_mapping": NESTED} if hasattr(tower, "vision_model") else {}
 
     def watch_vision(
-        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+        self, model: Any, keep: Callable[[EncoderRecord], None], encoder_layer: int | None = None
     ) -> Any:
         """Watch one layer of the tower."""
-        tower = model.model.vision_tower
-        index = self.vision_layer(model, layer)
+        tower, index = self.encoder(model), self.encoder_index(model, encoder_layer)
         # Other layers' features would have to be caught elsewhere.
-        merges = index == self.vision_layer(model) and model.config.vision_feature_layer == -2
+        merges = index == self.encoder_index(model) and model.config.vision_feature_layer == -2
         return watch_tower(
             tower,
             index,
@@ -43,14 +56,6 @@ class LlavaAdapter(VisionLanguageAdapter):
             keep,
             last_layer(tower) if merges else None,
         )
-
-    def vision_layer(self, model: Any, asked: int | None = None) -> int:
-        """The penultimate layer, unless another is asked for."""
-        return tower_layer(model.model.vision_tower, self.default_layer(model), asked)
-
-    def default_layer(self, model: Any) -> int:
-        """Negative index of the layer that FoPru reads."""
-        return -2
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

@@ -1,32 +1,46 @@
-"""Which adapter handles which model."""
+"""Which families there are, and which adapter handles which model."""
 
 from __future__ import annotations
 
+import pkgutil
+import sys
+from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.models.causal_lm import CausalLMAdapter
 from pruneviz.models.core.adapter import Adapter
-from pruneviz.models.idefics import IdeficsAdapter
-from pruneviz.models.internvl import InternVLAdapter
-from pruneviz.models.llava import LlavaAdapter
-from pruneviz.models.llava_next import LlavaNextAdapter
-from pruneviz.models.llava_onevision import LlavaOnevisionAdapter
-from pruneviz.models.qwen3_vl import Qwen3VLAdapter
-from pruneviz.models.qwen_vl import QwenVLAdapter
-from pruneviz.models.video_llava import VideoLlavaAdapter
 
-ADAPTERS: tuple[type[Adapter], ...] = (
-    LlavaAdapter,
-    LlavaNextAdapter,
-    LlavaOnevisionAdapter,
-    QwenVLAdapter,
-    Qwen3VLAdapter,
-    IdeficsAdapter,
-    InternVLAdapter,
-    VideoLlavaAdapter,
-    CausalLMAdapter,
+PACKAGE = __name__.rpartition(".")[0]
+
+
+def _found() -> Iterator[type[Adapter]]:
+    """Adapters of the files and folders beside this one, which are a family each."""
+    for entry in pkgutil.iter_modules(sys.modules[PACKAGE].__path__):
+        module = import_module(f"{PACKAGE}.{entry.name}")
+        for value in vars(module).values():
+            adapter = isinstance(value, type) and issubclass(value, Adapter)
+            if adapter and f"{value.__module__}.".startswith(f"{module.__name__}."):
+                yield value
+
+
+# Those that know a model by how it is built come last: they would take others' models, too.
+ADAPTERS: tuple[type[Adapter], ...] = tuple(
+    sorted(_found(), key=lambda adapter: not adapter.architectures)
 )
+LOADABLE: dict[str, type[Adapter]] = {
+    entry.model_type: adapter
+    for adapter in ADAPTERS
+    if adapter.loadable
+    for entry in adapter.architectures
+}
+"""Families that :func:`pruneviz.load_model` loads, by the ``model_type`` of configurations."""
+
+
+def loadable_titles() -> tuple[str, ...]:
+    """Short names of all architectures that :func:`pruneviz.load_model` loads."""
+    return tuple(LOADABLE[kind].architecture(kind).title for kind in LOADABLE)
 
 
 def supported_models(by_name: bool = False) -> str:
@@ -35,9 +49,7 @@ def supported_models(by_name: bool = False) -> str:
     `by_name` leaves out those that :func:`pruneviz.load_model` does not load.
     """
     return "\n".join(
-        f"- {adapter.family}, e.g. {adapter.example}"
-        for adapter in ADAPTERS
-        if adapter.loadable or not by_name
+        f"- {adapter.described()}" for adapter in ADAPTERS if adapter.loadable or not by_name
     )
 
 

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 from transformers import VideoLlavaForConditionalGeneration
 
-from pruneviz.models.core.adapter import VisionLanguageAdapter
-from pruneviz.models.core.vision import EncoderRecord, Handles, tower_layer, watch_tower
+from pruneviz.models.core.architecture import Architecture
+from pruneviz.models.core.towers import Handles, watch_tower
+from pruneviz.models.core.vision import EncoderRecord
+from pruneviz.models.core.vision_language import VisionLanguageAdapter
 
 
 class VideoLlavaAdapter(VisionLanguageAdapter):
@@ -21,21 +23,19 @@ class VideoLlavaAdapter(VisionLanguageAdapter):
     as well (8 frames of 256 patches are 2,056 tokens), and FoPru ranks it with the patches.
     """
 
-    family: ClassVar[str] = "Video-LLaVA (VideoLlavaForConditionalGeneration)"
+    architectures: ClassVar[tuple[Architecture, ...]] = (
+        Architecture("Video-LLaVA", VideoLlavaForConditionalGeneration),
+    )
     example: ClassVar[str] = "LanguageBind/Video-LLaVA-7B-hf, from Python alone"
     loadable: ClassVar[bool] = False
-
-    @classmethod
-    def matches(cls, model: Any) -> bool:
-        """Whether it is a Video-LLaVA model."""
-        return isinstance(model, VideoLlavaForConditionalGeneration)
+    tower: ClassVar[str] = "image_tower"
 
     def watch_vision(
-        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+        self, model: Any, keep: Callable[[EncoderRecord], None], encoder_layer: int | None = None
     ) -> Any:
-        """Watch the penultimate layer of both towers, unless another is asked for."""
+        """Watch one layer of both towers."""
         towers = (model.model.image_tower, model.model.video_tower)
-        index = self.vision_layer(model, layer)
+        index = self.encoder_index(model, encoder_layer)
         images = int(model.config.vision_feature_select_strategy == "default")
         return Handles(
             *(
@@ -43,10 +43,6 @@ class VideoLlavaAdapter(VisionLanguageAdapter):
                 for tower, leading in zip(towers, (images, 0), strict=True)
             )
         )
-
-    def vision_layer(self, model: Any, asked: int | None = None) -> int:
-        """The penultimate layer, unless another is asked for."""
-        return tower_layer(model.model.image_tower, -2, asked)
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""

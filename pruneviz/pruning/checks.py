@@ -24,14 +24,16 @@ def check_vision(
     adapter: Adapter, model: Any, method: Method | None, vision: EncoderRecord | None
 ) -> None:
     """Raise PruningError if a given record is of another encoder layer than the method reads."""
-    if method is None or not method.needs.encoder or vision is None or vision.layer is None:
+    if method is None or not method.needs.encoder or vision is None:
         return
-    asked = method.needs.encoder_layer
-    wanted = adapter.vision_layer(model, asked)
-    if vision.layer != wanted:
+    recorded = vision.encoder_index
+    if recorded is None:
+        return
+    wanted = adapter.encoder_index(model, method.needs.encoder_layer)
+    if recorded != wanted:
         raise PruningError(
             f"The method reads layer {wanted + 1} of the vision encoder, but the record given as "
-            f"vision is of layer {vision.layer + 1}. Record the other one: "
+            f"vision is of layer {recorded + 1}. Record the other one: "
             f"find_adapter(model).watch_vision(model, keep, {wanted + 1})."
         )
 

@@ -1,5 +1,7 @@
 """What the page says, in one place."""
 
+from pruneviz.models.registry import loadable_titles
+
 TITLE = "PruneViz"
 LEAD = (
     "A vision-language model reads a picture as hundreds of patches, and most can be left out. "
@@ -62,9 +64,9 @@ VALUES_NOTE = (
 CHOOSE_MODEL = "Model"
 ANOTHER = "Another …"
 TYPED_LABEL = "Hub id or folder"
+*_OTHERS, _LAST = loadable_titles()
 TYPED_INFO = (
-    "A LLaVA, LLaVA-NeXT, LLaVA-OneVision or Qwen-VL model on the hub, or a folder on this page's "
-    "server."
+    f"A {', '.join(_OTHERS)} or {_LAST} model on the hub, or a folder on this page's server."
 )
 USE_MODEL = "Use this model"
 NOT_TYPED = "Type a hub id or the path of a folder first."

@@ -86,6 +86,17 @@ def test_methods(capsys):
     assert [line.split()[0] for line in lines] == list_methods()
 
 
+def test_methods_by_name_say_what_can_be_set(capsys):
+    assert main(["methods", "resprune", "fopru"]) == 0
+    shown = capsys.readouterr().out
+    assert "https://arxiv.org/abs/2603.21105" in shown
+    assert "  alpha=0.5 (0 to 4)" in shown
+    assert "  strategy=rank (rank, row)" in shown
+    assert "Prunes before the LLM" in shown
+    assert main(["methods", "nothing"]) == 1
+    assert "Methods: transprune" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["transprune", "fopru"])
 def test_equal_compute(picture, tmp_path, capsys, name):
     arguments = ["ask", str(picture), "Where?", "--method", name, "--max-new-tokens", "2"]

@@ -1,8 +1,10 @@
 """True FLOPs and the cache of a prefill; the papers' figures have a file of their own."""
 
+from dataclasses import replace
+
 import pytest
 
-from pruneviz.cost import ModelShape, kv_bytes, prefill_cost, true_flops, vision_flops
+from pruneviz.cost import EncoderShape, ModelShape, kv_bytes, prefill_cost, true_flops, vision_flops
 
 
 def shape():
@@ -15,11 +17,8 @@ def shape():
         head_dim=128,
         vocabulary=32064,
         value_bytes=2,
-        vision_layers=24,
-        vision_hidden=1024,
-        vision_intermediate=4096,
-        vision_tokens=577,
-        patch_values=588,
+        encoder=EncoderShape(layers=24, hidden=1024, intermediate=4096, patch_values=588),
+        encoder_tokens=577,
     )
 
 
@@ -38,6 +37,6 @@ def test_prefill_cost_reads_a_staircase():
 
 
 def test_grouped_heads_cost_less():
-    grouped = ModelShape(**{**shape().__dict__, "kv_heads": 4})
+    grouped = replace(shape(), kv_heads=4)
     assert kv_bytes(grouped, [10] * 32) * 8 == kv_bytes(shape(), [10] * 32)
     assert true_flops(grouped, [10] * 32) < true_flops(shape(), [10] * 32)

@@ -224,11 +224,11 @@ def test_a_shelf_of_sessions(tiny) -> None:
 
 
 def test_no_memory_while_loading_is_a_message(tiny, monkeypatch) -> None:
-    from pruneviz.models.core import loading
+    from transformers import LlavaForConditionalGeneration
 
     def full(*_args, **_kwargs):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")
 
-    monkeypatch.setattr(loading.CLASSES["llava"], "from_pretrained", full)
+    monkeypatch.setattr(LlavaForConditionalGeneration, "from_pretrained", full)
     with pytest.raises(ModelLoadError, match="--quantisation"):
         Shelf((tiny,), placement=CPU).session()

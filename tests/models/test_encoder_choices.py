@@ -16,10 +16,9 @@ from pruneviz.errors import PruningError, UnsupportedModelError
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter
 from pruneviz.models.llava import LlavaAdapter
-from tests.helpers import VISION_MODELS, clip_config, own_hooks, prompt, tiny
+from tests.helpers import TILED_MODELS, VISION_MODELS, clip_config, own_hooks, prompt, tiny
 from tests.models.sessions import QUESTION, noise
-
-CROPPED = {"llava_next": 3, "llava_onevision": 5, "smolvlm": 4, "internvl": 4}
+from tests.tiny import KINDS
 
 
 def run(kind: str, method: Method, **settings: Any) -> Any:
@@ -43,7 +42,7 @@ def test_another_layer_is_read(layer: int) -> None:
 @pytest.mark.parametrize("kind", VISION_MODELS)
 def test_the_layer_reaches_every_family(kind: str) -> None:
     """Naming the layer that is read anyway changes nothing, another one does, none is refused."""
-    own = {"qwen25_vl": 3, "llava_clip": 3, "llava_siglip": 3, "llava_next": 3}.get(kind, 4)
+    own = KINDS[kind].encoder_layer
     plain = run(kind, FoPru(keep_ratio=0.5)).stages[0].scores
     named = run(kind, FoPru(keep_ratio=0.5, encoder_layer=own)).stages[0].scores
     np.testing.assert_array_equal(plain, named)
@@ -102,9 +101,9 @@ def test_a_tower_of_one_layer_can_be_read_by_its_number() -> None:
     config = SimpleNamespace(vision_feature_layer=-1, vision_feature_select_strategy="default")
     inner = SimpleNamespace(vision_tower=CLIPVisionModel(clip_config(layers=1)))
     model = SimpleNamespace(config=config, model=inner)
-    assert LlavaAdapter().vision_layer(model, 1) == 0
+    assert LlavaAdapter().encoder_index(model, 1) == 0
     with pytest.raises(UnsupportedModelError, match=r"has 1 layers.*encoder_layer"):
-        LlavaAdapter().vision_layer(model)
+        LlavaAdapter().encoder_index(model)
 
 
 @pytest.mark.parametrize("wrap", ["chain", "pins"])
@@ -140,7 +139,7 @@ def test_a_session_encodes_once_more_for_another_layer(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("newlines", ["visual", "text"])
-@pytest.mark.parametrize("kind", CROPPED)
+@pytest.mark.parametrize("kind", TILED_MODELS)
 def test_every_crop_keeps_its_share(kind: str, newlines: str) -> None:
     """By hand: the best of each crop, as many as its size says, newlines with their row's end."""
     plain = run(kind, FoPru(keep_ratio=0.5), newlines=newlines)
@@ -150,7 +149,7 @@ def test_every_crop_keeps_its_share(kind: str, newlines: str) -> None:
     np.testing.assert_array_equal(significance, plain.stages[0].scores)
     crop = crops_of(kind, newlines)
     assert len(crop) == each.num_visual
-    assert len(np.unique(crop)) == CROPPED[kind]
+    assert len(np.unique(crop)) == KINDS[kind].crops
     for number in np.unique(crop):
         own = np.flatnonzero(crop == number)
         kept = np.intersect1d(own, each.kept)
@@ -161,8 +160,8 @@ def test_every_crop_keeps_its_share(kind: str, newlines: str) -> None:
 
 def crops_of(kind: str, newlines: str) -> np.ndarray:
     """The crop of every visual token of the tiny prompts, from how they are put together."""
-    if kind in ("smolvlm", "internvl"):
-        return np.repeat(np.arange(4), 9)
+    if find_adapter(tiny(kind)).newline(tiny(kind)) is None:
+        return np.repeat(np.arange(KINDS[kind].crops), 9)
     if kind == "llava_next":
         # A square image in the middle of two tiles: two columns of each, then the newline.
         rows = np.tile([1, 1, 2, 2, 2], 4)

@@ -14,14 +14,16 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import Idefics3Processor, PreTrainedTokenizerFast
 
 from pruneviz import FoPru, TransPrune, load_model, ops, prune
-from pruneviz.cost import ModelShape, vision_flops
+from pruneviz.cost import vision_flops
 from pruneviz.engine import Session
 from pruneviz.errors import InputError, PruningError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods import Method
-from pruneviz.models import find_adapter, loading
+from pruneviz.models import find_adapter
+from pruneviz.models.core import loading
 from pruneviz.models.core.still import StillProcessor
-from pruneviz.models.tiles_processor import SmolVLMStills
+from pruneviz.models.idefics import IdeficsAdapter
+from pruneviz.models.idefics.processor import SmolVLMStills
 from tests.helpers import IDEFICS_MODELS, IMAGE, close, fresh, prompt, tiny
 from tests.models.sessions import SESSION_METHODS, check_session
 from tests.models.tiling import check_marks, check_places
@@ -248,5 +250,5 @@ def test_encoder_flops() -> None:
     config = transformers.SmolVLMConfig(vision_config=vision, text_config=text, scale_factor=3)
     n, d, m, crop = 2 * 729, 1152, 4304, 729
     layers = 27 * (4 * n * d * d + 2 * n * d * m + 2 * n * d * crop)
-    shape = ModelShape.of(config, 2, vision_tokens=n, crops=2)
+    shape = IdeficsAdapter().shape(config, 2, n, 2)
     assert vision_flops(shape) == 2 * (layers + n * d * 3 * 14 * 14 + n // 9 * 9 * d * 2048)

@@ -15,13 +15,15 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from pruneviz import FoPru, load_model, ops, prune
-from pruneviz.cost import ModelShape, vision_flops
+from pruneviz.cost import vision_flops
 from pruneviz.engine import Session
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods import Method
-from pruneviz.models import find_adapter, loading
-from pruneviz.models.tiles_processor import InternVLStills
+from pruneviz.models import find_adapter
+from pruneviz.models.core import loading
+from pruneviz.models.internvl import InternVLAdapter
+from pruneviz.models.internvl.processor import InternVLStills
 from tests.helpers import fresh, prompt, tiny
 from tests.models.sessions import SESSION_METHODS, check_session
 from tests.models.tiling import check_marks, check_places
@@ -182,5 +184,5 @@ def test_encoder_flops() -> None:
     n, d, m, crop = 3 * 1025, 1024, 4096, 1025
     layers = 24 * (4 * n * d * d + 2 * n * d * m + 2 * n * d * crop)
     projector = n // 4 * (4 * d * 896 + 896 * 896)
-    shape = ModelShape.of(config, 2, vision_tokens=n, crops=3)
+    shape = InternVLAdapter().shape(config, 2, n, 3)
     assert vision_flops(shape) == 2 * (layers + n * d * 3 * 14 * 14 + projector)

@@ -15,11 +15,12 @@ from transformers import LlavaNextProcessor
 
 from pruneviz import FoPru, load_model, ops, prune
 from pruneviz.cli import main
-from pruneviz.cost import ModelShape, vision_flops
+from pruneviz.cost import vision_flops
 from pruneviz.engine import Session, Settings
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter
-from pruneviz.models.anyres import Layout
+from pruneviz.models.llava_next import LlavaNextAdapter
+from pruneviz.models.llava_next.layout import Layout
 from pruneviz.render import mask_overlay
 from pruneviz.trace import StageTrace, Trace
 from tests.helpers import IMAGE, close, prompt, tiny
@@ -231,8 +232,8 @@ def test_encoder_flops_of_five_crops() -> None:
         ),
         text_config=transformers.LlamaConfig(),
     )
-    one = ModelShape.of(config, 2, vision_tokens=577)
-    five = ModelShape.of(config, 2, vision_tokens=5 * 577, crops=5)
+    one = LlavaNextAdapter().shape(config, 2, 577)
+    five = LlavaNextAdapter().shape(config, 2, 5 * 577, 5)
     assert vision_flops(five) == 5 * vision_flops(one)
 
 

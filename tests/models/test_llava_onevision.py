@@ -18,10 +18,11 @@ from pruneviz import FoPru, ResPrune, TransPrune, load_model, ops, prune
 from pruneviz.engine import Session
 from pruneviz.errors import InputError, UnsupportedModelError
 from pruneviz.methods import Method
-from pruneviz.models import find_adapter, loading
-from pruneviz.models.anyres import Layout
-from pruneviz.models.onevision_layout import OnevisionLayout
-from pruneviz.models.onevision_processor import StillOnevisionProcessor
+from pruneviz.models import find_adapter
+from pruneviz.models.core import loading
+from pruneviz.models.llava_next.layout import Layout
+from pruneviz.models.llava_onevision.layout import OnevisionLayout
+from pruneviz.models.llava_onevision.processor import StillOnevisionProcessor
 from tests.helpers import IMAGE, close, onevision_config, tiny
 from tests.models.sessions import check_session, words
 

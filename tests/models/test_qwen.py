@@ -14,13 +14,15 @@ from PIL import Image
 from transformers import AttentionInterface
 
 from pruneviz import FoPru, load_model, ops, prune
-from pruneviz.cost import ModelShape, vision_flops
+from pruneviz.cost import vision_flops
 from pruneviz.engine import Session
 from pruneviz.errors import InputError
 from pruneviz.methods import Method
-from pruneviz.models import find_adapter, loading
-from pruneviz.models.qwen_processor import StillImageProcessor
-from pruneviz.models.qwen_vision import window_order
+from pruneviz.models import find_adapter
+from pruneviz.models.core import loading
+from pruneviz.models.qwen_vl import QwenVLAdapter
+from pruneviz.models.qwen_vl.processor import StillImageProcessor
+from pruneviz.models.qwen_vl.vision import window_order
 from tests.helpers import (
     IMAGE,
     LAYERS,
@@ -265,7 +267,7 @@ def test_encoder_flops_of_the_7b_model() -> None:
     vision = {"hidden_size": 1280, "intermediate_size": 3420, "out_hidden_size": 3584}
     text = {"hidden_size": 3584, "num_attention_heads": 28, "num_key_value_heads": 4}
     config = Qwen2_5_VLConfig(vision_config=vision, text_config=text)
-    shape = ModelShape.of(config, 2, vision_tokens=72 * 72)
+    shape = QwenVLAdapter().shape(config, 2, 72 * 72)
     n, d, m = 72 * 72, 1280, 3420
     layers = 32 * (4 * n * d * d + 3 * n * d * m) + 2 * n * d * (4 * n + 28 * 64)
     merger = n // 4 * (5120 * 5120 + 5120 * 3584)

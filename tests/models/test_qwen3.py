@@ -11,13 +11,15 @@ import torch
 from PIL import Image
 
 from pruneviz import FastV, FoPru, PyramidDrop, Random, TransPrune, load_model, observe, prune
-from pruneviz.cost import ModelShape, vision_flops
+from pruneviz.cost import vision_flops
 from pruneviz.engine import Session, Settings
 from pruneviz.errors import PruningError, UnsupportedModelError
 from pruneviz.methods import Method
-from pruneviz.models import find_adapter, loading, qwen3_vl
+from pruneviz.models import find_adapter
+from pruneviz.models.core import loading
 from pruneviz.models.core.deepstack import STEP, Deepstack, shorten
-from pruneviz.models.qwen_processor import Qwen3StillProcessor, StillImageProcessor
+from pruneviz.models.qwen_vl import Qwen3VLAdapter, qwen3
+from pruneviz.models.qwen_vl.processor import Qwen3StillProcessor, StillImageProcessor
 from tests.helpers import (
     BACKENDS,
     DEEPSTACK,
@@ -182,9 +184,9 @@ def test_a_session_feeds_all_features(
     takes_encoded: bool, method: Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also in releases of transformers that cannot be given an encoded image."""
-    if takes_encoded and not qwen3_vl.takes_encoded(tiny(KIND)):
+    if takes_encoded and not qwen3.takes_encoded(tiny(KIND)):
         pytest.skip("This release of transformers takes no encoded image.")
-    monkeypatch.setattr(qwen3_vl, "takes_encoded", lambda _: takes_encoded)
+    monkeypatch.setattr(qwen3, "takes_encoded", lambda _: takes_encoded)
     monkeypatch.setattr(loading, "is_torchvision_available", lambda: False)
     tiny(KIND).save_pretrained(tmp_path)
     pixels_processor(KIND).save_pretrained(tmp_path)
@@ -211,7 +213,7 @@ def test_encoder_flops_of_the_4b_model() -> None:
     vision = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "out_hidden_size": 2560}
     vision["deepstack_visual_indexes"] = [5, 11, 17]
     config = Qwen3VLConfig(vision_config=vision, text_config={"hidden_size": 2560})
-    shape = ModelShape.of(config, 2, vision_tokens=64 * 64)
+    shape = Qwen3VLAdapter().shape(config, 2, 64 * 64)
     n, d, m = 64 * 64, 1024, 4096
     layers = 24 * (4 * n * d * d + 2 * n * d * m + 2 * n * n * d)
     mergers = 4 * (n // 4) * (4096 * 4096 + 4096 * 2560)

@@ -12,7 +12,7 @@ from transformers import (
 )
 
 from pruneviz.errors import UnsupportedModelError
-from pruneviz.models.core.vision import layer_attention, watch
+from pruneviz.models.core.towers import layer_attention, watch
 from pruneviz.ops import fopru_significance
 
 SIZES = {

@@ -16,7 +16,7 @@ ALLOWED = {
     "trace": set(),
     "geometry": set(),
     "methods": {"ops", "methods", "errors"},
-    "models": {"ops", "models", "errors", "geometry"},
+    "models": {"ops", "models", "errors", "geometry", "cost"},
     "pruning": {"ops", "methods", "models", "pruning", "trace", "errors", "geometry"},
     "metrics": {"trace", "errors", "metrics"},
     "cost": {"trace", "errors", "cost"},

@@ -95,6 +95,15 @@ class Method(ABC):
         """Build the method for a model of `num_layers`, its published layers scaled to fit."""
         return cls(num_layers=num_layers, **settings)
 
+    @classmethod
+    def where(cls) -> str:
+        """Where it prunes with its published settings, in words."""
+        layers = [stage.layer for stage in cls().stages() if stage.layer > 0]
+        if not layers:
+            return "before the LLM"
+        listed = ", ".join(map(str, layers))
+        return f"after layer{'s'[: len(layers) > 1]} {listed}"
+
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
         """The pruning stages, in order."""

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 import torch
 from PIL import Image
 
-from pruneviz.errors import InputError, UnsupportedModelError
+from pruneviz.cost import EncoderShape, ModelShape
+from pruneviz.errors import UnsupportedModelError
 from pruneviz.geometry import PatchGrid
+from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.decoder import Decoder
 from pruneviz.models.core.vision import EncoderRecord
 
@@ -18,17 +20,41 @@ from pruneviz.models.core.vision import EncoderRecord
 class Adapter(ABC):
     """One model family. Adapters hold no state; the model is an argument everywhere."""
 
-    family: ClassVar[str]
+    architectures: ClassVar[tuple[Architecture, ...]] = ()
+    """Classes of the family; empty where its models are known by how they are built."""
     example: ClassVar[str]
+    """A hub id, for people."""
     loadable: ClassVar[bool] = True
     """Whether :func:`pruneviz.load_model` loads the family by name."""
     sees: ClassVar[bool] = False
     """Whether the family has a vision encoder."""
 
     @classmethod
-    @abstractmethod
+    def described(cls) -> str:
+        """Names, classes and an example in one line."""
+        titles = " and ".join(entry.title for entry in cls.architectures)
+        classes = ", ".join(entry.model_class.__name__ for entry in cls.architectures)
+        return f"{titles} ({classes}), e.g. {cls.example}"
+
+    @classmethod
     def matches(cls, model: Any) -> bool:
         """Whether this adapter handles the model."""
+        return isinstance(model, tuple(entry.model_class for entry in cls.architectures))
+
+    @classmethod
+    def architecture(cls, model_type: str) -> Architecture:
+        """That of the family's classes whose configurations are of this type."""
+        return next(entry for entry in cls.architectures if entry.model_type == model_type)
+
+    @classmethod
+    def exact(cls) -> tuple[str, ...]:
+        """Names of modules that quantisation leaves as they are."""
+        return ()
+
+    @classmethod
+    def load_settings(cls, config: Any) -> dict[str, Any]:
+        """Further arguments of ``from_pretrained`` for a model of this configuration."""
+        return {}
 
     @abstractmethod
     def decoder(self, model: Any) -> Decoder:
@@ -53,12 +79,46 @@ class Adapter(ABC):
         """The embedding ``[hidden]`` that ends each row of tiles; None where there is none."""
         return None
 
+    def shape(
+        self, config: Any, value_bytes: int, encoder_tokens: int = 0, encoder_crops: int = 1
+    ) -> ModelShape:
+        """Sizes that decide what a forward costs.
+
+        Parameters
+        ----------
+        config : PretrainedConfig
+            Of the whole model.
+        value_bytes : int
+            Bytes per element of the KV cache.
+        encoder_tokens, encoder_crops : int
+            Tokens that the encoder computes, and in how many crops, seen one by one.
+        """
+        text = getattr(config, "text_config", config)
+        heads = text.num_attention_heads
+        return ModelShape(
+            layers=text.num_hidden_layers,
+            hidden=text.hidden_size,
+            intermediate=text.intermediate_size,
+            heads=heads,
+            kv_heads=getattr(text, "num_key_value_heads", None) or heads,
+            head_dim=getattr(text, "head_dim", None) or text.hidden_size // heads,
+            vocabulary=text.vocab_size,
+            value_bytes=value_bytes,
+            encoder=self.encoder_shape(config),
+            encoder_tokens=encoder_tokens,
+            encoder_crops=encoder_crops,
+        )
+
+    def encoder_shape(self, config: Any) -> EncoderShape | None:
+        """Sizes of vision encoder and projector; None where there is no encoder."""
+        return None
+
     def watch_vision(
-        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+        self, model: Any, keep: Callable[[EncoderRecord], None], encoder_layer: int | None = None
     ) -> Any:
         """Register a hook that records what FoPru needs; returns its handle.
 
-        `layer` is the encoder layer whose attention is wanted, counted from 1 or, if negative,
+        `encoder_layer` is the layer whose attention is wanted, counted from 1 or, if negative,
         from the end; None is the family's own choice. Raises ValueError where there is none.
         """
         raise UnsupportedModelError(
@@ -66,8 +126,8 @@ class Adapter(ABC):
             "(FoPru) need a vision-language model."
         )
 
-    def vision_layer(self, model: Any, asked: int | None = None) -> int:
-        """Index from 0 of the encoder layer that :meth:`watch_vision` records for `asked`."""
+    def encoder_index(self, model: Any, encoder_layer: int | None = None) -> int:
+        """Index from 0 of the layer that :meth:`watch_vision` records for `encoder_layer`."""
         raise UnsupportedModelError(f"{type(model).__name__} has no vision encoder here.")
 
     def project(self, model: Any, features: torch.Tensor) -> torch.Tensor:
@@ -93,73 +153,3 @@ class Adapter(ABC):
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """Where the visual tokens of an image of this size lie."""
         raise UnsupportedModelError(f"{type(model).__name__} takes no image.")
-
-
-class VisionLanguageAdapter(Adapter):
-    """A family whose inner model holds an encoder and ``language_model``."""
-
-    sees: ClassVar[bool] = True
-    reserved: ClassVar[tuple[str, ...]] = ()
-    """Placeholders that a question must not hold."""
-
-    def decoder(self, model: Any) -> Decoder:
-        """The language model."""
-        return Decoder.of(model.model.language_model, type(model).__name__)
-
-    def entry(self, model: Any) -> Any:
-        """The inner model, which sees ids and pixels together."""
-        return model.model
-
-    def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
-        """Chat template around the question, image processed, all on the model's device.
-
-        Raises
-        ------
-        InputError
-            If the question holds a placeholder.
-        """
-        used = next((token for token in self.reserved if token in question), None)
-        if used:
-            raise InputError(f"Leave the placeholder {used!r} out of the question.")
-        text = self.asked(processor, question)
-        inputs = processor(images=image, text=[text], return_tensors="pt")
-        return inputs.to(model.device, dtype=model.dtype)
-
-    def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
-        """True at tokens of images and videos."""
-        return super().visual_mask(model, input_ids) | self._video_mask(model, input_ids)
-
-    def mixes(self, model: Any, input_ids: torch.Tensor) -> bool:
-        """Whether there are images and videos."""
-        parts = super().visual_mask(model, input_ids), self._video_mask(model, input_ids)
-        return all(bool(part.any()) for part in parts)
-
-    def _video_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
-        token = getattr(model.config, "video_token_id", None)
-        return (
-            torch.zeros_like(input_ids, dtype=torch.bool) if token is None else input_ids == token
-        )
-
-    @abstractmethod
-    def features(self, model: Any, inputs: Any) -> Any:
-        """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""
-
-    @torch.no_grad()
-    def embed(self, model: Any, inputs: Any) -> dict[str, Any]:
-        """Run encoder and projector once and put their rows into the prompt's embeddings."""
-        ids = inputs["input_ids"]
-        embeds = model.get_input_embeddings()(ids)
-        rows = torch.cat(list(self.features(model, inputs)), dim=0).to(embeds.device, embeds.dtype)
-        mask = self.visual_mask(model, ids)
-        embeds = embeds.masked_scatter(mask.unsqueeze(-1), rows)
-        return {"inputs_embeds": embeds, "attention_mask": inputs["attention_mask"]}
-
-    @staticmethod
-    def asked(processor: Any, question: str) -> str:
-        """A question about one image, in the words of the processor's chat template."""
-        content = [{"type": "image"}, {"type": "text", "text": question}]
-        return str(
-            processor.apply_chat_template(
-                [{"role": "user", "content": content}], add_generation_prompt=True
-            )
-        )

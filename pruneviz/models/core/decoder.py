@@ -11,8 +11,8 @@ from torch import nn
 
 from pruneviz.errors import UnsupportedModelError
 
-LAYER_PARTS = ("self_attn", "mlp", "input_layernorm", "post_attention_layernorm")
-ATTENTION_PARTS = ("q_proj", "k_proj", "v_proj", "o_proj")
+LAYER_MODULES = ("self_attn", "mlp", "input_layernorm", "post_attention_layernorm")
+ATTENTION_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class Decoder:
             return tables
         return tuple(
             torch.cat(
-                [part[i % 3] for i, part in enumerate(table.split(sections * 2, dim=-1))], dim=-1
+                [rows[i % 3] for i, rows in enumerate(table.split(sections * 2, dim=-1))],
+                dim=-1,
             )
             for table in tables
         )
@@ -85,9 +86,9 @@ class Decoder:
             If a part is missing or the layers use sliding-window attention.
         """
         layers = getattr(module, "layers", None)
-        for part in ("layers", "rotary_emb", "embed_tokens"):
-            if getattr(module, part, None) is None:
-                raise UnsupportedModelError(f"{described} has no {part!r} in its language model.")
+        for name in ("layers", "rotary_emb", "embed_tokens"):
+            if getattr(module, name, None) is None:
+                raise UnsupportedModelError(f"{described} has no {name!r} in its language model.")
         if not isinstance(layers, nn.ModuleList) or not len(layers):
             raise UnsupportedModelError(f"{described} has no decoder layers.")
         for layer in layers:
@@ -105,17 +106,15 @@ class Decoder:
 
 def _check_layer(layer: nn.Module, described: str) -> None:
     children = {name for name, _ in layer.named_children()}
-    if set(LAYER_PARTS) - children:
-        raise UnsupportedModelError(
-            f"{described}: a decoder layer lacks {', '.join(sorted(set(LAYER_PARTS) - children))}."
-        )
-    norms = {name for name in children if "norm" in name} - set(LAYER_PARTS)
+    if missing := sorted(set(LAYER_MODULES) - children):
+        raise UnsupportedModelError(f"{described}: a decoder layer lacks {', '.join(missing)}.")
+    norms = {name for name in children if "norm" in name} - set(LAYER_MODULES)
     if norms:
         raise UnsupportedModelError(
             f"{described}: decoder layers with further norms ({', '.join(sorted(norms))}) are "
             "not Llama-like."
         )
-    missing = [part for part in ATTENTION_PARTS if not hasattr(layer.self_attn, part)]
+    missing = [name for name in ATTENTION_PROJECTIONS if not hasattr(layer.self_attn, name)]
     if missing:
         raise UnsupportedModelError(f"{described}: attention without {', '.join(missing)}.")
 

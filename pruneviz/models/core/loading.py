@@ -13,6 +13,7 @@ from transformers.utils import is_torchvision_available
 
 from pruneviz.errors import ModelLoadError, UnsupportedModelError
 from pruneviz.models.core.adapter import Adapter
+from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.knowledge import Knowledge, load_knowledge
 from pruneviz.models.core.placing import (
     DTYPES,
@@ -22,34 +23,10 @@ from pruneviz.models.core.placing import (
     to_device,
     too_large,
 )
-from pruneviz.models.core.renamed import tower_names
 from pruneviz.models.core.words import remember_tokenizer
-from pruneviz.models.onevision_processor import StillOnevisionProcessor
-from pruneviz.models.qwen_processor import Qwen3StillProcessor, StillImageProcessor
-from pruneviz.models.registry import find_adapter, supported_models
-from pruneviz.models.tiles_processor import InternVLStills, SmolVLMStills
+from pruneviz.models.registry import LOADABLE, supported_models
 
 EMBEDDED = "embedded"
-CLASSES = {
-    "llava": transformers.LlavaForConditionalGeneration,
-    "llava_next": transformers.LlavaNextForConditionalGeneration,
-    "llava_onevision": transformers.LlavaOnevisionForConditionalGeneration,
-    "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
-    "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
-    "qwen3_vl": transformers.Qwen3VLForConditionalGeneration,
-    "smolvlm": transformers.SmolVLMForConditionalGeneration,
-    "idefics3": transformers.Idefics3ForConditionalGeneration,
-    "internvl": transformers.InternVLForConditionalGeneration,
-}
-STILL: dict[str, Any] = {
-    "llava_onevision": StillOnevisionProcessor,
-    "qwen2_vl": StillImageProcessor,
-    "qwen2_5_vl": StillImageProcessor,
-    "qwen3_vl": Qwen3StillProcessor,
-    "smolvlm": SmolVLMStills,
-    "internvl": InternVLStills,
-}
-"""Processors of families whose own cannot be built without the packages that videos need."""
 UNREADABLE = (
     OSError,
     ValueError,
@@ -146,15 +123,17 @@ def load_model(
     where = pick_device(device)
     settings: dict[str, Any] = {"dtype": pick_dtype(dtype, where)}
     source, kind = where_is(name), model_type(name)
+    adapter = LOADABLE[kind]()
+    architecture = adapter.architecture(kind)
     if quantisation is not None:
-        settings |= quantised(quantisation, where)
+        settings |= quantised(quantisation, where, adapter.exact())
     if name == EMBEDDED:
         # Loaded in a blink: a progress bar would only be noise.
         transformers.utils.logging.disable_progress_bar()
     try:
-        settings |= tower_names(transformers.AutoConfig.from_pretrained(source))
-        model = CLASSES[kind].from_pretrained(source, **settings)
-        processor = _processor(kind, source)
+        settings |= adapter.load_settings(transformers.AutoConfig.from_pretrained(source))
+        model = architecture.model_class.from_pretrained(source, **settings)
+        processor = _processor(architecture, source)
     except UNREADABLE as error:
         if _memory(error):
             raise too_large(name, where) from error
@@ -164,16 +143,15 @@ def load_model(
     if quantisation is None:
         model = to_device(model, where, name)
     model.eval()
-    adapter = find_adapter(model)
     adapter.decoder(model)
     remember_tokenizer(model, processor.tokenizer)
     return LoadedModel(name, model, processor, adapter, load_knowledge(Path(source)))
 
 
-def _processor(kind: str, source: str) -> Any:
-    whole = is_torchvision_available() and (kind != "smolvlm" or find_spec("num2words"))
-    if kind in STILL and not whole:
-        return STILL[kind].from_pretrained(source)
+def _processor(architecture: Architecture, source: str) -> Any:
+    whole = is_torchvision_available() and all(map(find_spec, architecture.needs))
+    if architecture.stand_in is not None and not whole:
+        return architecture.stand_in.from_pretrained(source)
     return transformers.AutoProcessor.from_pretrained(source)
 
 
@@ -200,7 +178,7 @@ def model_type(name: str) -> str:
             f"No model found at {source!r}. Give 'embedded', a folder with config.json, or a hub "
             f"id (its download needs a network). {error}"
         ) from error
-    if config.model_type not in CLASSES:
+    if config.model_type not in LOADABLE:
         raise UnsupportedModelError(
             f"{source!r} is a {config.model_type!r} model, which is not supported. Supported "
             f"models:\n{supported_models(by_name=True)}"

@@ -37,8 +37,10 @@ def pick_dtype(dtype: str, device: torch.device) -> Any:
     return getattr(torch, dtype)
 
 
-def quantised(quantisation: str, device: torch.device) -> dict[str, Any]:
-    """Settings of ``from_pretrained`` for bitsandbytes."""
+def quantised(
+    quantisation: str, device: torch.device, exact: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Settings of ``from_pretrained`` for bitsandbytes; modules named in `exact` stay exact."""
     if quantisation not in QUANTISATIONS:
         raise ModelLoadError(f"quantisation must be '4bit' or '8bit', not {quantisation!r}.")
     missing = [m for m in ("bitsandbytes", "accelerate") if not importlib.util.find_spec(m)]
@@ -52,11 +54,7 @@ def quantised(quantisation: str, device: torch.device) -> dict[str, Any]:
         load_in_4bit=quantisation == "4bit",
         load_in_8bit=quantisation == "8bit",
         bnb_4bit_compute_dtype=torch.float16,
-        # The encoder is small and decides which patches matter: it stays exact.
-        llm_int8_skip_modules=[
-            *("vision_tower", "vision_model", "visual"),
-            *("multi_modal_projector", "connector", "lm_head"),
-        ],
+        llm_int8_skip_modules=[*exact, "lm_head"],
     )
     return {"quantization_config": config, "device_map": {"": device}}
 

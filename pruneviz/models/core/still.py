@@ -10,6 +10,7 @@ import transformers
 from PIL import Image
 
 from pruneviz.errors import InputError
+from pruneviz.models.core.towers import pair
 
 
 class StillProcessor(ABC):
@@ -98,3 +99,30 @@ class StillProcessor(ABC):
                 **seen,
             }
         )
+
+
+class TiledStills(StillProcessor):
+    """Of families in which every crop has the same number of tokens.
+
+    Attributes
+    ----------
+    crop_tokens : int
+        That number.
+    """
+
+    crop_tokens: int = 0
+
+    @classmethod
+    def from_pretrained(cls, source: str) -> Self:
+        """Load the parts; the model's configuration says how many tokens a crop has."""
+        made = super().from_pretrained(source)
+        config = transformers.AutoConfig.from_pretrained(source)
+        vision = config.vision_config
+        patches = pair(vision.image_size)[0] // pair(vision.patch_size)[0]
+        made.crop_tokens = (patches // cls.merge(config)) ** 2
+        return made
+
+    @staticmethod
+    @abstractmethod
+    def merge(config: Any) -> int:
+        """Patches per side that make one visual token."""

@@ -10,8 +10,9 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.anyres import TILES, WHOLE
 from pruneviz.models.core.vision import EncoderRecord, VisionRecord
+
+WHOLE, TILES = "whole image", "tiles"
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,9 @@ class TilesRecord(EncoderRecord):
     padded: bool = False
 
     @property
-    def layer(self) -> int | None:
+    def encoder_index(self) -> int | None:
         """As of the crops."""
-        return self.crops.layer
+        return self.crops.encoder_index
 
     @property
     def counts(self) -> tuple[int, ...]:

@@ -1,16 +1,14 @@
-"""Attention means of one layer of a vision encoder, without eager attention."""
+"""What a vision encoder's run leaves: attention means of one layer, without eager attention."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
-from pruneviz.errors import UnsupportedModelError
 from pruneviz.ops import larger_variance, self_attention_means
 
 PROJECTIONS = (("q_proj", "k_proj"), ("query", "key"))
@@ -50,8 +48,8 @@ class EncoderRecord(ABC):
 
     @property
     @abstractmethod
-    def layer(self) -> int | None:
-        """The encoder layer whose attention it is, from 0; None where that is not known."""
+    def encoder_index(self) -> int | None:
+        """Index from 0 of the encoder layer whose attention it is; None where it is not known."""
 
     @property
     @abstractmethod
@@ -105,18 +103,6 @@ class EncoderRecord(ABC):
         """FoPru's significance of some images' visual tokens, one after another, float32."""
 
 
-class Handles:
-    """Several hook handles that are removed together."""
-
-    def __init__(self, *handles: Any) -> None:
-        self._handles = handles
-
-    def remove(self) -> None:
-        """Remove them all."""
-        for handle in self._handles:
-            handle.remove()
-
-
 @dataclass
 class VisionRecord(EncoderRecord):
     """Inputs of one layer's attention for the images encoded last.
@@ -135,8 +121,8 @@ class VisionRecord(EncoderRecord):
         The encoder layer after it, where the LLM gets what enters that one.
     output : torch.Tensor or None
         What entered it, ``[images, tokens, width]``.
-    layer : int or None
-        Number of the layer, from 0.
+    encoder_index : int or None
+        Index of the layer, from 0.
     """
 
     attention: nn.Module
@@ -145,7 +131,7 @@ class VisionRecord(EncoderRecord):
     leading: int
     last: nn.Module | None = None
     output: torch.Tensor | None = None
-    layer: int | None = None
+    encoder_index: int | None = None
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -204,7 +190,7 @@ class VisionRecord(EncoderRecord):
     def _final(self, last: Any, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Attention and keys of the last layer, all heads as one."""
         query, key, _ = project(last.self_attn, last.layer_norm1(features))
-        query, key = (part.transpose(1, 2).flatten(2)[:, None] for part in (query, key))
+        query, key = (rows.transpose(1, 2).flatten(2)[:, None] for rows in (query, key))
         scaling = query.shape[-1] ** -0.5
         if self.leading:
             attention = first_query_attention(query, key, scaling)[:, self.leading :]
@@ -235,143 +221,3 @@ def project(attention: Any, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.T
     scaling = float(getattr(attention, "scale", getattr(attention, "scaling", head_dim**-0.5)))
     shape = (*hidden.shape[:2], heads, head_dim)
     return query.view(shape).transpose(1, 2), key.view(shape).transpose(1, 2), scaling
-
-
-def layer_index(asked: int | None, default: int, count: int) -> int:
-    """The index from 0 of an encoder layer counted from 1 or, if negative, from the end.
-
-    `default`, where none is asked for, is an index from 0 or negative.
-
-    Raises
-    ------
-    ValueError
-        If there is no layer `asked`.
-    UnsupportedModelError
-        If there is no layer `default`.
-    """
-    if asked is None:
-        index = default if default >= 0 else count + default
-        if not 0 <= index < count:
-            raise UnsupportedModelError(
-                f"The vision encoder has {count} layers, but the one to read is number {default} "
-                "(from 0; negative from the end). Ask for another by encoder_layer."
-            )
-        return index
-    index = asked - 1 if asked > 0 else count + asked
-    if not asked or not 0 <= index < count:
-        raise ValueError(
-            f"The vision encoder has {count} layers: encoder_layer must be from 1 to {count}, or "
-            f"from -{count} to -1 to count from the end, not {asked}."
-        )
-    return index
-
-
-def tower_layer(tower: nn.Module, default: int, asked: int | None) -> int:
-    """The index from 0 of a layer of a tower; see :func:`layer_index`."""
-    return layer_index(asked, default, len(_layers(tower)))
-
-
-def layer_attention(tower: nn.Module, layer: int = -2) -> nn.Module:
-    """Attention module of one layer of a tower, counted from 0 or, if negative, from the end.
-
-    Raises
-    ------
-    UnsupportedModelError
-        If the tower rotates its queries and keys, or does not compute them with separate
-        projections.
-    """
-    described = type(tower).__name__
-    stack = _layers(tower)
-    if any("rotary" in name or "rope" in name for name, _ in tower.named_modules()):
-        raise UnsupportedModelError(
-            f"{described} uses rotary positions; reading its attention is not supported."
-        )
-    for module in stack[layer].modules():
-        if any(hasattr(module, q) and hasattr(module, k) for q, k in PROJECTIONS):
-            return module
-    raise UnsupportedModelError(
-        f"{described}: attention without separate query and key projections is not supported."
-    )
-
-
-def _layers(tower: nn.Module) -> nn.ModuleList:
-    """The tower's stack of layers."""
-    for name, module in tower.named_modules():
-        if isinstance(module, nn.ModuleList) and name.rsplit(".", 1)[-1] in ("layers", "layer"):
-            return module
-    raise UnsupportedModelError(
-        f"{type(tower).__name__}: no stack of encoder layers found to read attention from."
-    )
-
-
-def last_layer(tower: nn.Module) -> nn.Module | None:
-    """The tower's last layer, if it is built like CLIP's; else None."""
-    stacks = [
-        module
-        for name, module in tower.named_modules()
-        if isinstance(module, nn.ModuleList) and name.rsplit(".", 1)[-1] == "layers"
-    ]
-    found = stacks[0][-1] if stacks else None
-    fits = all(hasattr(found, name) for name in ("self_attn", "layer_norm1"))
-    return found if fits and hasattr(getattr(found, "self_attn", None), "q_proj") else None
-
-
-def watch(
-    attention: nn.Module,
-    grid: Callable[[], tuple[int, int]],
-    leading: Callable[[], int],
-    keep: Callable[[EncoderRecord], None],
-    last: nn.Module | None = None,
-    layer: int | None = None,
-) -> Handles:
-    """Register hooks that hand a :class:`VisionRecord` to `keep`; returns their handle.
-
-    `last` is the layer after that of `attention`, where the LLM gets what enters it; `layer` is
-    the number of that of `attention`.
-    """
-    records: list[VisionRecord] = []
-
-    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
-        records[:] = [VisionRecord(module, hidden.detach(), grid(), leading(), last, None, layer)]
-        keep(records[0])
-
-    def complete(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
-        if records:
-            records[0].output = hidden.detach()
-
-    first = attention.register_forward_pre_hook(hook, with_kwargs=True)
-    if last is None:
-        return Handles(first)
-    return Handles(first, last.register_forward_pre_hook(complete, with_kwargs=True))
-
-
-def watch_tower(
-    tower: Any,
-    layer: int,
-    leading: Callable[[], int],
-    keep: Callable[[EncoderRecord], None],
-    last: nn.Module | None = None,
-) -> Handles:
-    """Watch a layer's attention in a tower whose images may have any size; returns the handles.
-
-    `layer` is as :func:`tower_layer` gives it.
-    """
-    attention = layer_attention(tower, layer)
-    grid: list[int] = []
-
-    def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        pixels = kwargs["pixel_values"] if "pixel_values" in kwargs else args[0]
-        patches = pair(tower.config.patch_size)
-        grid[:] = [n // side for n, side in zip(pixels.shape[-2:], patches, strict=True)]
-
-    return Handles(
-        tower.register_forward_pre_hook(note, with_kwargs=True),
-        watch(attention, lambda: (grid[0], grid[1]), leading, keep, last, layer),
-    )
-
-
-def pair(size: Any) -> tuple[int, int]:
-    """Height and width where a configuration may give one number for both."""
-    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))

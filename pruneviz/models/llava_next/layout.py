@@ -10,8 +10,7 @@ import torch
 from transformers.image_processing_utils import select_best_resolution
 
 from pruneviz.geometry import PatchGrid
-
-WHOLE, TILES = "whole image", "tiles"
+from pruneviz.models.core.tiles import TILES, WHOLE
 
 
 def tiling(config: Any, image_size: tuple[int, int]) -> tuple[tuple[int, int], int]:

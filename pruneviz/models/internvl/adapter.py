@@ -4,50 +4,55 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from transformers import InternVLForConditionalGeneration
 
+from pruneviz.cost import EncoderShape
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.core.adapter import VisionLanguageAdapter
+from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.tiles import TilesRecord, Tiling
-from pruneviz.models.core.vision import EncoderRecord, VisionRecord, pair, tower_layer, watch_tower
+from pruneviz.models.core.towers import pair, watch_tower
+from pruneviz.models.core.vision import EncoderRecord, VisionRecord
+from pruneviz.models.core.vision_language import VisionLanguageAdapter
+from pruneviz.models.internvl.processor import InternVLStills
 
 
 class InternVLAdapter(VisionLanguageAdapter):
     """``InternVLForConditionalGeneration``, checkpoints whose names end in ``-hf``."""
 
-    family: ClassVar[str] = "InternVL (InternVLForConditionalGeneration)"
+    architectures: ClassVar[tuple[Architecture, ...]] = (
+        Architecture("InternVL", InternVLForConditionalGeneration, InternVLStills),
+    )
     example: ClassVar[str] = "OpenGVLab/InternVL3-1B-hf"
     reserved: ClassVar[tuple[str, ...]] = ("<IMG_CONTEXT>", "<img>", "</img>", "<video>")
 
-    @classmethod
-    def matches(cls, model: Any) -> bool:
-        """Whether it is an InternVL model."""
-        return isinstance(model, InternVLForConditionalGeneration)
+    def own_index(self, model: Any) -> int:
+        """The layer whose output the LLM gets."""
+        return _index(model.config.vision_feature_layer)
+
+    def encoder_shape(self, config: Any) -> EncoderShape:
+        """Pixel shuffle joins patches before the projector."""
+        shape = super().encoder_shape(config)
+        return replace(shape, merge=_merge(config) ** 2)
 
     def watch_vision(
-        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+        self, model: Any, keep: Callable[[EncoderRecord], None], encoder_layer: int | None = None
     ) -> Any:
-        """Watch the layer whose output the LLM gets, unless another is asked for."""
+        """Watch the layer whose output the LLM gets, unless another is named."""
 
         def crops(record: EncoderRecord) -> None:
             if isinstance(record, VisionRecord):
-                keep(TilesRecord(record, _merge(model)))
+                keep(TilesRecord(record, _merge(model.config)))
 
-        config, tower = model.config, model.model.vision_tower
         return watch_tower(
-            tower,
-            self.vision_layer(model, layer),
-            lambda: int(config.vision_feature_select_strategy == "default"),
+            self.encoder(model),
+            self.encoder_index(model, encoder_layer),
+            lambda: int(model.config.vision_feature_select_strategy == "default"),
             crops,
         )
-
-    def vision_layer(self, model: Any, asked: int | None = None) -> int:
-        """The layer whose output the LLM gets, unless another is asked for."""
-        own = _layer(model.config.vision_feature_layer)
-        return tower_layer(model.model.vision_tower, own, asked)
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Merged tokens of every crop, ``[crops, tokens, hidden]``."""
@@ -65,7 +70,7 @@ class InternVLAdapter(VisionLanguageAdapter):
         columns, rows = _canvas(images, image_size, crop)
         tiles = (rows, columns) if rows * columns > 1 else (0, 0)
         patch, _ = pair(model.config.vision_config.patch_size)
-        return Tiling.of(tiles, crop, patch, _merge(model)).grid(image_size)
+        return Tiling.of(tiles, crop, patch, _merge(model.config)).grid(image_size)
 
 
 def _canvas(images: Any, image_size: tuple[int, int], crop: int) -> tuple[int, int]:
@@ -83,8 +88,8 @@ def _canvas(images: Any, image_size: tuple[int, int], crop: int) -> tuple[int, i
     return columns, rows
 
 
-def _layer(feature_layer: Any) -> int:
-    """Encoder layer that makes these hidden states; those of index 0 are the embeddings."""
+def _index(feature_layer: Any) -> int:
+    """Index of the layer that makes these hidden states; those numbered 0 are the embeddings."""
     if isinstance(feature_layer, int) and feature_layer:
         return feature_layer - (feature_layer > 0)
     raise UnsupportedModelError(
@@ -92,5 +97,6 @@ def _layer(feature_layer: Any) -> int:
     )
 
 
-def _merge(model: Any) -> int:
-    return round(1 / model.config.downsample_ratio)
+def _merge(config: Any) -> int:
+    """Patches per side that make one visual token."""
+    return round(1 / config.downsample_ratio)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 from PIL import Image
 from transformers import Idefics3ForConditionalGeneration, SmolVLMForConditionalGeneration
 
+from pruneviz.cost import EncoderShape
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.core.adapter import VisionLanguageAdapter
-from pruneviz.models.core.decoder import Decoder
+from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.tiles import TilesRecord, Tiling
-from pruneviz.models.core.vision import (
-    EncoderRecord,
-    Handles,
-    VisionRecord,
-    pair,
-    tower_layer,
-    watch_tower,
-)
+from pruneviz.models.core.towers import Handles, pair, watch_tower
+from pruneviz.models.core.vision import EncoderRecord, VisionRecord
+from pruneviz.models.core.vision_language import VisionLanguageAdapter
+from pruneviz.models.idefics.processor import SmolVLMStills
 
 
 class IdeficsAdapter(VisionLanguageAdapter):
@@ -32,10 +29,15 @@ class IdeficsAdapter(VisionLanguageAdapter):
     always stay, and the question is what follows the last visual token.
     """
 
-    family: ClassVar[str] = (
-        "SmolVLM and Idefics3 (SmolVLMForConditionalGeneration, Idefics3ForConditionalGeneration)"
+    architectures: ClassVar[tuple[Architecture, ...]] = (
+        # Its own processor spells numbers out in what it says of videos.
+        Architecture("SmolVLM", SmolVLMForConditionalGeneration, SmolVLMStills, ("num2words",)),
+        Architecture("Idefics3", Idefics3ForConditionalGeneration),
     )
     example: ClassVar[str] = "HuggingFaceTB/SmolVLM2-2.2B-Instruct"
+    tower: ClassVar[str] = "vision_model"
+    projector: ClassVar[str] = "connector"
+    language_model: ClassVar[str] = "text_model"
     reserved: ClassVar[tuple[str, ...]] = (
         "<image>",
         "<video>",
@@ -43,27 +45,21 @@ class IdeficsAdapter(VisionLanguageAdapter):
         "<global-img>",
     )
 
-    @classmethod
-    def matches(cls, model: Any) -> bool:
-        """Whether it is one of the two."""
-        return isinstance(
-            model, (SmolVLMForConditionalGeneration, Idefics3ForConditionalGeneration)
-        )
+    def own_index(self, model: Any) -> int:
+        """The last layer, whose features are used here."""
+        return -1
 
-    def decoder(self, model: Any) -> Decoder:
-        """The language model."""
-        return Decoder.of(model.model.text_model, type(model).__name__)
+    def encoder_shape(self, config: Any) -> EncoderShape:
+        """Pixel shuffle joins patches; a single matrix follows."""
+        shape = super().encoder_shape(config)
+        return replace(shape, merge=config.scale_factor**2, projector_width=0)
 
     def watch_vision(
-        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+        self, model: Any, keep: Callable[[EncoderRecord], None], encoder_layer: int | None = None
     ) -> Any:
-        """Watch the tower's last layer, unless another is asked for.
-
-        FoPru names the penultimate layer because LLaVA uses its features; here the last one's
-        are used.
-        """
-        tower, masked = model.model.vision_model, [False]
-        index = self.vision_layer(model, layer)
+        """Watch one layer of the tower, and whether it is told to ignore patches."""
+        tower, masked = self.encoder(model), [False]
+        index = self.encoder_index(model, encoder_layer)
 
         def note(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             mask = kwargs.get("patch_attention_mask", args[1] if len(args) > 1 else None)
@@ -73,12 +69,9 @@ class IdeficsAdapter(VisionLanguageAdapter):
             if isinstance(record, VisionRecord):
                 keep(TilesRecord(record, model.config.scale_factor, masked[0]))
 
-        first = tower.register_forward_pre_hook(note, with_kwargs=True)
-        return Handles(first, watch_tower(tower, index, lambda: 0, crops))
-
-    def vision_layer(self, model: Any, asked: int | None = None) -> int:
-        """The last layer, unless another is asked for."""
-        return tower_layer(model.model.vision_model, -1, asked)
+        # First, since it may refuse the tower.
+        watching = watch_tower(tower, index, lambda: 0, crops)
+        return Handles(tower.register_forward_pre_hook(note, with_kwargs=True), watching)
 
     def features(self, model: Any, inputs: Any) -> Any:
         """Merged tokens of every prompt's images, a sequence of ``[tokens, hidden]``."""

@@ -13,7 +13,8 @@ from torch.nn.functional import interpolate, pad
 
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.anyres import TILES, WHOLE, Layout, numbered, tiling
+from pruneviz.models.core.tiles import TILES, WHOLE
+from pruneviz.models.llava_next.layout import Layout, numbered, tiling
 
 UNLIMITED = f"anyres_max_{10**9}"
 Edges = tuple[np.ndarray, np.ndarray]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import interpolate, pad
 
-from pruneviz.models.llava_next import PackedRecord
+from pruneviz.models.llava_next.records import PackedRecord
 
 
 @dataclass

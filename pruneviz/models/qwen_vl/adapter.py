@@ -9,11 +9,14 @@ import torch
 from PIL import Image
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLForConditionalGeneration
 
+from pruneviz.cost import EncoderShape
 from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.core.adapter import VisionLanguageAdapter
+from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.vision import EncoderRecord
-from pruneviz.models.qwen_vision import full_block, watch_qwen
+from pruneviz.models.core.vision_language import VisionLanguageAdapter
+from pruneviz.models.qwen_vl.processor import StillImageProcessor
+from pruneviz.models.qwen_vl.vision import full_block, watch_qwen
 
 
 class QwenVLAdapter(VisionLanguageAdapter):
@@ -27,8 +30,13 @@ class QwenVLAdapter(VisionLanguageAdapter):
     judged by FoPru, like an image; :meth:`prepare` takes images alone.
     """
 
-    family: ClassVar[str] = "Qwen2.5-VL and Qwen2-VL (Qwen2_5_VLForConditionalGeneration, Qwen2VL…)"
+    architectures: ClassVar[tuple[Architecture, ...]] = (
+        Architecture("Qwen2.5-VL", Qwen2_5_VLForConditionalGeneration, StillImageProcessor),
+        Architecture("Qwen2-VL", Qwen2VLForConditionalGeneration, StillImageProcessor),
+    )
     example: ClassVar[str] = "Qwen/Qwen2.5-VL-3B-Instruct"
+    tower: ClassVar[str] = "visual"
+    projector: ClassVar[str] = "merger"
     reserved: ClassVar[tuple[str, ...]] = (
         "<|image_pad|>",
         "<|video_pad|>",
@@ -36,22 +44,37 @@ class QwenVLAdapter(VisionLanguageAdapter):
         "<|vision_end|>",
     )
 
-    @classmethod
-    def matches(cls, model: Any) -> bool:
-        """Whether it is one of the two."""
-        return isinstance(
-            model, (Qwen2_5_VLForConditionalGeneration, Qwen2VLForConditionalGeneration)
+    def encoder_shape(self, config: Any) -> EncoderShape:
+        """Some layers may see windows only; the merger keeps the joined width first."""
+        vision = config.vision_config
+        width = getattr(vision, "embed_dim", None) or vision.hidden_size
+        full = getattr(vision, "fullatt_block_indexes", None) or ()
+        window = (vision.window_size // vision.patch_size) ** 2 if full else 0
+        merge = vision.spatial_merge_size**2
+        values = getattr(vision, "num_channels", 3) * vision.patch_size**2
+        # Qwen2-VL gives its FFN's width as a ratio, and has no gate.
+        gated = hasattr(vision, "intermediate_size")
+        return EncoderShape(
+            layers=vision.depth,
+            hidden=width,
+            intermediate=vision.intermediate_size if gated else int(width * vision.mlp_ratio),
+            patch_values=values * vision.temporal_patch_size,
+            ffn_matrices=3 if gated else 2,
+            window=window,
+            full_layers=len(full),
+            merge=merge,
+            projector_width=width * merge,
         )
 
     def watch_vision(
-        self, model: Any, keep: Callable[[EncoderRecord], None], layer: int | None = None
+        self, model: Any, keep: Callable[[EncoderRecord], None], encoder_layer: int | None = None
     ) -> Any:
-        """Watch the encoder's last block with full attention, unless another is asked for."""
-        return watch_qwen(model.model.visual, self.vision_layer(model, layer), keep)
+        """Watch the encoder's last block with full attention, unless another is named."""
+        return watch_qwen(self.encoder(model), self.encoder_index(model, encoder_layer), keep)
 
-    def vision_layer(self, model: Any, asked: int | None = None) -> int:
-        """The last block with full attention, unless another is asked for."""
-        return full_block(model.model.visual, asked)
+    def encoder_index(self, model: Any, encoder_layer: int | None = None) -> int:
+        """The last block with full attention, unless another is named."""
+        return full_block(self.encoder(model), encoder_layer)
 
     def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
         """Chat template around the question, image processed, all on the model's device."""

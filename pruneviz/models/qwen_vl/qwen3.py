@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 from transformers import Qwen3VLForConditionalGeneration
 
+from pruneviz.cost import EncoderShape
 from pruneviz.errors import UnsupportedModelError
+from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.decoder import Decoder
 from pruneviz.models.core.deepstack import adds_features
-from pruneviz.models.qwen_vl import QwenVLAdapter
+from pruneviz.models.qwen_vl.adapter import QwenVLAdapter
+from pruneviz.models.qwen_vl.processor import Qwen3StillProcessor
 
 ENCODED = "mm_encoder_outputs"
 
@@ -27,13 +31,15 @@ class Qwen3VLAdapter(QwenVLAdapter):
     them. Every encoder block attends to the whole image, so FoPru reads the last one.
     """
 
-    family: ClassVar[str] = "Qwen3-VL (Qwen3VLForConditionalGeneration)"
+    architectures: ClassVar[tuple[Architecture, ...]] = (
+        Architecture("Qwen3-VL", Qwen3VLForConditionalGeneration, Qwen3StillProcessor),
+    )
     example: ClassVar[str] = "Qwen/Qwen3-VL-4B-Instruct"
 
-    @classmethod
-    def matches(cls, model: Any) -> bool:
-        """Whether it is a Qwen3-VL model."""
-        return isinstance(model, Qwen3VLForConditionalGeneration)
+    def encoder_shape(self, config: Any) -> EncoderShape:
+        """No gates, and a merger for each layer whose features enter the language model."""
+        shape, more = super().encoder_shape(config), config.vision_config.deepstack_visual_indexes
+        return replace(shape, ffn_matrices=2, projectors=1 + len(more))
 
     def decoder(self, model: Any) -> Decoder:
         """The language model.

@@ -11,11 +11,14 @@ from transformers import LlavaOnevisionForConditionalGeneration
 
 from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
-from pruneviz.models.anyres import Layout
+from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.vision import EncoderRecord, VisionRecord
-from pruneviz.models.llava_next import LlavaNextAdapter, sizes_of
-from pruneviz.models.onevision_layout import OnevisionLayout
-from pruneviz.models.onevision_video import VideoRecord
+from pruneviz.models.llava_next.adapter import LlavaNextAdapter
+from pruneviz.models.llava_next.calls import sizes_of
+from pruneviz.models.llava_next.layout import Layout
+from pruneviz.models.llava_onevision.layout import OnevisionLayout
+from pruneviz.models.llava_onevision.processor import StillOnevisionProcessor
+from pruneviz.models.llava_onevision.video import VideoRecord
 
 
 class LlavaOnevisionAdapter(LlavaNextAdapter):
@@ -27,17 +30,16 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
     the model sees without tiles, are pruned together; :meth:`patch_grid` is that of an image alone.
     """
 
-    family: ClassVar[str] = "LLaVA-OneVision (LlavaOnevisionForConditionalGeneration)"
+    architectures: ClassVar[tuple[Architecture, ...]] = (
+        Architecture(
+            "LLaVA-OneVision", LlavaOnevisionForConditionalGeneration, StillOnevisionProcessor
+        ),
+    )
     example: ClassVar[str] = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
     encoders: ClassVar[tuple[str, ...]] = ("get_image_features", "get_video_features")
     prompt: ClassVar[str] = "<|im_start|>user {image}\n{question}<|im_end|><|im_start|>assistant\n"
 
-    @classmethod
-    def matches(cls, model: Any) -> bool:
-        """Whether it is a LLaVA-OneVision model."""
-        return isinstance(model, LlavaOnevisionForConditionalGeneration)
-
-    def default_layer(self, model: Any) -> int:
+    def own_index(self, model: Any) -> int:
         """The layer whose output the projector gets.
 
         FoPru names the penultimate layer because LLaVA uses its features. Published checkpoints

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from pruneviz.models.core.vision import EncoderRecord, Handles, layer_index
+from pruneviz.models.core.towers import Handles, index_of
+from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.ops import larger_variance, self_attention_means
 
 Means = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -34,8 +35,8 @@ class QwenVisionRecord(EncoderRecord):
         Patches per side that are merged into one visual token.
     window : int
         Visual tokens per side of a window; 0 where the encoder has no windows.
-    layer : int or None
-        Number of the block, from 0.
+    encoder_index : int or None
+        Index of the block, from 0.
     """
 
     attention: nn.Module
@@ -44,7 +45,7 @@ class QwenVisionRecord(EncoderRecord):
     sizes: tuple[tuple[int, int], ...]
     merge: int
     window: int
-    layer: int | None = None
+    encoder_index: int | None = None
 
     @property
     def grids(self) -> tuple[tuple[int, int], ...]:
@@ -96,7 +97,7 @@ class QwenVisionRecord(EncoderRecord):
         query, key, _ = attention.qkv(hidden).view(len(hidden), 3, heads, -1).unbind(1)
         cos, sin = (table[patches].float()[:, None] for table in self.rotary)
         query, key = (
-            _rotate(part.float(), cos, sin).transpose(0, 1)[None] for part in (query, key)
+            _rotate(rows.float(), cos, sin).transpose(0, 1)[None] for rows in (query, key)
         )
         scaling = query.shape[-1] ** -0.5
         received, emitted = self_attention_means(query, key, scaling, 0)
@@ -123,7 +124,7 @@ def window_order(rows: int, columns: int, window: int) -> torch.Tensor:
     return torch.cat([tile.flatten() for band in bands for tile in band.split(window, dim=1)])
 
 
-def watch_qwen(visual: Any, block: int, keep: Callable[[EncoderRecord], None]) -> Handles:
+def watch_qwen(visual: Any, encoder_index: int, keep: Callable[[EncoderRecord], None]) -> Handles:
     """Register hooks that hand a :class:`QwenVisionRecord` of a block to `keep`."""
     full = getattr(visual, "fullatt_block_indexes", None)
     merge = visual.spatial_merge_size
@@ -139,21 +140,22 @@ def watch_qwen(visual: Any, block: int, keep: Callable[[EncoderRecord], None]) -
     def read(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         hidden = args[0] if args else kwargs["hidden_states"]
         rotary = kwargs["position_embeddings"]
-        keep(QwenVisionRecord(module, hidden.detach(), rotary, tuple(sizes), merge, window, block))
+        seen = (tuple(sizes), merge, window, encoder_index)
+        keep(QwenVisionRecord(module, hidden.detach(), rotary, *seen))
 
     return Handles(
         visual.register_forward_pre_hook(note, with_kwargs=True),
-        visual.blocks[block].attn.register_forward_pre_hook(read, with_kwargs=True),
+        visual.blocks[encoder_index].attn.register_forward_pre_hook(read, with_kwargs=True),
     )
 
 
-def full_block(visual: Any, asked: int | None) -> int:
+def full_block(visual: Any, encoder_layer: int | None) -> int:
     """Index from 0 of the encoder block to read.
 
     FoPru names the penultimate layer because LLaVA uses its features. Here the last block's
     are used; of blocks that see only a window none says what matters in the whole image, so
-    the last one with full attention is read. `asked` is another, counted from 1 or, if negative,
-    from the end.
+    the last one with full attention is read. `encoder_layer` is another, counted from 1 or, if
+    negative, from the end.
 
     Raises
     ------
@@ -161,11 +163,11 @@ def full_block(visual: Any, asked: int | None) -> int:
         If there is no such block, or it sees only windows.
     """
     full = getattr(visual, "fullatt_block_indexes", None)
-    index = layer_index(asked, max(full) if full else -1, len(visual.blocks))
+    index = index_of(encoder_layer, max(full) if full else -1, len(visual.blocks))
     if full and index not in full:
         whole = ", ".join(str(block + 1) for block in sorted(full))
         raise ValueError(
-            f"Layer {asked} of this vision encoder attends only within windows. Choose one that "
-            f"attends to the whole image: {whole}."
+            f"Layer {encoder_layer} of this vision encoder attends only within windows. "
+            f"Choose one that attends to the whole image: {whole}."
         )
     return index

@@ -1,0 +1,119 @@
+"""What families with a vision encoder in front of their language model have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+
+from pruneviz.cost import EncoderShape
+from pruneviz.errors import InputError
+from pruneviz.models.core.adapter import Adapter
+from pruneviz.models.core.decoder import Decoder
+from pruneviz.models.core.towers import pair, tower_index
+
+
+class VisionLanguageAdapter(Adapter):
+    """A family whose inner model holds a vision encoder, a projector and a language model."""
+
+    sees: ClassVar[bool] = True
+    tower: ClassVar[str] = "vision_tower"
+    projector: ClassVar[str] = "multi_modal_projector"
+    language_model: ClassVar[str] = "language_model"
+    reserved: ClassVar[tuple[str, ...]] = ()
+    """Placeholders that a question must not hold."""
+
+    @classmethod
+    def exact(cls) -> tuple[str, ...]:
+        """The encoder, which is small and decides which patches matter, and the projector."""
+        return cls.tower, cls.projector
+
+    def decoder(self, model: Any) -> Decoder:
+        """The language model."""
+        return Decoder.of(getattr(model.model, self.language_model), type(model).__name__)
+
+    def encoder(self, model: Any) -> Any:
+        """The vision encoder."""
+        return getattr(model.model, self.tower)
+
+    def encoder_index(self, model: Any, encoder_layer: int | None = None) -> int:
+        """The index of the family's own choice, unless another layer is named."""
+        return tower_index(self.encoder(model), encoder_layer, self.own_index(model))
+
+    def own_index(self, model: Any) -> int:
+        """Index of the encoder layer to read, unless another is named; negative from the end.
+
+        FoPru names the penultimate layer because LLaVA uses its features.
+        """
+        return -2
+
+    def encoder_shape(self, config: Any) -> EncoderShape:
+        """Sizes of a CLIP-like encoder and of a projector of two matrices."""
+        vision = config.vision_config
+        rows, columns = pair(vision.patch_size)
+        return EncoderShape(
+            layers=vision.num_hidden_layers,
+            hidden=vision.hidden_size,
+            intermediate=vision.intermediate_size,
+            patch_values=getattr(vision, "num_channels", 3) * rows * columns,
+        )
+
+    def entry(self, model: Any) -> Any:
+        """The inner model, which sees ids and pixels together."""
+        return model.model
+
+    def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
+        """Chat template around the question, image processed, all on the model's device.
+
+        Raises
+        ------
+        InputError
+            If the question holds a placeholder.
+        """
+        used = next((token for token in self.reserved if token in question), None)
+        if used:
+            raise InputError(f"Leave the placeholder {used!r} out of the question.")
+        text = self.asked(processor, question)
+        inputs = processor(images=image, text=[text], return_tensors="pt")
+        return inputs.to(model.device, dtype=model.dtype)
+
+    def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
+        """True at tokens of images and videos."""
+        return super().visual_mask(model, input_ids) | self._video_mask(model, input_ids)
+
+    def mixes(self, model: Any, input_ids: torch.Tensor) -> bool:
+        """Whether there are images and videos."""
+        masks = super().visual_mask(model, input_ids), self._video_mask(model, input_ids)
+        return all(bool(mask.any()) for mask in masks)
+
+    def _video_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
+        token = getattr(model.config, "video_token_id", None)
+        return (
+            torch.zeros_like(input_ids, dtype=torch.bool) if token is None else input_ids == token
+        )
+
+    @abstractmethod
+    def features(self, model: Any, inputs: Any) -> Any:
+        """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""
+
+    @torch.no_grad()
+    def embed(self, model: Any, inputs: Any) -> dict[str, Any]:
+        """Run encoder and projector once and put their rows into the prompt's embeddings."""
+        ids = inputs["input_ids"]
+        embeds = model.get_input_embeddings()(ids)
+        rows = torch.cat(list(self.features(model, inputs)), dim=0).to(embeds.device, embeds.dtype)
+        mask = self.visual_mask(model, ids)
+        embeds = embeds.masked_scatter(mask.unsqueeze(-1), rows)
+        return {"inputs_embeds": embeds, "attention_mask": inputs["attention_mask"]}
+
+    @staticmethod
+    def asked(processor: Any, question: str) -> str:
+        """A question about one image, in the words of the processor's chat template."""
+        content = [{"type": "image"}, {"type": "text", "text": question}]
+        return str(
+            processor.apply_chat_template(
+                [{"role": "user", "content": content}], add_generation_prompt=True
+            )
+        )

@@ -1,0 +1,5 @@
+"""LLaVA-OneVision: images and videos."""
+
+from pruneviz.models.llava_onevision.adapter import LlavaOnevisionAdapter
+
+__all__ = ["LlavaOnevisionAdapter"]
