@@ -26,6 +26,7 @@ def pytest_run(folder: Path, arguments: Sequence[str]) -> tuple[int, str]:
         families = [f"transformers.models.{name}.modeling_{name}" for name in FAMILIES]
         context.set_forkserver_preload([*HEAVY, *families])
     said = folder.parent / f"{folder.name}.txt"
+    said.write_text("", encoding="utf-8")  # it may die before it says anything
     process = context.Process(target=_work, args=(str(folder), list(arguments), str(said)))
     process.start()
     process.join()
