@@ -333,7 +333,7 @@ RECORDS = (
         "The CLS token is not counted among what is left",
         "return (len(self.kept) + extra) / self.num_visual",
         "return len(self.kept) / self.num_visual",
-        "tests/pruning/test_merging.py",
+        "tests/pruning/test_merging.py::test_visionzip_counts_cls_and_orders_as_published",
     ),
     _in(
         "trace",

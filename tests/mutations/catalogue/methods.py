@@ -147,14 +147,14 @@ METHODS = (
         "SparseVLM recycles one token fewer",
         "return int(_AGAIN * dropped) + 1",
         "return int(_AGAIN * dropped)",
-        MERGING,
+        f"{MERGING}::test_recycled_tokens_follow_the_kept_ones",
     ),
     _in(
         "sparsevlm",
         "SparseVLM makes one cluster more",
         "return again // 10 + 1",
         "return again // 10 + 2",
-        MERGING,
+        f"{MERGING}::test_recycled_tokens_follow_the_kept_ones",
     ),
     _in(
         "sparsevlm",
@@ -308,7 +308,7 @@ METHODS = (
         "Downsample keeps middles instead of means",
         "means = group_means(states, into, keep).to(states.dtype)",
         "means = states[anchors]",
-        MERGING,
+        f"{MERGING}::test_downsampling_averages_neighbours",
     ),
     _in(
         "chain",
@@ -352,7 +352,7 @@ METHODS = (
         "Merged tokens stay though patches are pinned",
         "if scores.merge is not None and self.touched:",
         "if scores.merge is None and self.touched:",
-        MERGING,
+        f"{MERGING}::test_pins_stop_the_merging",
     ),
     _in(
         "base/schedule",

@@ -26,8 +26,7 @@ MODELS = (
         "        first = 0 if include_cls",
         "query, key, scaling = project(self.attention, self.hidden)\n"
         "        first = 0 if include_cls",
-        EQUAL,
-        "tests/pruning/test_batches.py",
+        "tests/pruning/test_batches.py::test_two_images_in_one_prompt",
     ),
     _in(
         "core/vision",
@@ -70,6 +69,7 @@ MODELS = (
         "Features between layers are those of the next token",
         "rank = mask.flatten().cumsum(0).view_as(mask) - 1",
         "rank = (mask.flatten().cumsum(0).view_as(mask)).clamp_max(len(features) - 1)",
+        "tests/models/test_qwen3.py",
         EQUAL,
     ),
     _in(
@@ -78,7 +78,6 @@ MODELS = (
         "delattr(self._stack, STEP)",
         "pass",
         "tests/models/test_qwen3.py",
-        EQUAL,
     ),
     _in(
         "core/deepstack",
@@ -86,7 +85,6 @@ MODELS = (
         'self._layers = tuple(kwargs.get("deepstack_visual_embeds") or ())',
         'self._layers = tuple(kwargs.get("deepstack_visual_embeds") or self._layers)',
         "tests/models/test_qwen3.py",
-        EQUAL,
     ),
     _in(
         "core/decoder",

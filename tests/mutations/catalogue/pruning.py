@@ -70,7 +70,7 @@ STEPS = (
         "What the model adds between layers is added to merged tokens twice",
         "cut.states - (entering - hidden), hidden)",
         "cut.states, hidden)",
-        MERGING,
+        f"{MERGING}::test_the_llm_runs_on_the_new_tokens",
         APART,
     ),
     _in(
@@ -106,6 +106,7 @@ STEPS = (
         "A decode step counts by the shortened cache",
         "self._positions = counted + gone if recounted else counted",
         "self._positions = counted",
+        f"{FORWARD}::test_decoding_by_hand_with_three_positions",
         FORWARD,
     ),
     _in(
@@ -120,7 +121,7 @@ STEPS = (
         "Tokens since the prefill are taken for valid",
         "self._later = None if inputs.mask is None else inputs.mask[:, length:].bool()",
         "self._later = None",
-        FORWARD,
+        f"{FORWARD}::test_a_generated_token_that_is_masked_is_seen_by_none_after_it",
     ),
     _in(
         "decode",
@@ -135,14 +136,14 @@ STEPS = (
         "Channels of positions are not matched",
         "steps, shift = steps[-channels:], shift[-channels:]",
         "steps, shift = steps[:channels], shift[:channels]",
-        FORWARD,
+        f"{FORWARD}::test_prompt_and_steps_may_give_positions_in_different_forms",
     ),
     _in(
         "masks",
         "Filler and padding are seen in the prefill",
         "attention_mask=valid,",
         "attention_mask=None,",
-        BATCHES,
+        f"{BATCHES}::test_samples_with_different_numbers_of_visual_tokens",
         EQUAL,
     ),
     _in(
@@ -150,7 +151,7 @@ STEPS = (
         "Filler and padding are seen in decode steps",
         "past = frame.valid\n    if past is None:",
         "past = None\n    if past is None:",
-        BATCHES,
+        f"{BATCHES}::test_samples_with_different_numbers_of_visual_tokens",
         EQUAL,
     ),
     _in(
@@ -168,14 +169,14 @@ FRAMES = (
         "Rows that drop more leave their filler unmasked",
         "ragged = max(counts) != removed",
         "ragged = False",
-        BATCHES,
+        f"{BATCHES}::test_samples_with_different_numbers_of_visual_tokens",
     ),
     _in(
         "frames",
         "As many columns go as the greediest row drops",
         "removed = min(counts)",
         "removed = max(counts)",
-        BATCHES,
+        f"{BATCHES}::test_samples_with_different_numbers_of_visual_tokens",
     ),
     _in(
         "frames",
@@ -229,7 +230,7 @@ FRAMES = (
         "Renumbering is forgotten by a stage that keeps positions",
         "frame.renumbered or renumber,",
         "renumber,",
-        FORWARD,
+        f"{FORWARD}::test_a_stage_that_keeps_positions_keeps_those_counted_before_it",
     ),
     _in(
         "frames",
@@ -243,7 +244,8 @@ FRAMES = (
         "Rows count as equal by their first input alone",
         "same = all(torch.equal(tensor[row], tensor[row - 1]) for tensor in given)",
         "same = torch.equal(given[0][row], given[0][row - 1])",
-        BATCHES,
+        f"{BATCHES}::test_equal_embeddings_with_different_visual_masks",
+        f"{BATCHES}::test_equal_embeddings_with_different_padding",
     ),
     _in(
         "frames",
@@ -257,7 +259,7 @@ FRAMES = (
         "Equal rows are scored one by one",
         "first.append(first[-1] if same else row)",
         "first.append(row)",
-        GENERATE,
+        f"{GENERATE}::test_beams_of_one_prompt_are_scored_once",
     ),
 )
 
@@ -289,20 +291,21 @@ CHOICE = (
         "Merged tokens pass the words between crops",
         "return between or self._spec.adds_by_place or",
         "return self._spec.adds_by_place or",
-        APART,
+        f"{APART}::test_no_patch_passes_the_words_that_name_its_crop",
     ),
     _in(
         "chooser",
         "Merged tokens get the features of the slots they stand in",
         "return between or self._spec.adds_by_place or",
         "return between or",
-        APART,
+        f"{APART}::test_features_between_layers_follow_the_content",
     ),
     _in(
         "chooser",
         "A token without an anchor stands for the first one",
         "stands_for = torch.where(merge.anchors >= 0, own, -1)",
         "stands_for = own",
+        f"{MERGING}::test_visionzip_counts_cls_and_orders_as_published",
         MERGING,
     ),
     _in(
@@ -355,7 +358,7 @@ CHOICE = (
         "The grid of the batch's first image is taken for every row's",
         "for grids in record.blocks[self._images(record)] for block in grids)",
         "for grids in record.blocks[:1] for block in grids)",
-        BATCHES,
+        f"{BATCHES}::test_two_images_in_one_prompt",
     ),
     _in(
         "signals",
@@ -411,8 +414,8 @@ PROMPT = (
         "A row gets the images of the row before",
         "return None if found is None else found[row.number]",
         "return None if found is None else found[max(row.number - 1, 0)]",
+        f"{BATCHES}::test_two_images_in_one_prompt",
         EQUAL,
-        BATCHES,
     ),
     _in(
         "prompt",
@@ -426,7 +429,7 @@ PROMPT = (
         "Newlines are found in one precision only",
         "for narrow in (embeds.dtype, torch.bfloat16, torch.float16):",
         "for narrow in (embeds.dtype,):",
-        APART,
+        f"{APART}::test_newlines_are_found_under_autocast",
     ),
     _in(
         "visible",
@@ -521,13 +524,14 @@ REFUSING = (
         "Recorded hidden states are those before pruning",
         "_after_layer(runner, stage), prepend=True)",
         "_after_layer(runner, stage))",
-        EQUAL,
+        f"{EQUAL}::test_kept_states_at_the_stage_are_untouched",
     ),
     _in(
         "hooks",
         "Deepstack's step stays as it was",
         "runner.deepstack = Deepstack(stack, runner.columns)",
         "runner.deepstack = Deepstack(stack, lambda: runner.prefill.frames.full.columns)",
+        "tests/models/test_qwen3.py",
         EQUAL,
     ),
     _in(
@@ -597,7 +601,7 @@ TELLING = (
         "A trace tells kept tokens by their slots",
         "kept = _array(record.after[record.kept], np.int64)",
         "kept = _array(record.kept, np.int64)",
-        MERGING,
+        f"{MERGING}::test_visionzip_counts_cls_and_orders_as_published",
     ),
     _in(
         "report",
@@ -611,7 +615,7 @@ TELLING = (
         "Patches of a token without an anchor are told as the first token's",
         "stands_for = np.where(anchors >= 0, alive[np.maximum(anchors, 0)], -1)",
         "stands_for = alive[np.maximum(anchors, 0)]",
-        MERGING,
+        f"{MERGING}::test_patches_in_a_token_that_stands_for_none_are_told_as_lost",
     ),
     _in(
         "giveback",
