@@ -27,14 +27,14 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from pruneviz import load_model
 from pruneviz.engine import Session
-from pruneviz.models.core.loading import assets_dir
+from pruneviz.shipped import assets_dir
 from pruneviz.ui import build, launch_settings
 
 logger = logging.getLogger("benchmarks.repaint")
 SIDE, PATCH = 336, 14
 METHODS = ("TransPrune", "ResPrune", "FoPru", "FastV")
-PATIENCE = 180_000
-"""Milliseconds that the four runs may take."""
+PATIENCE = 600_000
+"""Milliseconds that anything may take: a guard against a hang."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"]
 
 # From the key press that moved the slider (the event's own time stamp) to the canvases being
@@ -75,9 +75,9 @@ def write_model(folder: Path) -> None:
 def served(folder: Path) -> Iterator[str]:
     """Address of the real page on that model, while the block runs."""
     page = build(Session(load_model(str(folder), device="cpu")), [])
-    page.launch(**launch_settings(), prevent_thread_lock=True, quiet=True)
+    _, address, _ = page.launch(**launch_settings(), prevent_thread_lock=True, quiet=True)
     try:
-        yield page.local_url
+        yield address
     finally:
         page.close()
 
@@ -94,7 +94,7 @@ def compare(page: Page, picture: Path) -> None:
     page.click("#pv-compare")
     done = page.locator("#pv-compare-status [data-kind=done]")
     expect(done).to_be_visible(timeout=PATIENCE)
-    expect(page.locator(".pv-mask")).to_have_count(len(METHODS))
+    expect(page.locator(".pv-mask")).to_have_count(len(METHODS), timeout=PATIENCE)
 
 
 def measure(page: Page, steps: int) -> list[tuple[float, float, float]]:
@@ -121,6 +121,7 @@ def run(steps: int, width: int) -> list[tuple[float, float, float]]:
         with served(Path(folder)) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
             page = browser.new_page(viewport={"width": width, "height": 900})
+            page.set_default_timeout(PATIENCE)
             page.goto(url)
             compare(page, picture)
             rows = measure(page, steps)

@@ -39,8 +39,7 @@ def shoot(browser: Browser, url: str, name: str, theme: str) -> None:
 
 def _scroll_to(page: Page, selector: str) -> None:
     page.wait_for_timeout(800)
-    top = page.locator(selector).bounding_box()["y"]
-    page.evaluate(f"window.scrollBy(0, {top - 120})")
+    page.locator(selector).evaluate("e => window.scrollBy(0, e.getBoundingClientRect().y - 120)")
     page.wait_for_timeout(400)
 
 
@@ -53,12 +52,12 @@ def main() -> int:
     if chromium is None:
         parser.error("Chromium is not on the path; on Debian: apt-get install chromium")
     page = build(Session(load_model()))
-    page.launch(**launch_settings(), prevent_thread_lock=True, quiet=True)
+    _, address, _ = page.launch(**launch_settings(), prevent_thread_lock=True, quiet=True)
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             for name in HEIGHTS:
-                shoot(browser, page.local_url, name, options.theme)
+                shoot(browser, address, name, options.theme)
             browser.close()
     finally:
         page.close()

@@ -1,4 +1,4 @@
-"""The command line: ask with and without pruning, measure it, list the methods, plan a budget."""
+"""The command line: ask with and without pruning, measure it, plan a budget, serve the page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pruneviz import serving
 from pruneviz.engine import Comparison, Prepared, Session, Settings, read_image
 from pruneviz.engine.benchmark import benchmark
 from pruneviz.errors import PruneVizError
@@ -32,6 +33,7 @@ from pruneviz.models import load_model
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
 
+LOGGING = {"level": logging.WARNING, "format": "%(levelname)s %(name)s: %(message)s"}
 CHECK_DEPTH = 1_000
 """Deep enough for any schedule: settings are checked before a model is loaded."""
 
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status (0 done, 1 failed, 2 wrong usage)."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(**args.logging)
     try:
         return int(args.run(args))
     except (PruneVizError, ValueError) as error:
@@ -54,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Parser of the whole command line."""
     parser = argparse.ArgumentParser(prog="pruneviz", description=__doc__)
+    parser.set_defaults(logging=LOGGING)
     commands = parser.add_subparsers(dest="command", required=True)
     ask = commands.add_parser("ask", help="answer a question with and without pruning")
     add_question_arguments(ask)
@@ -74,6 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
     plan.add_argument("--visual-tokens", type=int, default=576, help="of the prompt (576)")
     plan.add_argument("--layers", type=int, default=32, help="decoder layers of the model (32)")
     plan.set_defaults(run=run_plan)
+    serve = commands.add_parser("serve", help="start the page", description=serving.PURPOSE)
+    serving.add_arguments(serve)
+    serve.set_defaults(run=serving.serve, logging=serving.LOGGING)
     return parser
 
 

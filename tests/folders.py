@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import AutoProcessor, LlavaConfig, LlavaForConditionalGeneration
 
-from pruneviz.models.core.loading import assets_dir
+from pruneviz.shipped import assets_dir
 from tests.helpers import randomise
 
 TINY_LAYERS, TINY_SIDE = 4, 8

@@ -11,7 +11,7 @@ from transformers import (
     LlavaForConditionalGeneration,
 )
 
-from pruneviz.scenes.labels import COLOUR_INDEX, NUM_LABELS, TEXT_INDEX
+from training.labels import COLOUR_INDEX, NUM_LABELS, TEXT_INDEX
 from training.settings import ModelSettings
 
 NUM_TEXTS = len(TEXT_INDEX) + 1

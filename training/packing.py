@@ -98,5 +98,4 @@ def pack(questions: Sequence[Sequence[Question]]) -> Packed:
     table[..., 1] = _IGNORED
     for index, row in enumerate(rows):
         table[index, : len(row)] = row
-    tail, targets, segment, offset = torch.from_numpy(table).unbind(-1)
-    return Packed(torch.tensor(head), tail, targets, segment, offset)
+    return Packed(torch.tensor(head), *torch.from_numpy(table).unbind(-1))

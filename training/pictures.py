@@ -10,10 +10,10 @@ from PIL import Image
 from torch import Tensor
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-from pruneviz.scenes.labels import GRID, PatchLabels, label_patches, owners_from_pixels
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import Scene
 from pruneviz.scenes.variation import GENTLE, WILD
+from training.labels import GRID, PatchLabels, label_patches, owners_from_pixels
 
 _MEAN = np.array(OPENAI_CLIP_MEAN, dtype=np.float32)
 _STD = np.array(OPENAI_CLIP_STD, dtype=np.float32)

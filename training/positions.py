@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pruneviz.scenes.labels import GRID
+from training.labels import GRID
 
 _WAVES = 8
 WIDTH = 4 * _WAVES

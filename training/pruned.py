@@ -11,6 +11,7 @@ import torch
 from transformers import LlavaForConditionalGeneration, ProcessorMixin
 
 from pruneviz.methods import Method, get_method
+from pruneviz.methods.registry import METHODS
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.models.registry import find_adapter
@@ -18,7 +19,7 @@ from pruneviz.pruning import prune
 from training.evaluate import Asked, Score, prepare
 
 logger = logging.getLogger(__name__)
-METHODS = ("transprune", "resprune", "fopru", "fastv", "random", "uniform")
+COMPARED = tuple(name for name, method in METHODS.items() if method.card.compared)
 RATIOS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 
 
@@ -26,7 +27,7 @@ def accuracy_under_pruning(
     model: LlavaForConditionalGeneration,
     processor: ProcessorMixin,
     asked: Sequence[Asked],
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] = COMPARED,
     ratios: Sequence[float] = RATIOS,
     batch: int = 32,
 ) -> list[dict[str, Any]]:

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaModel
 
-from pruneviz.scenes.labels import label_patches, owners_from_boxes
 from pruneviz.scenes.questions import ask_many
 from pruneviz.scenes.scene import Scene, sample_scene
 from pruneviz.scenes.vocabulary import CARD, CARD_TEXTS, CLASSES, COLOURS
 from training.answering import answer_loss, by_kind
 from training.architecture import text_config
+from training.labels import label_patches, owners_from_boxes
 from training.loop import run_stage
 from training.packing import pack
 from training.pictures import stack_labels
@@ -44,6 +44,10 @@ def special_ids() -> dict[str, int]:
 
 class SymbolicModel(nn.Module):
     """The decoder with its symbolic eyes."""
+
+    kind_ids: Tensor
+    text_ids: Tensor
+    colour_ids: Tensor
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()

@@ -1,12 +1,13 @@
 """Ask a model with and without pruning, and say honestly what it changed and what it cost."""
 
-from pruneviz.engine.budget import Budget
+from pruneviz.engine.budgets import Budget
 from pruneviz.engine.compare import compare_many
 from pruneviz.engine.curves import Curve, Sweep, SweepEvent
-from pruneviz.engine.images import read_image
+from pruneviz.engine.images import picture_key, read_image
 from pruneviz.engine.outlook import Outlook, Placement
+from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Answer, Comparison, Event, Settings, Times
-from pruneviz.engine.session import Prepared, Session
+from pruneviz.engine.session import Session
 from pruneviz.engine.shelf import Shelf
 from pruneviz.engine.sidebyside import CompareEvent, Outcome, SideBySide
 from pruneviz.engine.sweeps import RATIOS, sweep
@@ -31,6 +32,7 @@ __all__ = [
     "SweepEvent",
     "Times",
     "compare_many",
+    "picture_key",
     "read_image",
     "sweep",
 ]

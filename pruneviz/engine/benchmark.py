@@ -9,8 +9,8 @@ from statistics import median
 import torch
 
 from pruneviz.engine.generate import Generated, generate
+from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Settings
-from pruneviz.engine.session import Prepared
 from pruneviz.errors import InputError
 from pruneviz.methods.base import Method
 from pruneviz.models.core.loading import LoadedModel

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from pruneviz.engine.agreement import agreement, overlap_matrix
-from pruneviz.engine.budget import Budget, fit
+from pruneviz.engine.budgets import Budget, fit
+from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Settings
-from pruneviz.engine.session import Prepared, Session
+from pruneviz.engine.session import Session
 from pruneviz.engine.sidebyside import CompareEvent, Outcome, SideBySide
 from pruneviz.errors import InputError
 from pruneviz.methods import OutOfReachError
@@ -51,7 +52,7 @@ def compare_many(
     names: Sequence[str],
     budget: Budget,
     settings: Settings | None = None,
-) -> Iterator[CompareEvent]:
+) -> Generator[CompareEvent]:
     """Run several methods on one question, streamed.
 
     The image is encoded once (in `prepared`), the baseline runs once; the model is taken for

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from pruneviz.cost import ModelShape, prefill_cost
+from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Answer, Settings, Times
 from pruneviz.engine.streaming import StopWhen, TokenStream
 from pruneviz.methods.base import Method
+from pruneviz.metrics import Fidelity, first_divergence, kl_divergence, mean_logprob
 from pruneviz.models.core.loading import LoadedModel
 from pruneviz.pruning import Run, observe, prune
-from pruneviz.pruning.observer import SIGNALS
+from pruneviz.pruning.spec import SIGNALS
 from pruneviz.trace import Trace
-
-if TYPE_CHECKING:
-    from pruneviz.engine.session import Prepared
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +30,29 @@ class Generated:
     answer: Answer
     logits: np.ndarray
 
-    def with_trace(self, trace: Trace) -> Answer:
-        """The answer with a richer trace of the same run."""
-        return replace(self.answer, trace=trace)
+    def with_trace(self, trace: Trace) -> Generated:
+        """The same with a richer trace of the run."""
+        return replace(self, answer=replace(self.answer, trace=trace))
+
+    def fidelity(self, token_ids: Sequence[int], logits: np.ndarray) -> Fidelity:
+        """How near another run comes to this answer.
+
+        Parameters
+        ----------
+        token_ids : sequence of int
+            What the other run answered.
+        logits : np.ndarray
+            Float32 ``[tokens, vocabulary]``: what it predicts for each token of this answer.
+        """
+        own = self.answer.token_ids
+        apart = first_divergence(own, token_ids)
+        return Fidelity(
+            exact_match=apart is None,
+            first_divergence=apart,
+            first_token_kl=kl_divergence(self.logits[0], logits[0]),
+            answer_logprob=mean_logprob(logits, own),
+            baseline_logprob=mean_logprob(self.logits, own),
+        )
 
 
 def generate(
@@ -89,7 +108,7 @@ def analyse(
     loaded: LoadedModel,
     prepared: Prepared,
     method: Method | None,
-    tokens: list[int],
+    tokens: Sequence[int],
     signals: bool,
 ) -> tuple[Trace, np.ndarray]:
     """Prefill once more, recording signals, and read how likely given answer tokens are.

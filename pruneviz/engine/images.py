@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from pathlib import Path
@@ -56,6 +57,17 @@ def read_image(source: ImageSource) -> Image.Image:
         raise InputError(
             f"The image is damaged or incomplete ({error}). Try saving it again as PNG or JPEG."
         ) from error
+
+
+def picture_key(image: Image.Image) -> str:
+    """What tells an image's pixels from any others, in 64 hexadecimal digits.
+
+    Takes a while on a large image: ask once and hand it on, as
+    :class:`~pruneviz.engine.prepared.Prepared` does.
+    """
+    digest = hashlib.sha256(f"{image.size}\n".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
 
 
 def _open(source: ImageSource) -> Image.Image:

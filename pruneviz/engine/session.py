@@ -2,72 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
-from typing import Any
-
-import torch
-from PIL import Image
+from dataclasses import replace
+from typing import TypeVar
 
 from pruneviz.engine.generate import Generated, analyse, generate
-from pruneviz.engine.images import ImageSource, read_image
+from pruneviz.engine.images import ImageSource, picture_key, read_image
+from pruneviz.engine.prepared import Prepared, encode, encoder_record
 from pruneviz.engine.results import Answer, Comparison, Event, Settings
 from pruneviz.engine.streaming import stream
 from pruneviz.errors import InputError
-from pruneviz.geometry import PatchGrid
 from pruneviz.methods.base import Method
-from pruneviz.metrics import Fidelity, first_divergence, kl_divergence, mean_logprob
 from pruneviz.models.core.loading import LoadedModel
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.pruning import check_reading
 
 REMEMBERED = 8
 
+K = TypeVar("K")
+V = TypeVar("V")
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """One image and question, encoded.
 
-    Attributes
-    ----------
-    image : PIL.Image.Image
-        Upright RGB original.
-    question : str
-        As asked.
-    input_ids, visual_mask : torch.Tensor
-        Prompt, ``[1, sequence]``.
-    inputs : dict of str to Any
-        What the model is fed: ``inputs_embeds`` ``[1, sequence, hidden]``, ``attention_mask``,
-        and what else the family's :meth:`pruneviz.models.Adapter.embed` gives.
-    vision : EncoderRecord or None
-        For methods that read the encoder's attention.
-    grid : PatchGrid
-        Where each visual token lies.
-    vision_seconds : float
-        Time the encoding took.
-    hints : tuple of str
-        Why this model may not know the answer, if it can tell.
-    newlines : str
-        ``"text"`` where `grid` leaves out newlines; `visual_mask` marks them either way.
-    positions : str or None
-        Position mode of pruned runs; None = the method's own.
-    """
+class Recent(OrderedDict[K, V]):
+    """A dictionary of the last few entries."""
 
-    image: Image.Image
-    question: str
-    input_ids: torch.Tensor
-    visual_mask: torch.Tensor
-    inputs: dict[str, Any]
-    vision: EncoderRecord | None
-    grid: PatchGrid
-    vision_seconds: float
-    hints: tuple[str, ...] = ()
-    newlines: str = "visual"
-    positions: str | None = None
+    def __setitem__(self, key: K, value: V) -> None:
+        super().__setitem__(key, value)
+        while len(self) > REMEMBERED:
+            self.popitem(last=False)
 
 
 class Session:
@@ -99,9 +63,10 @@ class Session:
         check_reading(newlines, positions)
         self.loaded, self.newlines, self.positions = loaded, newlines, positions
         self._lock = threading.RLock()
-        self._prepared: OrderedDict[str, Prepared] = OrderedDict()
-        self._records: OrderedDict[tuple[str, int], EncoderRecord | None] = OrderedDict()
-        self._baselines: OrderedDict[tuple[str, Settings], tuple[Answer, Generated]] = OrderedDict()
+        # By picture and question.
+        self._prepared: Recent[tuple[str, str], Prepared] = Recent()
+        self._records: Recent[tuple[tuple[str, str], int], EncoderRecord | None] = Recent()
+        self._baselines: Recent[tuple[tuple[str, str], Settings], Generated] = Recent()
 
     @property
     def num_layers(self) -> int:
@@ -116,20 +81,44 @@ class Session:
         InputError
             If the image cannot be read, the question is empty or too long.
         """
-        picture = read_image(image)
+        upright = read_image(image)
         asked = " ".join(question.split()) if isinstance(question, str) else ""
         if not asked:
             raise InputError("Type a question about the image.")
-        key = _key(picture, asked)
+        key = picture_key(upright), asked
         with self._lock:
             if key not in self._prepared:
-                _remember(self._prepared, key, self._encode(picture, asked))
+                self._prepared[key] = encode(
+                    self.loaded, upright, *key, self.newlines, self.positions
+                )
             return self._prepared[key]
+
+    def seen_for(self, prepared: Prepared, method: Method) -> Prepared:
+        """The same question with the encoder layer on record that a method reads.
+
+        If that is another than the one recorded the image is encoded again, and the record
+        remembered.
+
+        Raises
+        ------
+        ValueError
+            If the encoder has no such layer.
+        """
+        index = self._encoder_index(method)
+        seen = prepared.vision
+        if index is None or seen is None or seen.encoder_index in (None, index):
+            return prepared
+        key = prepared.key, index
+        with self._lock:
+            if key not in self._records:
+                self._records[key] = encoder_record(self.loaded, prepared, index)
+            return replace(prepared, vision=self._records[key])
 
     def baseline(self, prepared: Prepared, settings: Settings | None = None) -> Answer:
         """Answer without pruning."""
         with self._lock:
-            return self._baseline(prepared, settings or Settings(), _ignore, threading.Event())[0]
+            how = settings or Settings()
+            return self._baseline(prepared, how, lambda _: None, threading.Event()).answer
 
     def compare(
         self, prepared: Prepared, method: Method, settings: Settings | None = None
@@ -183,25 +172,24 @@ class Session:
         stop: threading.Event,
     ) -> None:
         emit(Event("status", "Running the unpruned baseline …"))
-        baseline, reference = self._baseline(
-            prepared, settings, lambda text: emit(Event("baseline", text)), stop
-        )
+        reference = self._baseline(prepared, settings, lambda t: emit(Event("baseline", t)), stop)
+        baseline = reference.answer
         emit(Event("baseline", baseline.text, answer=baseline))
         emit(Event("status", f"Running {method.title} …"))
         prepared = self.seen_for(prepared, method)
         made = generate(
             self.loaded, prepared, method, settings, lambda t: emit(Event("pruned", t)), stop
         )
-        pruned, fidelity = made.answer, None
-        if not (baseline.stopped or pruned.stopped):
+        fidelity = None
+        if not (baseline.stopped or made.answer.stopped):
             emit(Event("status", "Comparing with the baseline …"))
             trace, logits = analyse(
-                self.loaded, prepared, method, list(baseline.token_ids), settings.signals
+                self.loaded, prepared, method, baseline.token_ids, settings.signals
             )
-            pruned = made.with_trace(trace)
-            fidelity = _fidelity(baseline, reference, pruned, logits)
+            made = made.with_trace(trace)
+            fidelity = reference.fidelity(made.answer.token_ids, logits)
         done = Comparison(
-            prepared.question, baseline, pruned, fidelity, prepared.grid, prepared.hints
+            prepared.question, baseline, made.answer, fidelity, prepared.grid, prepared.hints
         )
         emit(Event("done", comparison=done))
 
@@ -211,128 +199,22 @@ class Session:
         settings: Settings,
         on_text: Callable[[str], None],
         stop: threading.Event,
-    ) -> tuple[Answer, Generated]:
-        asked = _key(prepared.image, prepared.question)
-        key = (asked, settings)
+    ) -> Generated:
+        key = prepared.key, settings
         # One with signals serves those who want none as well.
-        richer = (asked, replace(settings, signals=True))
+        richer = prepared.key, replace(settings, signals=True)
         if richer in self._baselines:
             key = richer
         if key not in self._baselines:
             made = generate(self.loaded, prepared, None, settings, on_text, stop)
             if made.answer.stopped:
-                return made.answer, made
-            trace, _ = analyse(self.loaded, prepared, None, [], settings.signals)
-            _remember(self._baselines, key, (made.with_trace(trace), made))
+                return made
+            trace, _ = analyse(self.loaded, prepared, None, (), settings.signals)
+            self._baselines[key] = made.with_trace(trace)
         return self._baselines[key]
-
-    def seen_for(self, prepared: Prepared, method: Method) -> Prepared:
-        """The same question with the encoder layer on record that a method reads.
-
-        If that is another than the one recorded the image is encoded again, and the record
-        remembered.
-
-        Raises
-        ------
-        ValueError
-            If the encoder has no such layer.
-        """
-        index = self._encoder_index(method)
-        seen = prepared.vision
-        if index is None or seen is None or seen.encoder_index in (None, index):
-            return prepared
-        key = (_key(prepared.image, prepared.question), index)
-        with self._lock:
-            if key not in self._records:
-                inputs = self._inputs(prepared.image, prepared.question)
-                _remember(self._records, key, self._embed(inputs, index + 1)[1])
-            return replace(prepared, vision=self._records[key])
 
     def _encoder_index(self, method: Method) -> int | None:
         """Index of the encoder layer that a method reads, None if it reads none."""
         if not method.needs.encoder:
             return None
         return self.loaded.adapter.encoder_index(self.loaded.model, method.needs.encoder_layer)
-
-    def _inputs(self, image: Image.Image, question: str) -> Any:
-        loaded = self.loaded
-        return loaded.adapter.prepare(loaded.processor, loaded.model, image, question)
-
-    def _embed(
-        self, inputs: Any, encoder_layer: int | None = None
-    ) -> tuple[dict[str, Any], EncoderRecord | None]:
-        """What `embed` gives, and what one layer of the encoder left."""
-        record: list[EncoderRecord] = []
-        loaded = self.loaded
-        handle = loaded.adapter.watch_vision(loaded.model, record.append, encoder_layer)
-        try:
-            encoded = loaded.adapter.embed(loaded.model, inputs)
-        finally:
-            handle.remove()
-        return encoded, record[-1] if record else None
-
-    def _encode(self, image: Image.Image, question: str) -> Prepared:
-        loaded = self.loaded
-        inputs = self._inputs(image, question)
-        self._check_length(inputs["input_ids"].shape[1])
-        start = time.perf_counter()
-        encoded, record = self._embed(inputs)
-        _synchronise(loaded.model.device)
-        seconds = time.perf_counter() - start
-        visual_mask = loaded.adapter.visual_mask(loaded.model, inputs["input_ids"])
-        embeds, known = encoded["inputs_embeds"], loaded.knowledge
-        grid = loaded.adapter.patch_grid(loaded.processor, loaded.model, image.size)
-        leaves_out = self.newlines == "text" and loaded.adapter.newline(loaded.model) is not None
-        return Prepared(
-            image=image,
-            question=question,
-            input_ids=inputs["input_ids"],
-            visual_mask=visual_mask,
-            inputs=encoded,
-            vision=record,
-            grid=grid.without_placeless() if leaves_out else grid,
-            vision_seconds=seconds,
-            hints=known.hints(question, embeds[visual_mask]) if known else (),
-            newlines="text" if leaves_out else "visual",
-            positions=self.positions,
-        )
-
-    def _check_length(self, length: int) -> None:
-        limit = self.loaded.adapter.decoder(self.loaded.model).config.max_position_embeddings
-        if length >= limit:
-            raise InputError(
-                f"Image and question take {length} tokens, but the model reads at most {limit}. "
-                "Shorten the question."
-            )
-
-
-def _fidelity(baseline: Answer, reference: Generated, pruned: Answer, logits: Any) -> Fidelity:
-    apart = first_divergence(baseline.token_ids, pruned.token_ids)
-    return Fidelity(
-        exact_match=apart is None,
-        first_divergence=apart,
-        first_token_kl=kl_divergence(reference.logits[0], logits[0]),
-        answer_logprob=mean_logprob(logits, baseline.token_ids),
-        baseline_logprob=mean_logprob(reference.logits, baseline.token_ids),
-    )
-
-
-def _key(image: Image.Image, question: str) -> str:
-    digest = hashlib.sha256(f"{image.size} {question}\n".encode())
-    digest.update(image.tobytes())
-    return digest.hexdigest()
-
-
-def _remember(store: OrderedDict[Any, Any], key: Any, value: Any) -> None:
-    store[key] = value
-    while len(store) > REMEMBERED:
-        store.popitem(last=False)
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _ignore(_: str) -> None:
-    return None

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pruneviz.engine.budget import Budget
+from pruneviz.engine.budgets import Budget
 from pruneviz.engine.results import Answer, Comparison
 from pruneviz.methods.base import Method
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -11,8 +11,9 @@ from typing import Literal
 from pruneviz.engine.breakpoint import break_point, next_count
 from pruneviz.engine.compare import chosen_methods
 from pruneviz.engine.curves import Curve, Point, Sweep, SweepEvent
+from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Answer, Comparison, Settings
-from pruneviz.engine.session import Prepared, Session
+from pruneviz.engine.session import Session
 from pruneviz.errors import InputError
 from pruneviz.methods import get_method, stage_counts
 from pruneviz.methods.base import Method, check_ratio
@@ -46,7 +47,7 @@ def sweep(
     names: Sequence[str],
     ratios: Sequence[float] = RATIOS,
     settings: Settings | None = None,
-) -> Iterator[SweepEvent]:
+) -> Generator[SweepEvent]:
     """Run methods over keep ratios, then search each one's break point; streamed.
 
     The image is encoded once, the baseline runs once, and the model is taken for one run at a

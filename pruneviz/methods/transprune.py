@@ -24,14 +24,13 @@ from pruneviz.methods.base import (
     check_number,
     slashed,
 )
-from pruneviz.ops import DIRECTIONS, l1_normalise
+from pruneviz.ops import DIRECTIONS, PARTS, l1_normalise
 
 LAYERS, RATIOS, ALPHA = (7, 9, 12), (0.875, 0.625, 0.125), 0.5
 """As published."""
 SIGNALS = ("both", "ttv", "iga")
 QUERIES = ("after_image", "last", "question")
 SCOPES = ("sequence", "image")
-PARTS = ("full", "direction", "magnitude")
 
 
 @dataclass(frozen=True, kw_only=True)

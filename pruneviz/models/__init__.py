@@ -3,9 +3,10 @@
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.core.adapter import Adapter
 from pruneviz.models.core.decoder import Decoder
-from pruneviz.models.core.loading import LoadedModel, assets_dir, load_model
+from pruneviz.models.core.loading import LoadedModel, load_model
 from pruneviz.models.core.words import content_tokens, tokenizer_of
 from pruneviz.models.registry import find_adapter, supported_models
+from pruneviz.shipped import assets_dir
 
 __all__ = [
     "Adapter",

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
-from PIL import Image
 from transformers import AutoModel, LlavaForConditionalGeneration
 
-from pruneviz.errors import InputError, UnsupportedModelError
+from pruneviz.errors import UnsupportedModelError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.towers import last_layer, watch_tower
@@ -57,29 +56,19 @@ class LlavaAdapter(VisionLanguageAdapter):
             last_layer(tower) if merges else None,
         )
 
-    def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
-        """Chat template around the question, image processed, all on the model's device."""
-        token = getattr(processor, "image_token", "<image>")
-        if token in question:
-            raise InputError(f"Leave the placeholder {token!r} out of the question.")
-        text = self._prompt(processor, question, token)
-        inputs = processor(images=image, text=text, return_tensors="pt")
-        return inputs.to(model.device, dtype=model.dtype)
+    def placeholders(self, processor: Any) -> tuple[str, ...]:
+        """Tokens that a question must not hold."""
+        return (_image_token(processor),)
 
-    def _prompt(self, processor: Any, question: str, token: str) -> str:
-        if not getattr(processor, "chat_template", None):
-            return self.prompt.format(image=token, question=question)
-        return self.asked(processor, question)
-
-    def features(self, model: Any, inputs: Any) -> Any:
-        """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""
-        return model.model.get_image_features(
-            pixel_values=inputs["pixel_values"], return_dict=True
-        ).pooler_output
+    def asked(self, processor: Any, question: str) -> str:
+        """A question about one image, by the family's own words where there is no template."""
+        if getattr(processor, "chat_template", None):
+            return super().asked(processor, question)
+        return self.prompt.format(image=_image_token(processor), question=question)
 
     def project(self, model: Any, features: torch.Tensor) -> torch.Tensor:
         """The projector, one token after the other."""
-        projected: torch.Tensor = model.model.multi_modal_projector(features[None])[0]
+        projected: torch.Tensor = getattr(model.model, self.projector)(features[None])[0]
         return projected
 
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
@@ -89,7 +78,7 @@ class LlavaAdapter(VisionLanguageAdapter):
         view, (height, width) = _view(images, image_size)
         # "default" leaves the encoder's first token out, whether it is CLS or a patch.
         drops_first = model.config.vision_feature_select_strategy == "default"
-        has_cls = _has_cls(model.model.vision_tower)
+        has_cls = _has_cls(self.encoder(model))
         return PatchGrid.regular(
             image_size,
             height // patch,
@@ -98,6 +87,10 @@ class LlavaAdapter(VisionLanguageAdapter):
             leading=int(has_cls and not drops_first),
             skipped=int(drops_first and not has_cls),
         )
+
+
+def _image_token(processor: Any) -> str:
+    return str(getattr(processor, "image_token", "<image>"))
 
 
 def _has_cls(tower: Any) -> bool:

@@ -44,8 +44,6 @@ class VideoLlavaAdapter(VisionLanguageAdapter):
             )
         )
 
-    def features(self, model: Any, inputs: Any) -> Any:
-        """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""
-        return model.model.get_image_features(
-            inputs["pixel_values"], return_dict=True
-        ).pooler_output
+    def encode(self, model: Any, inputs: Any) -> Any:
+        """What encoder and projector make of the images, an argument that releases name apart."""
+        return model.model.get_image_features(inputs["pixel_values"], return_dict=True)

@@ -32,10 +32,11 @@ from pruneviz.ops.scores import (
     text_raters,
     top_indices,
 )
-from pruneviz.ops.transition import DIRECTIONS, token_transition, transition_terms
+from pruneviz.ops.transition import DIRECTIONS, PARTS, token_transition, transition_terms
 
 __all__ = [
     "DIRECTIONS",
+    "PARTS",
     "assign_to_targets",
     "attention_rows",
     "bipartite_merge",

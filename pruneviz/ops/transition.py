@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 DIRECTIONS = ("one_minus_cos", "one_minus_abs_cos")
+PARTS = ("full", "direction", "magnitude")
 
 
 def transition_terms(
@@ -58,6 +59,7 @@ def token_transition(
     *,
     mask: torch.Tensor | None = None,
     per_sample: bool = False,
+    part: str = "full",
 ) -> torch.Tensor:
     """TTV of one module: magnitude ratio times the softmax of the direction change.
 
@@ -74,11 +76,19 @@ def token_transition(
         The published code sums its softmax denominator over the whole tensor, the batch
         axis included (it only ever ran with batch 1). True normalises each row on its own,
         so that a batch equals its single runs.
+    part : {"full", "direction", "magnitude"}
+        The paper's ablations: the softmax alone, or the magnitude ratio alone.
 
     Returns
     -------
     torch.Tensor
-        Float32 ``[batch, sequence]``; 0 outside `mask`.
+        Float32 ``[batch, sequence]``; 0 outside `mask`, but for the magnitude alone, which
+        knows no softmax.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or `direction` or `part` is unknown.
 
     Notes
     -----
@@ -86,10 +96,15 @@ def token_transition(
     runs over every position of the sequence, text included; the paper's symbol suggests
     image tokens only, which is `mask` = the visual tokens.
     """
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}.")
     magnitude, change = transition_terms(before, after, direction)
+    if part == "magnitude":
+        return magnitude
     weight = change.exp()
     if mask is not None:
         weight = weight * mask
     total = weight.sum(-1, keepdim=True) if per_sample else weight.sum()
-    tiny = torch.finfo(torch.float32).tiny
-    return magnitude * weight / total.clamp_min(tiny)
+    # A row in which the mask has no token sums to 0.
+    share = weight / total.clamp_min(torch.finfo(torch.float32).tiny)
+    return share if part == "direction" else magnitude * share

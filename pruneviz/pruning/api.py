@@ -14,8 +14,13 @@ from pruneviz.errors import PruningError
 from pruneviz.methods.base import POSITIONS, Method
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.registry import find_adapter
+from pruneviz.pruning.hooks import attached
+from pruneviz.pruning.policy import Policy
 from pruneviz.pruning.report import build_trace
 from pruneviz.pruning.runner import Runner
+from pruneviz.pruning.spec import RunSpec
+from pruneviz.pruning.state import Prefill
+from pruneviz.pruning.visible import VisualTokens
 from pruneviz.trace import Trace
 
 NEWLINES = ("visual", "text")
@@ -28,7 +33,7 @@ class Run:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        self._built: tuple[Any, list[Trace]] | None = None
+        self._built: tuple[Prefill, list[Trace]] | None = None
 
     @property
     def traces(self) -> list[Trace]:
@@ -39,24 +44,19 @@ class Run:
         RuntimeError
             If the model has not run inside the block.
         """
-        runner = self._runner
-        if runner.state is None:
+        spec, prefill = self._runner.spec, self._runner.prefill
+        if prefill is None:
             raise PruningError("The model has not run inside this block, so there is no trace.")
-        if self._built is None or self._built[0] is not runner.state:
-            layers = runner.decoder.num_layers
-            traces = [
-                build_trace(
-                    runner.state, row, runner.method, runner.positions, layers, runner.newlines
-                )
-                for row in range(len(runner.state.samples))
-            ]
-            self._built = (runner.state, traces)
+        if self._built is None or self._built[0] is not prefill:
+            traces = [build_trace(spec, prefill, selection) for selection in prefill.selections]
+            self._built = (prefill, traces)
         return self._built[1]
 
     @property
     def scoring_seconds(self) -> float:
         """Time the latest prefill spent choosing tokens, as the host saw it."""
-        return self._runner.chooser.seconds
+        prefill = self._runner.prefill
+        return 0.0 if prefill is None else prefill.recording.scoring_seconds
 
     @property
     def trace(self) -> Trace:
@@ -146,11 +146,19 @@ def prune(
         )
     check_reading(newlines, positions)
     adapter = find_adapter(model)
-    runner = Runner(
-        model, adapter, method, visual_mask, positions, input_ids, vision, record, newlines
+    decoder = adapter.decoder(model)
+    spec = RunSpec(
+        model=model,
+        adapter=adapter,
+        decoder=decoder,
+        policy=Policy.pruning(method, decoder, positions),
+        visual=VisualTokens(model, adapter, visual_mask, newlines),
+        signals=tuple(record),
+        input_ids=input_ids,
+        vision=vision,
     )
-    with _attached(runner):
-        yield Run(runner)
+    with _entered(spec) as run:
+        yield run
 
 
 @contextmanager
@@ -173,14 +181,22 @@ def observe(
     """
     check_reading(newlines, None)
     adapter = find_adapter(model)
-    runner = Runner(model, adapter, None, visual_mask, None, input_ids, None, record, newlines)
-    with _attached(runner):
-        yield Run(runner)
+    spec = RunSpec(
+        model=model,
+        adapter=adapter,
+        decoder=adapter.decoder(model),
+        policy=Policy.observing(),
+        visual=VisualTokens(model, adapter, visual_mask, newlines),
+        signals=tuple(record),
+        input_ids=input_ids,
+    )
+    with _entered(spec) as run:
+        yield run
 
 
 @contextmanager
-def _attached(runner: Runner) -> Iterator[None]:
-    stack = runner.decoder.module
+def _entered(spec: RunSpec) -> Iterator[Run]:
+    stack, runner = spec.decoder.module, Runner(spec)
     with _LOCK:
         if stack in _ACTIVE:
             raise PruningError(
@@ -189,9 +205,8 @@ def _attached(runner: Runner) -> Iterator[None]:
             )
         _ACTIVE.add(stack)
     try:
-        runner.attach()
-        yield
+        with attached(runner):
+            yield Run(runner)
     finally:
-        runner.detach()
         with _LOCK:
             _ACTIVE.discard(stack)

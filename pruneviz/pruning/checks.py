@@ -12,7 +12,7 @@ from transformers import GenerationMixin
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from pruneviz.errors import PruningError
-from pruneviz.methods.base import Method
+from pruneviz.methods.base import Needs
 from pruneviz.models.core.adapter import Adapter
 from pruneviz.models.core.vision import EncoderRecord
 
@@ -20,16 +20,14 @@ ASSISTED = ("prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
 _GENERATE = inspect.unwrap(GenerationMixin.generate).__code__
 
 
-def check_vision(
-    adapter: Adapter, model: Any, method: Method | None, vision: EncoderRecord | None
-) -> None:
+def check_vision(adapter: Adapter, model: Any, needs: Needs, vision: EncoderRecord | None) -> None:
     """Raise PruningError if a given record is of another encoder layer than the method reads."""
-    if method is None or not method.needs.encoder or vision is None:
+    if not needs.encoder or vision is None:
         return
     recorded = vision.encoder_index
     if recorded is None:
         return
-    wanted = adapter.encoder_index(model, method.needs.encoder_layer)
+    wanted = adapter.encoder_index(model, needs.encoder_layer)
     if recorded != wanted:
         raise PruningError(
             f"The method reads layer {wanted + 1} of the vision encoder, but the record given as "
@@ -121,13 +119,8 @@ def check_prefill(cache: Any, mask: Any, positions: Any, multimodal: bool = Fals
         )
 
 
-def check_continuation(new: int, same_cache: bool) -> None:
-    """Raise PruningError unless this is a decode step on the cache of the pruned prefill."""
-    if not same_cache:
-        raise PruningError(
-            "The cache was not filled by the last prefill inside this prune(). Start from an empty "
-            "cache inside the `with` block."
-        )
+def check_continuation(new: int) -> None:
+    """Raise PruningError unless a pruned cache is continued by one token."""
     if new > 1:
         raise PruningError(
             f"{new} tokens at once on a pruned cache: a second turn, chunked prefill "

@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 
 from pruneviz.errors import PruningError
-from pruneviz.methods.base import Merge, Method, Stage
+from pruneviz.methods.base import Merge
 from pruneviz.pruning.context import RowContext
 from pruneviz.pruning.frames import shrink
-from pruneviz.pruning.state import Prefill, Sample, StageRecord
+from pruneviz.pruning.policy import PlannedStage
+from pruneviz.pruning.spec import RunSpec
+from pruneviz.pruning.state import Prefill, RunningLayer, Selection, StageRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """What a stage makes of the sequence.
+
+    Attributes
+    ----------
+    places : torch.Tensor
+        Int64 ``[batch, n']``, ascending: places in the frame before that stay.
+    states : torch.Tensor
+        ``[batch, n, hidden]``: the states that entered, merged tokens put in their places; the
+        very tensor that entered where none was merged.
+    """
+
+    places: torch.Tensor
+    states: torch.Tensor
+
+    def of(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The places that stay of any states ``[batch, n, hidden]``."""
+        return hidden.gather(1, self.places[..., None].expand(-1, -1, hidden.shape[-1]))
 
 
 class Chooser:
@@ -21,128 +42,102 @@ class Chooser:
 
     Parameters
     ----------
-    method : Method or None
-        None chooses nothing.
-    positions : str or None
-        Overrides the method's position mode.
-    layers
-        The decoder layers.
-    tokenizer
-        Of the model, None where it is not known.
-    project : callable
-        The model's projector.
+    spec : RunSpec
+        The run.
+    prefill : Prefill
+        Its selections and frames are continued.
     """
 
-    def __init__(
-        self,
-        method: Method | None,
-        positions: str | None,
-        layers: Any,
-        tokenizer: Any,
-        project: Callable[[torch.Tensor], torch.Tensor],
-    ) -> None:
-        self.method, self.positions = method, positions
-        self.layers, self.tokenizer, self.project = layers, tokenizer, project
-        self.seconds = 0.0
-        self.by_place = False
-        """Whether the model adds something to visual tokens by their places in the prompt."""
+    def __init__(self, spec: RunSpec, prefill: Prefill) -> None:
+        self._spec, self._prefill = spec, prefill
 
     @torch.no_grad()
-    def run(
-        self, state: Prefill, stage: Stage, hidden: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Choose for every row and add the new frame to the state.
+    def cut(
+        self, stage: PlannedStage, hidden: torch.Tensor, running: RunningLayer | None
+    ) -> Cut | None:
+        """Choose for every row and add the new frame; None where nothing is dropped.
 
-        `hidden` is ``[batch, n, hidden]`` at the stage. Returns the places that stay, int64
-        ``[batch, n']``, and the states with merged tokens in their places, or None where nothing
-        is dropped.
+        `hidden` is ``[batch, n, hidden]`` at the stage, `running` the layer that it comes from,
+        None before the LLM.
         """
-        method = self.method
-        if method is None:
-            return None
-        drop = torch.zeros_like(state.visual)
-        counts = [0] * len(state.samples)
-        for sample in state.samples:
-            if not len(sample.columns):
+        prefill, frame = self._prefill, self._prefill.frames.newest
+        drop = torch.zeros_like(frame.visual)
+        counts = [0] * len(prefill.selections)
+        states = hidden
+        for selection in prefill.selections:
+            number = selection.row.number
+            if not selection.row.num_visual:
                 continue
-            leader = state.samples[state.leaders[sample.row]]
-            if leader is sample:
-                record = self._choose(method, state, stage, sample, hidden)
+            leader = prefill.selections[prefill.prompt.leaders[number]]
+            if leader is selection:
+                record = self._choose(stage, selection, states, running)
             else:
-                record = leader.stages[-1]
-            sample.stages.append(record)
-            drop[sample.row, state.visual_places(sample)] = True
-            drop[sample.row, state.frame.places(sample.row, sample.columns[record.kept])] = False
-            sample.alive, sample.origin = record.kept, record.after
-            hidden = _put_merged(state, sample, record, hidden)
-            counts[sample.row] = len(record.alive) - len(record.kept)
+                record = leader.records[-1]
+            drop[number, selection.places(frame)] = True
+            selection.records.append(record)
+            kept = selection.places(frame)
+            drop[number, kept] = False
+            if record.scores.merge is not None:
+                states = _put(states, number, kept, record.scores.merge.states)
+            counts[number] = len(record.alive) - len(record.kept)
         if not any(counts):
             return None
-        _check_last(state, drop, counts)
-        renumber = self._mode(method, stage) == "renumber"
-        index, frame = shrink(state.frame, drop, counts, renumber)
-        state.visual = (state.visual & ~drop).gather(1, index)
-        state.frames.append((stage.layer, frame))
-        state.pruned = True
-        return index, hidden
-
-    def _mode(self, method: Method, stage: Stage) -> str:
-        return self.positions or method.positions_at(stage)
-
-    def _stands_apart(self, method: Method, stage: Stage, sample: Sample) -> bool:
-        """Whether each merged token must stand in its own place, not in the method's order."""
-        first, last = sample.columns[[0, -1]].tolist()
-        between = last - first + 1 > len(sample.columns)
-        return between or self.by_place or self._mode(method, stage) == "keep"
+        self._check_last(drop, counts)
+        places, shorter = shrink(frame, drop, counts, stage.positions == "renumber")
+        prefill.frames.add(stage.layer, shorter)
+        return Cut(places, states)
 
     def _choose(
-        self, method: Method, state: Prefill, stage: Stage, sample: Sample, hidden: torch.Tensor
+        self,
+        stage: PlannedStage,
+        selection: Selection,
+        hidden: torch.Tensor,
+        running: RunningLayer | None,
     ) -> StageRecord:
-        left = [len(record.kept) for record in sample.stages]
-        keep = min(method.count_now(stage, len(sample.columns), left), len(sample.alive))
-        context = RowContext(
-            state, sample, stage.layer, hidden, self.layers, self.tokenizer, self.project
-        )
+        method, alive, origin = stage.method, selection.alive, selection.origin
+        left = [len(record.kept) for record in selection.records]
+        budget = min(method.count_now(stage.stage, selection.row.num_visual, left), len(alive))
+        context = RowContext(self._spec, self._prefill, selection, hidden, running)
         start = time.perf_counter()
-        places, scores = method.select(context, stage, keep)
-        if scores.merge is not None and self._stands_apart(method, stage, sample):
+        places, scores = method.select(context, stage.stage, budget)
+        if scores.merge is not None and self._stands_apart(stage, selection):
             scores = replace(scores, merge=scores.merge.in_place())
-        self.seconds += time.perf_counter() - start
-        kept = sample.alive[places]
-        after = _origins(sample, kept, scores.merge)
-        name = method.name_at(stage)
-        return StageRecord(stage, name, sample.alive, kept, scores, sample.origin, after)
+        self._prefill.recording.scoring_seconds += time.perf_counter() - start
+        kept = alive[places]
+        after = _origins(selection, kept, scores.merge)
+        return StageRecord(stage, alive, kept, scores, origin, after)
+
+    def _stands_apart(self, stage: PlannedStage, selection: Selection) -> bool:
+        """Whether each merged token must stand in its own place, not in the method's order."""
+        first, last = selection.row.columns[[0, -1]].tolist()
+        between = last - first + 1 > selection.row.num_visual
+        return between or self._spec.adds_by_place or stage.positions == "keep"
+
+    def _check_last(self, drop: torch.Tensor, counts: list[int]) -> None:
+        """Raise PruningError if the token that the answer is read from would be dropped."""
+        for row in self._prefill.prompt.rows:
+            if counts[row.number] and not len(row.after_image):
+                last = self._prefill.frames.newest.places(row.number, row.last)
+                if bool(drop[row.number, last].any()):
+                    raise PruningError(
+                        "The prompt ends in a visual token that would be dropped, but the answer "
+                        "is read from the last token. Put some text after the image."
+                    )
 
 
-def _origins(sample: Sample, kept: torch.Tensor, merge: Merge | None) -> torch.Tensor:
+def _origins(selection: Selection, kept: torch.Tensor, merge: Merge | None) -> torch.Tensor:
     """Which original token each slot holds once merged tokens have taken theirs."""
     if merge is None:
-        return sample.origin
-    own = sample.origin[sample.alive[merge.anchors.clamp_min(0)]]
+        return selection.origin
+    own = selection.origin[selection.alive[merge.anchors.clamp_min(0)]]
     stands_for = torch.where(merge.anchors >= 0, own, -1)
-    return sample.origin.index_copy(0, kept, stands_for)
+    return selection.origin.index_copy(0, kept, stands_for)
 
 
-def _put_merged(
-    state: Prefill, sample: Sample, record: StageRecord, hidden: torch.Tensor
+def _put(
+    hidden: torch.Tensor, row: int, places: torch.Tensor, states: torch.Tensor
 ) -> torch.Tensor:
-    """States with a sample's merged tokens in the slots that they took."""
-    merge = record.scores.merge
-    if merge is None:
-        return hidden
-    places = state.frame.places(sample.row, sample.columns[record.kept])
+    """The states with some of a row's replaced."""
     hidden = hidden.clone()
-    hidden[sample.row, places] = merge.states.to(hidden.dtype)
+    hidden[row, places] = states.to(hidden.dtype)
     return hidden
-
-
-def _check_last(state: Prefill, drop: torch.Tensor, counts: list[int]) -> None:
-    """Raise PruningError if the token that the answer is read from would be dropped."""
-    for sample in state.samples:
-        if counts[sample.row] and not len(sample.after_image):
-            last = state.frame.places(sample.row, sample.last)
-            if bool(drop[sample.row, last].any()):
-                raise PruningError(
-                    "The prompt ends in a visual token that would be dropped, but the answer is "
-                    "read from the last token. Put some text after the image."
-                )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,8 +10,9 @@ from pruneviz.errors import PruningError
 from pruneviz.methods.base import Encoded, NoQueryError
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.core.words import content_tokens
-from pruneviz.pruning.signals import project_rows
-from pruneviz.pruning.state import Prefill, Sample
+from pruneviz.pruning.signals import mean_attention
+from pruneviz.pruning.spec import RunSpec
+from pruneviz.pruning.state import Prefill, RunningLayer, Selection
 
 
 class RowContext:
@@ -20,85 +20,79 @@ class RowContext:
 
     Parameters
     ----------
-    state : Prefill
-        The running prefill, its newest frame the one before this stage drops anything.
-    sample : Sample
-        The row.
-    layer : int
-        1-based layer after which is pruned; 0 = before the LLM.
+    spec : RunSpec
+        The run.
+    prefill : Prefill
+        The running one, its newest frame the one before this stage drops anything.
+    selection : Selection
+        The row and what is left of it.
     hidden : torch.Tensor
         States entering the stage, ``[batch, n, hidden]``.
-    layers
-        The decoder layers.
-    tokenizer
-        Of the model, or None where it is not known.
-    project : callable
-        The model's projector.
+    running : RunningLayer or None
+        The layer that they come from; None before the LLM.
     """
 
     def __init__(
         self,
-        state: Prefill,
-        sample: Sample,
-        layer: int,
+        spec: RunSpec,
+        prefill: Prefill,
+        selection: Selection,
         hidden: torch.Tensor,
-        layers: Any,
-        tokenizer: Any,
-        project: Callable[[torch.Tensor], torch.Tensor],
+        running: RunningLayer | None,
     ) -> None:
-        self.layer = layer
-        self.num_visual = len(sample.columns)
-        self.alive = sample.origin[sample.alive]
+        self.layer = 0 if running is None else running.index + 1
+        self.num_visual = selection.row.num_visual
+        self.alive = selection.origin[selection.alive]
         self.device = hidden.device
-        self._state, self._sample, self._hidden = state, sample, hidden
-        self._layers, self._tokenizer, self._project = layers, tokenizer, project
+        self._spec, self._prefill, self._selection = spec, prefill, selection
+        self._prompt, self._row = prefill.prompt, selection.row
+        self._hidden, self._running = hidden[selection.row.number], running
 
     @property
     def _places(self) -> torch.Tensor:
-        return self._state.visual_places(self._sample)
+        return self._selection.places(self._prefill.frames.newest)
 
     def transition(self, layers: tuple[int, ...]) -> torch.Tensor:
         """TTV summed over layers, float32 ``[n]``."""
         total = torch.zeros(len(self.alive), device=self.device)
         for layer in layers:
-            places = self._state.visual_places(self._sample, layer - 1)
-            total += self._state.ttv[layer][self._sample.row, places]
+            index = layer - 1
+            places = self._selection.places(self._prefill.frames.at(index))
+            total += self._prefill.recording.ttv[index][self._row.number, places]
         return total
 
     def attention(self, queries: str, own_layer: bool = False) -> torch.Tensor:
         """Mean attention of the queries, float32 ``[n]``."""
-        row, state = self._sample.row, self._state
         columns = self._query_columns(queries)
         if len(columns) == 0:
             raise NoQueryError("No text follows the image, so nothing can attend to it.")
-        if own_layer:
-            attention = self._layers[self.layer - 1].self_attn
-            if state.attention_input is None:
-                raise PruningError("The layer's attention input was not recorded.")
-            normed = state.attention_input[row]
-        else:
-            following = self._layers[self.layer]
-            attention = following.self_attn
-            normed = following.input_layernorm(self._hidden[row])
-        if state.rotary is None:
+        if self._running is None:
             raise PruningError("Attention can only be read inside the language model.")
-        cos, sin = (table[row if table.shape[0] > 1 else 0] for table in state.rotary)
-        rows = state.frame.places(row, columns)
-        key_mask = state.frame.row_valid(row)
-        probabilities = project_rows(attention, normed, rows, (cos, sin), key_mask)
-        return probabilities.mean(0)[self._places]
+        layers: Any = self._spec.decoder.layers
+        if own_layer:
+            attention = layers[self.layer - 1].self_attn
+            if self._running.normed is None:
+                raise PruningError("The layer's attention input was not recorded.")
+            normed = self._running.normed[self._row.number]
+        else:
+            following = layers[self.layer]
+            attention = following.self_attn
+            normed = following.input_layernorm(self._hidden)
+        frame, row = self._prefill.frames.newest, self._row.number
+        received = mean_attention(attention, normed, self._running.rotary, frame, row, columns)
+        return received[self._places]
 
     def visual_features(self) -> torch.Tensor:
         """Hidden states of the alive tokens, ``[n, hidden]``."""
-        return self._hidden[self._sample.row, self._places]
+        return self._hidden[self._places]
 
     def text_features(self) -> tuple[torch.Tensor, str]:
         """Embeddings of the content words, or of all text after the image."""
         if self.layer != 0:
             raise PruningError("Text embeddings are only at hand before the LLM.")
         columns, source = self._content_columns()
-        places = self._state.frame.places(self._sample.row, columns)
-        return self._hidden[self._sample.row, places], source
+        places = self._prefill.frames.newest.places(self._row.number, columns)
+        return self._hidden[places], source
 
     def vision_significance(self, include_cls: bool) -> torch.Tensor:
         """Significance of this sample's images, one after another, float32 ``[num_visual]``."""
@@ -112,8 +106,8 @@ class RowContext:
         found = record.features(images)
         if found is not None:
             final = (found.final_attention, found.final_keys)
-            parts = (found.attention, found.keys, found.features, found.leading)
-            return Encoded(*parts, final, self._project, images=self.images())
+            given = (found.attention, found.keys, found.features, found.leading)
+            return Encoded(*given, final, self._spec.project, images=self.images())
         states = self.visual_features()
         attention = record.received(images)
         return Encoded(
@@ -129,11 +123,10 @@ class RowContext:
 
     def images(self) -> tuple[int, ...]:
         """Visual tokens of each of this sample's images; one number where that is not known."""
-        record = self._state.vision
-        if record is None or not record.whole_images:
+        record, images = self._prompt.vision, self._prompt.images_of(self._row)
+        if record is None or images is None or not record.whole_images:
             return (self.num_visual,)
-        rows = images_of_rows([len(s.columns) for s in self._state.samples], record.counts)
-        return record.counts[rows[self._sample.row]] if rows else (self.num_visual,)
+        return record.counts[images]
 
     def crops(self) -> torch.Tensor:
         """Which crop of this sample's images each token is from, int64 ``[num_visual]``."""
@@ -142,72 +135,51 @@ class RowContext:
 
     def blocks(self) -> tuple[tuple[int, int], ...]:
         """Grids of the sample's visual tokens; one row of them all where they are unknown."""
-        if self._state.vision is None:
+        record = self._prompt.vision
+        if record is None:
             return ((1, self.num_visual),)
-        chosen = self._images(self._state.vision)
-        return tuple(block for parts in self._state.vision.blocks[chosen] for block in parts)
+        return tuple(block for grids in record.blocks[self._images(record)] for block in grids)
 
     @property
     def _record(self) -> EncoderRecord:
-        if self._state.vision is None:
+        if self._prompt.vision is None:
             raise PruningError(
                 "The vision encoder did not run inside this prune(), so nothing is known of it. "
                 "Pass pixel_values, or give prune(vision=...) the record of an earlier run."
             )
-        return self._state.vision
+        return self._prompt.vision
 
     def _images(self, record: EncoderRecord) -> slice:
         """Which of the encoded images are this sample's."""
-        found = images_of_rows([len(s.columns) for s in self._state.samples], record.counts)
+        found = self._prompt.images_of(self._row)
         if found is None:
             raise PruningError(
                 f"Images of {', '.join(map(str, record.counts))} tokens do not match the visual "
                 "tokens of the batch, so FoPru cannot tell which token belongs to which patch."
             )
-        return found[self._sample.row]
+        return found
 
     def _query_columns(self, queries: str) -> torch.Tensor:
         if queries == "last":
-            return self._sample.last
+            return self._row.last
         if queries == "question":
             return self._content_columns()[0]
         if queries == "raters":
-            if self._sample.raters is None:
+            if self._row.raters is None:
                 raise PruningError("The method must say in its needs that it asks for raters.")
-            return self._sample.raters
-        return self._sample.after_image
+            return self._row.raters
+        return self._row.after_image
 
     def _content_columns(self) -> tuple[torch.Tensor, str]:
         """Columns of the question's content words and a sentence on how they were found."""
-        after = self._sample.after_image
-        if self._tokenizer is None or self._state.ids is None:
+        after = self._row.after_image
+        tokenizer, ids = self._spec.tokenizer, self._prompt.ids
+        if tokenizer is None or ids is None:
             return after, "Relevance from all text after the image (tokenizer unknown)."
-        ids = self._state.ids[self._sample.row, after].tolist()
-        marks = torch.tensor(content_tokens(self._tokenizer, ids), dtype=torch.bool)
+        own = ids[self._row.number]
+        marks = torch.tensor(content_tokens(tokenizer, own[after].tolist()), dtype=torch.bool)
         if not marks.any():
             return after, "Relevance from all text after the image (no content word found)."
         chosen = after[marks.to(after.device)]
-        words = self._tokenizer.decode(self._state.ids[self._sample.row, chosen].tolist())
+        words = tokenizer.decode(own[chosen].tolist())
         return chosen, f"Relevance from the words: {words.strip()}."
-
-
-def images_of_rows(needed: list[int], counts: tuple[int, ...]) -> list[slice] | None:
-    """Which images belong to each row of the batch, None where they do not fit.
-
-    `needed` are the visual tokens of the rows, `counts` those of the images, in order. Beams
-    and returned sequences repeat whole samples after the images were encoded.
-    """
-    total = sum(counts)
-    repeats, rest = divmod(sum(needed), total) if total else (0, 1)
-    if rest or not repeats or len(needed) % repeats:
-        return None
-    rows, image = [], 0
-    for count in needed[::repeats]:
-        first, taken = image, 0
-        while taken < count and image < len(counts):
-            taken += counts[image]
-            image += 1
-        if taken != count:
-            return None
-        rows += [slice(first, image)] * repeats
-    return rows

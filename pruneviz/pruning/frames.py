@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """The sequence as one stretch of decoder layers sees it.
 
@@ -18,6 +18,8 @@ class Frame:
     valid : torch.Tensor or None
         Bool ``[batch, n]``, False at padding (and at dropped tokens that fill a row which
         drops more than another); None = all valid.
+    visual : torch.Tensor
+        Bool ``[batch, n]``, True at visual tokens that are not dropped.
     positions : torch.Tensor
         Int64 ``[batch, n]``: position id of each token; ``[channels, batch, n]`` where the model
         gives a token several.
@@ -30,6 +32,7 @@ class Frame:
 
     columns: torch.Tensor
     valid: torch.Tensor | None
+    visual: torch.Tensor
     positions: torch.Tensor
     shift: torch.Tensor
     renumbered: bool = False
@@ -40,12 +43,13 @@ class Frame:
         return self.columns.shape[1]
 
     @classmethod
-    def full(cls, positions: torch.Tensor, mask: torch.Tensor | None) -> Frame:
-        """The unpruned prompt: `positions` ``[..., batch, n]``, `mask` bool [batch, n] or None."""
+    def full(
+        cls, positions: torch.Tensor, valid: torch.Tensor | None, visual: torch.Tensor
+    ) -> Frame:
+        """The unpruned prompt: `positions` ``[..., batch, n]``, the others as attributes."""
         batch, length = positions.shape[-2:]
         columns = torch.arange(length, device=positions.device).expand(batch, length)
-        valid = None if mask is None or bool(mask.all()) else mask
-        return cls(columns, valid, positions, positions.new_zeros(positions.shape[:-1]))
+        return cls(columns, valid, visual, positions, positions.new_zeros(positions.shape[:-1]))
 
     def places(self, row: int, columns: torch.Tensor) -> torch.Tensor:
         """Places in this frame of original columns (which it must hold), int64."""
@@ -54,6 +58,47 @@ class Frame:
     def row_valid(self, row: int) -> torch.Tensor | None:
         """Bool ``[n]`` of one row, None where all are valid."""
         return None if self.valid is None else self.valid[row]
+
+
+class Frames:
+    """The frames of one prefill: which one each decoder layer sees.
+
+    Parameters
+    ----------
+    full : Frame
+        The unpruned prompt.
+    """
+
+    def __init__(self, full: Frame) -> None:
+        self.full = full
+        self._frames = [(0, full)]
+
+    @property
+    def base(self) -> Frame:
+        """What the decoder stack itself is given: shorter after pruning before the LLM."""
+        return self._frames[0][1]
+
+    @property
+    def newest(self) -> Frame:
+        """What the layers still to come see."""
+        return self._frames[-1][1]
+
+    @property
+    def pruned(self) -> bool:
+        """Whether any token was removed."""
+        return self.newest is not self.full
+
+    def at(self, index: int) -> Frame:
+        """Frame that the decoder layer of this index, from 0, sees."""
+        return next(frame for first, frame in reversed(self._frames) if first <= index)
+
+    def add(self, first: int, frame: Frame) -> None:
+        """Let the layers see `frame` from index `first` on; 0 = the whole stack."""
+        if first == 0:
+            # The stack computes masks and rotary tables for the shortened prompt by itself.
+            self._frames = [(0, replace(frame, renumbered=False))]
+        else:
+            self._frames.append((first, frame))
 
 
 def shrink(
@@ -105,7 +150,12 @@ def shrink(
     if renumber:
         positions, shift = _renumber(frame, positions, valid)
     after = Frame(
-        frame.columns.gather(1, index), valid, positions, shift, frame.renumbered or renumber
+        frame.columns.gather(1, index),
+        valid,
+        (frame.visual & ~drop).gather(1, index),
+        positions,
+        shift,
+        frame.renumbered or renumber,
     )
     return index, after
 

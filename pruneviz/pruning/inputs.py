@@ -9,10 +9,9 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.pruning.frames import Frame
-from pruneviz.pruning.state import Prefill
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class DecoderInputs:
     """Arguments of one forward of the decoder stack."""
 
@@ -69,12 +68,11 @@ class DecoderInputs:
         counted = torch.arange(start, start + self.length, device=self.embeds.device)
         return counted.expand(self.batch, -1)
 
-    def shortened(self, index: torch.Tensor, embeds: torch.Tensor, frame: Frame) -> dict[str, Any]:
-        """Arguments of the prefill with only the places `index` ``[batch, n']`` of `embeds`."""
-        wide = index[..., None].expand(-1, -1, self.embeds.shape[-1])
+    def shortened(self, embeds: torch.Tensor, frame: Frame) -> dict[str, Any]:
+        """Arguments of the prefill with only a frame's tokens, `embeds` ``[batch, n, hidden]``."""
         changed = self.kwargs | {
             "input_ids": None,
-            "inputs_embeds": embeds.gather(1, wide),
+            "inputs_embeds": embeds,
             "position_ids": frame.positions,
         }
         if frame.valid is not None:
@@ -83,20 +81,6 @@ class DecoderInputs:
             # Without mask and cache, gaps between positions would be read as packed sequences.
             changed["attention_mask"] = torch.ones_like(frame.columns)
         return changed
-
-    def continued(self, state: Prefill) -> dict[str, Any] | None:
-        """Arguments of a decode step whose prefill was pruned before the LLM, else None."""
-        base = state.base
-        if not state.base_pruned:
-            return None
-        changed = self.kwargs | {"position_ids": state.steps(base)}
-        if base.valid is None and self.mask is None:
-            return changed
-        past = torch.ones_like(base.columns) if base.valid is None else base.valid.long()
-        later = torch.ones_like(past[:, :1]).expand(-1, state.new)
-        if state.later is not None:
-            later = state.later.long()
-        return changed | {"attention_mask": torch.cat([past, later], dim=1)}
 
 
 def expand_rows(tensor: torch.Tensor, batch: int, what: str) -> torch.Tensor:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
 
-from pruneviz.methods.base import TransitionSpec
-from pruneviz.models.core.decoder import Decoder
-from pruneviz.pruning.signals import project_rows, relative_norm, transition
-from pruneviz.pruning.state import Prefill
-
-SIGNALS = ("ttv", "iga", "residual")
+from pruneviz.ops import token_transition
+from pruneviz.pruning.signals import mean_attention, relative_norm
+from pruneviz.pruning.spec import RunSpec
+from pruneviz.pruning.state import Prefill, RunningLayer
 
 
 class Observer:
@@ -20,12 +17,10 @@ class Observer:
 
     Parameters
     ----------
-    decoder : Decoder
-        The stack that is watched.
-    spec : TransitionSpec
-        The reading of TTV and the layers in which the method needs it.
-    record : tuple of str
-        Signals to record in every layer.
+    spec : RunSpec
+        What is read.
+    prefill : Prefill
+        Whose recording it goes into.
 
     Notes
     -----
@@ -34,78 +29,63 @@ class Observer:
     of attention plus that of the FFN, stream being what the output is added to.
     """
 
-    def __init__(self, decoder: Decoder, spec: TransitionSpec, record: tuple[str, ...]) -> None:
-        unknown = set(record) - set(SIGNALS)
-        if unknown:
-            raise ValueError(
-                f"Cannot record {', '.join(sorted(unknown))}; signals: {', '.join(SIGNALS)}."
-            )
-        self._layers = decoder.layers
-        self._record = record
-        every = tuple(range(1, decoder.num_layers + 1))
-        self.spec = replace(spec, layers=every) if "ttv" in record else spec
+    def __init__(self, spec: RunSpec, prefill: Prefill) -> None:
+        self._layers, self._transitions = spec.decoder.layers, spec.transitions
+        self._prefill, self._recording = prefill, prefill.recording
+        self._signals = self._recording.signals
+        self._signals.update({name: {} for name in spec.signals})
+        self._stream: torch.Tensor | None = None
 
-    def watched_layers(self) -> set[int]:
-        """0-based layers whose modules must be hooked."""
-        if self._record:
-            return set(range(len(self._layers)))
-        return {layer - 1 for layer in self.spec.layers}
-
-    def begin(self, state: Prefill) -> None:
-        """Prepare a new prefill."""
-        state.recorded = {name: {} for name in self._record}
-
-    def before_layer(self, state: Prefill, index: int, hidden: torch.Tensor) -> None:
+    def before_layer(self, hidden: torch.Tensor) -> None:
         """Remember the stream that the layer's outputs are added to."""
-        state.stream = hidden if "residual" in self._record else None
+        self._stream = hidden if "residual" in self._signals else None
 
     @torch.no_grad()
     def after_attention(
-        self, state: Prefill, index: int, normed: torch.Tensor, output: torch.Tensor
+        self, layer: RunningLayer, normed: torch.Tensor, output: torch.Tensor
     ) -> None:
         """Take the attention's share of every signal."""
-        self._add_transition(state, index, normed, output)
-        if state.stream is not None:
-            state.recorded["residual"][index] = relative_norm(output, state.stream)
-            state.stream = state.stream + output
-        if "iga" in self._record:
-            state.recorded["iga"][index] = self._attention(state, index, normed)
+        self._add_transition(layer.index, normed, output)
+        if self._stream is not None:
+            self._signals["residual"][layer.index] = relative_norm(output, self._stream)
+            self._stream = self._stream + output
+        if "iga" in self._signals:
+            self._signals["iga"][layer.index] = self._attention(layer, normed)
 
     @torch.no_grad()
-    def after_mlp(
-        self, state: Prefill, index: int, normed: torch.Tensor, output: torch.Tensor
-    ) -> None:
+    def after_mlp(self, layer: RunningLayer, normed: torch.Tensor, output: torch.Tensor) -> None:
         """Take the FFN's share of every signal."""
-        self._add_transition(state, index, normed, output)
-        if state.stream is not None:
-            state.recorded["residual"][index] += relative_norm(output, state.stream)
-            state.stream = None
-        if "ttv" in self._record:
-            state.recorded["ttv"][index] = state.ttv[index + 1]
+        self._add_transition(layer.index, normed, output)
+        if self._stream is not None:
+            self._signals["residual"][layer.index] += relative_norm(output, self._stream)
+            self._stream = None
+        if "ttv" in self._signals:
+            self._signals["ttv"][layer.index] = self._recording.ttv[layer.index]
 
-    def _add_transition(
-        self, state: Prefill, index: int, before: torch.Tensor, after: torch.Tensor
-    ) -> None:
-        if index + 1 not in self.spec.layers:
+    def _add_transition(self, index: int, before: torch.Tensor, after: torch.Tensor) -> None:
+        spec, frame = self._transitions, self._prefill.frames.newest
+        if index + 1 not in spec.layers:
             return
-        mask: torch.Tensor | None = state.frame.valid
-        if self.spec.scope == "image":
-            mask = state.visual
-        value = transition(self.spec, before, after.view_as(before), mask)
-        earlier = state.ttv.get(index + 1)
-        state.ttv[index + 1] = value if earlier is None else earlier + value
+        value = token_transition(
+            before,
+            after.view_as(before),
+            spec.direction,
+            mask=frame.visual if spec.scope == "image" else frame.valid,
+            per_sample=True,
+            part=spec.part,
+        )
+        earlier = self._recording.ttv.get(index)
+        self._recording.ttv[index] = value if earlier is None else earlier + value
 
-    def _attention(self, state: Prefill, index: int, normed: torch.Tensor) -> torch.Tensor:
-        attention: Any = self._layers[index].self_attn
+    def _attention(self, layer: RunningLayer, normed: torch.Tensor) -> torch.Tensor:
+        """What the text after the image pays each token, ``[batch, n]``; NaN in rows without."""
+        attention: Any = self._layers[layer.index].self_attn
         out = torch.full(normed.shape[:2], torch.nan, device=normed.device)
-        if state.rotary is None:
-            return out
-        for sample in state.samples:
-            row = sample.row
-            if not len(sample.after_image) or not len(sample.columns):
-                continue
-            cos, sin = (table[row if table.shape[0] > 1 else 0] for table in state.rotary)
-            places = state.frame.places(row, sample.after_image)
-            valid = state.frame.row_valid(row)
-            out[row] = project_rows(attention, normed[row], places, (cos, sin), valid).mean(0)
+        frame = self._prefill.frames.newest
+        for row in self._prefill.prompt.rows:
+            if row.num_visual and len(row.after_image):
+                at = row.number
+                out[at] = mean_attention(
+                    attention, normed[at], layer.rotary, frame, at, row.after_image
+                )
         return out

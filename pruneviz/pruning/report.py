@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import torch
 
-from pruneviz.methods.base import Merge, Method
-from pruneviz.pruning.state import Prefill, Sample, StageRecord
+from pruneviz.methods.base import Merge
+from pruneviz.pruning.spec import RunSpec
+from pruneviz.pruning.state import Prefill, Selection, StageRecord
 from pruneviz.trace import StageTrace, Trace
 
 
-def build_trace(
-    state: Prefill,
-    row: int,
-    method: Method | None,
-    positions: str | None,
-    num_layers: int,
-    newlines: str,
-) -> Trace:
+def build_trace(spec: RunSpec, prefill: Prefill, selection: Selection) -> Trace:
     """Trace of one row of the batch."""
-    sample = state.samples[row]
-    records = sample.stages if len(sample.columns) else []
-    counts = [len(sample.columns)] * num_layers
-    for record in records:
-        for layer in range(record.stage.layer, num_layers):
-            counts[layer] = len(record.kept)
+    policy, row, records = spec.policy, selection.row, selection.records
+    every = range(spec.decoder.num_layers)
+    positions = {record.stage.positions for record in records} or {policy.positions}
     return Trace(
-        method=method.name if method else "baseline",
-        parameters=method.parameters() if method else {},
-        positions=_positions(records, method, positions),
-        num_visual=len(sample.columns),
-        num_text=sample.num_text,
+        method=policy.name,
+        parameters=deepcopy(policy.parameters),
+        positions=positions.pop() if len(positions) == 1 else "mixed",
+        num_visual=row.num_visual,
+        num_text=row.num_text,
         stages=tuple(_stage(record) for record in records),
-        tokens_per_layer=tuple(counts),
-        kv_lengths=tuple(state.frame_at(layer).length for layer in range(num_layers)),
+        tokens_per_layer=tuple(len(selection.seen_at(index)[0]) for index in every),
+        kv_lengths=tuple(prefill.frames.at(index).length for index in every),
         signals={
-            name: _spread(state, sample, rows, num_layers) for name, rows in state.recorded.items()
+            name: _spread(prefill, selection, values, len(every))
+            for name, values in prefill.recording.signals.items()
         },
-        newlines=newlines,
+        newlines=spec.visual.newlines,
     )
-
-
-def _positions(records: list[StageRecord], method: Method | None, override: str | None) -> str:
-    if override is not None or method is None:
-        return override or "keep"
-    modes = {method.positions_at(record.stage) for record in records}
-    return modes.pop() if len(modes) == 1 else ("mixed" if modes else method.positions)
 
 
 def _stage(record: StageRecord) -> StageTrace:
@@ -56,7 +43,7 @@ def _stage(record: StageRecord) -> StageTrace:
     scores = record.scores
     return StageTrace(
         layer=record.stage.layer,
-        method=record.method,
+        method=record.stage.name,
         alive=alive[order],
         kept=np.sort(kept[kept >= 0]),
         scores=_array(scores.total, np.float32)[order],
@@ -76,28 +63,20 @@ def _into(merge: Merge, alive: np.ndarray) -> np.ndarray:
 
 
 def _spread(
-    state: Prefill, sample: Sample, rows: dict[int, torch.Tensor], num_layers: int
+    prefill: Prefill, selection: Selection, values: dict[int, torch.Tensor], num_layers: int
 ) -> np.ndarray:
-    """Per-layer values of one sample's visual tokens, ``[layers, num_visual]``."""
-    out = np.full((num_layers, len(sample.columns)), np.nan, dtype=np.float32)
-    if not len(sample.columns):
+    """Per-layer values of one row's visual tokens, ``[layers, num_visual]``."""
+    row = selection.row
+    out = np.full((num_layers, row.num_visual), np.nan, dtype=np.float32)
+    if not row.num_visual:
         return out
-    for layer, values in rows.items():
-        slots, origin = _alive_at(sample, layer)
-        places = state.frame_at(layer).places(sample.row, sample.columns[slots])
+    for index, value in values.items():
+        slots, origin = selection.seen_at(index)
+        places = selection.places(prefill.frames.at(index), slots)
         tokens = _array(origin[slots], np.int64)
         known = tokens >= 0
-        out[layer, tokens[known]] = _array(values[sample.row, places], np.float32)[known]
+        out[index, tokens[known]] = _array(value[row.number, places], np.float32)[known]
     return out
-
-
-def _alive_at(sample: Sample, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Slots that a decoder layer (0-based) saw, and which original token every slot held."""
-    slots = origin = torch.arange(len(sample.columns), device=sample.columns.device)
-    for record in sample.stages:
-        if record.stage.layer <= layer:
-            slots, origin = record.kept, record.after
-    return slots, origin
 
 
 def _array(tensor: torch.Tensor, dtype: type) -> np.ndarray:

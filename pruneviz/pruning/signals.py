@@ -1,4 +1,4 @@
-"""Reading a decoder while it runs: token transitions, residual norms, attention rows."""
+"""Reading a decoder while it runs: attention rows, text raters, residual norms."""
 
 from __future__ import annotations
 
@@ -6,37 +6,17 @@ from typing import Any
 
 import torch
 
-from pruneviz.methods.base import TransitionSpec
-from pruneviz.ops import attention_rows, text_raters, transition_terms
-from pruneviz.pruning.state import Sample
+from pruneviz.ops import attention_rows, text_raters
+from pruneviz.pruning.frames import Frame
 
-
-def transition(
-    spec: TransitionSpec,
-    before: torch.Tensor,
-    after: torch.Tensor,
-    mask: torch.Tensor | None,
-) -> torch.Tensor:
-    """One module's TTV by a method's reading, each sample on its own.
-
-    `before`, `after` ``[batch, n, hidden]``; `mask` bool ``[batch, n]``: the tokens of the
-    softmax, None = all. Returns float32 ``[batch, n]``.
-    """
-    magnitude, change = transition_terms(before, after, spec.direction)
-    if spec.part == "magnitude":
-        return magnitude
-    weight = change.exp()
-    if mask is not None:
-        weight = weight * mask
-    share = weight / weight.sum(-1, keepdim=True)
-    return share if spec.part == "direction" else magnitude * share
+Rotary = tuple[torch.Tensor, torch.Tensor]
 
 
 def project_rows(
     attention: Any,
     normed: torch.Tensor,
     rows: torch.Tensor,
-    rotary: tuple[torch.Tensor, torch.Tensor],
+    rotary: Rotary,
     key_mask: torch.Tensor | None,
 ) -> torch.Tensor:
     """Attention probabilities of some rows of one sample in a decoder layer.
@@ -72,13 +52,51 @@ def project_rows(
     )
 
 
+def mean_attention(
+    attention: Any,
+    normed: torch.Tensor,
+    rotary: Rotary,
+    frame: Frame,
+    row: int,
+    queries: torch.Tensor,
+) -> torch.Tensor:
+    """Attention that each token of one row gets from some others, averaged over them.
+
+    Parameters
+    ----------
+    attention
+        The layer's attention module.
+    normed : torch.Tensor
+        What enters it of that row, ``[n, hidden]``.
+    rotary : tuple of torch.Tensor
+        Cosines and sines of the layer, ``[batch or 1, n, head_dim]``.
+    frame : Frame
+        What the layer sees.
+    row : int
+        Row of the batch.
+    queries : torch.Tensor
+        Int64: columns of the prompt.
+
+    Returns
+    -------
+    torch.Tensor
+        Float32 ``[n]``.
+    """
+    cos, sin = (table[row if table.shape[0] > 1 else 0] for table in rotary)
+    places = frame.places(row, queries)
+    return project_rows(attention, normed, places, (cos, sin), frame.row_valid(row)).mean(0)
+
+
 @torch.no_grad()
-def raters(sample: Sample, embeds: torch.Tensor) -> torch.Tensor:
-    """Columns of a sample's text raters, from its input embeddings ``[n, hidden]``."""
-    after = sample.after_image
-    if not len(after) or not len(sample.columns):
+def raters(columns: torch.Tensor, after: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+    """Those of the text columns `after` that match the picture.
+
+    `columns` are those of the visual tokens, `embeds` ``[length, hidden]`` the row's input
+    embeddings.
+    """
+    if not len(after) or not len(columns):
         return after
-    return after[text_raters(embeds[sample.columns], embeds[after])]
+    return after[text_raters(embeds[columns], embeds[after])]
 
 
 def relative_norm(output: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:

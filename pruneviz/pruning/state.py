@@ -1,34 +1,37 @@
-"""What one prefill has done so far, and what its decode steps need."""
+"""What one prefill has done so far."""
 
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from pruneviz.methods.base import Scores, Stage
-from pruneviz.models.core.vision import EncoderRecord
-from pruneviz.pruning.frames import Frame
+from pruneviz.methods.base import Scores
+from pruneviz.pruning.frames import Frame, Frames
+from pruneviz.pruning.policy import PlannedStage
+from pruneviz.pruning.prompt import Prompt, Row
+from pruneviz.pruning.signals import Rotary
 
-Rotary = tuple[torch.Tensor, torch.Tensor]
 
-
-@dataclass
+@dataclass(frozen=True, eq=False)
 class StageRecord:
-    """One stage of one sample, still on the device.
+    """One stage of one row, still on the device.
+
+    A slot is a visual token's place among all of its row. What merging made may stand in
+    another one than its original token did.
 
     Attributes
     ----------
     alive, kept : torch.Tensor
-        Int64: slots of the tokens before and after.
+        Int64, ascending: slots of the tokens before and after.
     before, after : torch.Tensor
-        Int64 ``[num_visual]``: which original token each slot held before and after.
+        Int64 ``[num_visual]``: which original token each slot held before and after; -1 for
+        none (a CLS token).
     """
 
-    stage: Stage
-    method: str
+    stage: PlannedStage
     alive: torch.Tensor
     kept: torch.Tensor
     scores: Scores
@@ -36,133 +39,106 @@ class StageRecord:
     after: torch.Tensor
 
 
-@dataclass
-class Sample:
-    """One row of the batch: where its visual tokens are and which are alive.
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Which visual tokens of a row are left: what the stages so far chose.
 
     Attributes
     ----------
-    columns : torch.Tensor
-        Int64 ``[num_visual]``: columns of all its visual tokens in the prompt.
-    alive : torch.Tensor
-        Int64: indices among them that are still there, ascending. These are slots: what merging
-        made may stand in another one than its original token did.
-    origin : torch.Tensor
-        Int64 ``[num_visual]``: the original token that the content of a slot stands for; -1 for
-        none (a CLS token).
-    after_image : torch.Tensor
-        Int64: columns of the text after the last token of an image.
-    last : torch.Tensor
-        Int64 ``[1]``: column of the last prompt token.
-    num_text : int
-        Prompt tokens that are not visual, padding not counted.
-    raters : torch.Tensor or None
-        Int64: columns of the text after the image that matches the picture; None where no
-        method asked for it.
+    row : Row
+        The row.
+    records : list of StageRecord
+        In order; grows with every stage.
     """
 
-    row: int
-    columns: torch.Tensor
-    alive: torch.Tensor
-    after_image: torch.Tensor
-    last: torch.Tensor
-    num_text: int
-    origin: torch.Tensor
-    stages: list[StageRecord] = field(default_factory=list)
-    raters: torch.Tensor | None = None
-
-    @classmethod
-    def of(
-        cls, row: int, visual: torch.Tensor, image: torch.Tensor, valid: torch.Tensor | None
-    ) -> Sample:
-        """Read one row of three masks, each bool ``[length]``.
-
-        `image` is True at visual tokens and at newlines that are none, `valid` False at padding.
-        """
-        real = torch.ones_like(visual) if valid is None else valid
-        columns = (visual & real).nonzero().squeeze(-1)
-        text = (~visual & real).nonzero().squeeze(-1)
-        after = text[text > image.nonzero().max()] if len(columns) else text[:0]
-        last = real.nonzero().squeeze(-1)[-1:]
-        alive = torch.arange(len(columns), device=visual.device)
-        return cls(row, columns, alive, after, last, len(text), alive.clone())
-
-
-@dataclass
-class Prefill:
-    """State from a prefill to its last decode step.
-
-    Attributes
-    ----------
-    length : int
-        Columns of the unpruned prompt.
-    running : bool
-        True during the prefill, False during decode steps.
-    pruned, base_pruned : bool
-        Whether any token was removed; whether one was before the LLM.
-    base : Frame
-        What the decoder stack itself is given (after pruning before the LLM).
-    frames : list of tuple
-        ``(first layer index, Frame)``, in order; the first entry is layer 0 with `base`.
-    visual : torch.Tensor
-        Bool ``[batch, n]``: alive visual tokens in the newest frame.
-    leaders : list of int
-        For each row the row it shares its selection with (see `frames.leaders`).
-    """
-
-    length: int
-    base: Frame
-    visual: torch.Tensor
-    samples: list[Sample]
-    leaders: list[int]
-    ids: torch.Tensor | None
-    vision: EncoderRecord | None
-    frames: list[tuple[int, Frame]] = field(default_factory=list)
-    ttv: dict[int, torch.Tensor] = field(default_factory=dict)
-    recorded: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
-    cache: weakref.ref[Any] | None = None
-    running: bool = True
-    pruned: bool = False
-    base_pruned: bool = False
-    rotary: Rotary | None = None
-    attention_input: torch.Tensor | None = None
-    stream: torch.Tensor | None = None
-    step_positions: torch.Tensor | None = None
-    later: torch.Tensor | None = None
-    new: int = 0
-    memo: dict[tuple[str, int], Any] = field(default_factory=dict)
+    row: Row
+    records: list[StageRecord] = field(default_factory=list)
 
     @property
-    def frame(self) -> Frame:
-        """The newest frame."""
-        return self.frames[-1][1] if self.frames else self.base
+    def alive(self) -> torch.Tensor:
+        """Int64, ascending: slots of the tokens that are still there."""
+        return self.records[-1].kept if self.records else self.row.slots
 
-    def frame_at(self, layer: int) -> Frame:
-        """Frame that a decoder layer (0-based) sees."""
-        return next((frame for first, frame in reversed(self.frames) if first <= layer), self.base)
+    @property
+    def origin(self) -> torch.Tensor:
+        """Int64 ``[num_visual]``: the original token that each slot holds, -1 for none."""
+        return self.records[-1].after if self.records else self.row.slots
 
-    def visual_places(self, sample: Sample, layer: int | None = None) -> torch.Tensor:
-        """Places of the alive visual tokens in the frame of a layer (default: the newest)."""
-        frame = self.frame if layer is None else self.frame_at(layer)
-        return frame.places(sample.row, sample.columns[sample.alive])
+    def seen_at(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """`alive` and `origin` as the decoder layer of this index, from 0, saw them."""
+        before = [record for record in self.records if record.stage.layer <= index]
+        return (before[-1].kept, before[-1].after) if before else (self.row.slots, self.row.slots)
 
-    def rebase(self) -> None:
-        """Make the newest frame what the decoder stack itself is given."""
-        self.base = replace(self.frame, renumbered=False)
-        self.frames = [(0, self.base)]
-        self.base_pruned = True
+    def places(self, frame: Frame, slots: torch.Tensor | None = None) -> torch.Tensor:
+        """Places in a frame of some slots (default: those alive), int64."""
+        slots = self.alive if slots is None else slots
+        return frame.places(self.row.number, self.row.columns[slots])
 
-    def steps(self, frame: Frame) -> torch.Tensor:
-        """Positions of the running decode step as a frame counts them."""
-        steps, shift = self.step_positions, frame.shift[..., None]
-        if steps is None:
-            raise RuntimeError("No decode step is running.")
-        if steps.ndim == shift.ndim == 3:
-            # One of them may hold the text's positions before the three others.
-            channels = min(len(steps), len(shift))
-            steps, shift = steps[-channels:], shift[-channels:]
-        return steps - shift
 
-    def is_cache(self, cache: Any) -> bool:
+@dataclass(eq=False)
+class Recording:
+    """What was read from the layers as they ran, by their indices from 0.
+
+    Attributes
+    ----------
+    ttv : dict of int to torch.Tensor
+        TTV of the layers in which it is computed, float32 ``[batch, n]``.
+    signals : dict of str to dict
+        The signals that are recorded in every layer, each float32 ``[batch, n]``.
+    scoring_seconds : float
+        Time spent choosing tokens, as the host saw it.
+    """
+
+    ttv: dict[int, torch.Tensor] = field(default_factory=dict)
+    signals: dict[str, dict[int, torch.Tensor]] = field(default_factory=dict)
+    scoring_seconds: float = 0.0
+
+
+@dataclass(eq=False)
+class RunningLayer:
+    """What the decoder layer that is running was given.
+
+    Attributes
+    ----------
+    index : int
+        Which, from 0.
+    rotary : tuple of torch.Tensor
+        Cosines and sines as its attention applies them, ``[batch or 1, n, head_dim]``.
+    normed : torch.Tensor or None
+        What entered its attention, ``[batch, n, hidden]``, where a method may ask for it.
+    """
+
+    index: int
+    rotary: Rotary
+    normed: torch.Tensor | None = None
+
+
+class Prefill:
+    """One prompt, and what became of it; stays for its decode steps and its traces.
+
+    Attributes
+    ----------
+    prompt : Prompt
+        The facts.
+    frames : Frames
+        What each decoder layer sees.
+    selections : list of Selection
+        One per row of the batch.
+    recording : Recording
+        What was read.
+    """
+
+    def __init__(self, prompt: Prompt) -> None:
+        self.prompt = prompt
+        self.frames = Frames(prompt.frame)
+        self.selections = [Selection(row) for row in prompt.rows]
+        self.recording = Recording()
+        self._cache: weakref.ref[Any] | None = None
+
+    def fills(self, cache: Any) -> None:
+        """Note the cache that the prefill fills; None where it runs without."""
+        self._cache = None if cache is None else weakref.ref(cache)
+
+    def filled(self, cache: Any) -> bool:
         """Whether this is the cache that the prefill filled."""
-        return self.cache is not None and self.cache() is cache
+        return self._cache is not None and self._cache() is cache

@@ -13,19 +13,8 @@ from pruneviz.render.payload import DROPPED, KEPT, pack, picture_payload
 from pruneviz.trace import Trace
 
 
-def panel(trace: Trace, nested: bool, evenly: bool = False) -> dict[str, Any]:
-    """Pack what one method keeps to the end, and in which order it would give patches up.
-
-    Parameters
-    ----------
-    trace : Trace
-        The run.
-    nested : bool
-        Whether a smaller budget would keep the first of the same ranking.
-    evenly : bool
-        Whether the method ignores scores and spreads the kept tokens evenly, which the page can
-        then compute for any budget.
-    """
+def panel(trace: Trace) -> dict[str, Any]:
+    """Pack what one method keeps to the end, and in which order it would give patches up."""
     state = np.full(trace.num_visual, DROPPED, dtype=np.uint8)
     state[trace.kept] = KEPT
     return {
@@ -33,8 +22,6 @@ def panel(trace: Trace, nested: bool, evenly: bool = False) -> dict[str, Any]:
         "state": pack(state, "u1"),
         "order": pack(trace.keep_order, "<i4"),
         "kept": len(trace.kept),
-        "exact": bool(nested and len(trace.stages) == 1),
-        "evenly": evenly,
     }
 
 

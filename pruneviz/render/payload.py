@@ -32,7 +32,6 @@ def view_payload(
     baseline: Trace,
     pruned: Trace,
     *,
-    nested: bool = False,
     terms: Mapping[str, str] | None = None,
     scored_by: str = "",
 ) -> dict[str, Any]:
@@ -46,8 +45,6 @@ def view_payload(
         Where each token lies.
     baseline, pruned : Trace
         Both runs.
-    nested : bool
-        Whether a smaller budget would keep the first of the same ranking.
     terms : mapping of str to str, optional
         What each component of the score says of a patch.
     scored_by : str
@@ -65,7 +62,6 @@ def view_payload(
         "method": pruned.method,
         "stages": [_stage(number, pruned) for number in range(len(pruned.stages))],
         "order": pack(pruned.keep_order, "<i4"),
-        "exact": bool(nested and len(pruned.stages) == 1),
         "perLayer": [list(baseline.tokens_per_layer), list(pruned.tokens_per_layer)],
         "signals": _signals(baseline, pruned),
         "notes": dict(terms or {}),

@@ -7,20 +7,13 @@ order of :data:`pruneviz.scenes.vocabulary.CLASSES`.
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 from PIL import Image
 
 from pruneviz.scenes.vocabulary import CLASSES, STYLES, TRAINING_STYLES
+from pruneviz.shipped import assets_dir
 
 COLUMNS = 8
-
-
-def assets_folder() -> Path:
-    """Return the folder of shipped data, in a wheel or in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "assets"
-    return inside if inside.is_dir() else package.parent / "assets"
 
 
 @lru_cache(maxsize=8)
@@ -36,13 +29,20 @@ def load_sheet(style: str) -> tuple[Image.Image, ...]:
     -------
     tuple of PIL.Image.Image
         Square RGBA pictures in class order. They are shared: copy before drawing on one.
+
+    Raises
+    ------
+    ValueError
+        On an unknown style, or one of ``TRAINING_STYLES`` outside a checkout.
     """
     if style not in (*STYLES, *TRAINING_STYLES):
         known = ", ".join((*STYLES, *TRAINING_STYLES))
         raise ValueError(f"unknown style {style!r}; known: {known}")
-    folder = assets_folder() / "scenes"
+    folder = assets_dir() / "scenes"
     if style in TRAINING_STYLES:
         folder = folder / "training"
+        if not folder.is_dir():
+            raise ValueError(f"style {style!r} is for training, which needs the project's checkout")
     with Image.open(folder / f"{style}.webp") as sheet:
         rgba = sheet.convert("RGBA")
     side = rgba.width // COLUMNS

@@ -41,10 +41,11 @@ def _card(item: Item, side: int, rng: np.random.Generator, vary: float) -> Image
         shape, radius=side * 0.1, fill=tuple(int(v) for v in colour), outline=outline, width=2
     )
     points = int(side * 0.78) if len(item.text) == 1 else int(side * 1.5 / len(item.text))
-    font = _font(face, min(points, int(side * 0.5)) if len(item.text) > 1 else points)
+    size = min(points, int(side * 0.5)) if len(item.text) > 1 else points
+    font = _font(face, size)
     room = shape[2] - shape[0] - 6
     if (width := font.getlength(item.text)) > room:
-        font = _font(face, int(font.size * room / width))
+        font = _font(face, int(size * room / width))
     draw.text((side / 2, side / 2), item.text, fill=ink, font=font, anchor="mm")
     return card
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 from gradio.data_classes import FileData
 
-from pruneviz.engine import Budget, Comparison, Shelf, compare_many, sweep
+from pruneviz.engine import (
+    Budget,
+    CompareEvent,
+    Comparison,
+    Shelf,
+    SweepEvent,
+    compare_many,
+    sweep,
+)
+from pruneviz.engine.budgets import Kind
 from pruneviz.engine.compare import chosen_methods
 from pruneviz.engine.sweeps import check_ratios
 from pruneviz.errors import InputError
@@ -130,12 +139,11 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
             keep each token; and the overlaps of the kept sets (intersection over union).
         """
         with refusals():
-            shared = Budget(budget, budget_kind)
+            shared = Budget(budget, cast(Kind, budget_kind))  # which refuses any other
             names = chosen_methods(methods)
             path, session = uploaded_path(image), shelf.session(model)
             prepared = session.prepare(path, question)
-            *_, last = compare_many(session, prepared, names, shared)
-            return last.result.to_dict()
+            return outcome(compare_many(session, prepared, names, shared))
 
     return compare
 
@@ -178,10 +186,17 @@ def make_sweep(shelf: Shelf) -> Callable[..., dict]:
             names, ratios = chosen_methods(methods), check_ratios(keep_ratios)
             path, session = uploaded_path(image), shelf.session(model)
             prepared = session.prepare(path, question)
-            *_, last = sweep(session, prepared, names, ratios)
-            return last.result.to_dict()
+            return outcome(sweep(session, prepared, names, ratios))
 
     return sweep_ratios
+
+
+def outcome(events: Iterable[CompareEvent | SweepEvent]) -> dict[str, Any]:
+    """What a run ends with, as plain values."""
+    *_, last = events
+    if last.result is None:
+        raise RuntimeError("The run ended without a result.")
+    return last.result.to_dict()
 
 
 def result(done: Comparison) -> dict[str, Any]:

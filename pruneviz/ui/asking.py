@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pruneviz.engine import Comparison, Prepared, Session, Settings
@@ -17,43 +17,14 @@ from pruneviz.ui.answers import answer_card, waiting_card
 from pruneviz.ui.costs import cost_html
 from pruneviz.ui.failures import guarded
 from pruneviz.ui.fidelity import fidelity_html
-from pruneviz.ui.pins import Pins, for_canvas, pins_of
+from pruneviz.ui.pins import for_canvas, pins_of
+from pruneviz.ui.previews import previews
+from pruneviz.ui.question import Question
 from pruneviz.ui.shown import Shown
 from pruneviz.ui.status import status_html
 
 REFRESH = 0.05
 """Least seconds between two updates of a growing answer: the eye needs no more."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a person has set on the page.
-
-    Attributes
-    ----------
-    image : str or None
-        Path of the picture.
-    text : str
-        The question.
-    method : str
-        Registry name.
-    keep_percent : float
-        Keep ratio in percent.
-    max_new_tokens : int
-        Longest answer.
-    options : dict
-        Values of the methods' options.
-    pins : Pins
-        Patches kept or dropped by hand.
-    """
-
-    image: str | None
-    text: str
-    method: str = methods.DEFAULT
-    keep_percent: float = 25.0
-    max_new_tokens: int = 48
-    options: dict[str, Any] = field(default_factory=dict)
-    pins: Pins = field(default_factory=Pins)
 
 
 @dataclass(frozen=True)
@@ -96,7 +67,7 @@ def prepare(session: Session, question: Question) -> tuple[Prepared, Method]:
         question.method, question.keep_percent / 100, session.num_layers, question.options
     )
     prepared = encode(session, question.image, question.text)
-    return prepared, question.pins.on(method, prepared.image)
+    return prepared, question.pins.on(method, prepared.picture)
 
 
 def encode(session: Session, image: str | None, text: str) -> Prepared:
@@ -124,7 +95,7 @@ def _ask(session: Session, question: Question) -> Iterator[Screen]:
             elif event.answer is not None or time.monotonic() - shown > REFRESH:
                 shown = time.monotonic()
                 card = answer_card(*heads[event.kind], event.text, running=event.answer is None)
-                yield Screen(**{event.kind: card})
+                yield Screen(baseline=card) if event.kind == "baseline" else Screen(pruned=card)
 
 
 def finished(
@@ -156,11 +127,14 @@ def finished(
             done.grid,
             done.baseline.trace,
             done.pruned.trace,
-            nested=method.nested,
             terms=method.terms,
             scored_by=method.scored_by,
         )
-        | for_canvas(method, prepared.image, total),
+        | for_canvas(method, prepared.picture, total)
+        | {
+            "percent": question.keep_percent,
+            "previews": previews(method, question.options, total, session.num_layers),
+        },
         cost=cost_html(done, small=is_small(session)),
         shown=Shown.of(question, pins_of(method), prepared, done, session.loaded.name),
     )

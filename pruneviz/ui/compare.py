@@ -16,10 +16,12 @@ from pruneviz.ui.controls import methods_box, rerun_tick, run_buttons
 from pruneviz.ui.failures import on_model
 from pruneviz.ui.fields import Percent
 from pruneviz.ui.inputs import Inputs
+from pruneviz.ui.previews import kept_at
 from pruneviz.ui.running import filled, steps, wire_rest, wire_run, wire_stop
 from pruneviz.ui.status import status_html
 from pruneviz.ui.view import join_scripts, read_static
 
+SCRIPTS = ("base.js", "patches.js", "previews.js", "panels.js", "agreement.js", "compare.js")
 BUDGET_SCRIPT = (
     "(kind, percent) => { window.dispatchEvent(new CustomEvent('pruneviz:budget', "
     "{ detail: { kind, percent } })); }"
@@ -43,7 +45,7 @@ class CompareTab:
 @cache
 def script() -> str:
     """The canvas component's script."""
-    return join_scripts("base.js", "patches.js", "panels.js", "agreement.js", "compare.js")
+    return join_scripts(*SCRIPTS)
 
 
 def create() -> CompareTab:
@@ -74,6 +76,7 @@ def create() -> CompareTab:
         js_on_load=script(),
         apply_default_css=False,
         elem_id="pv-panels",
+        server_functions=[kept_at],
     )
     return CompareTab(chosen, kind, budget, auto, run, stop, status, view)
 

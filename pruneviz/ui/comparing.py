@@ -6,13 +6,11 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from pruneviz.engine import Budget, Prepared, Session, SideBySide, compare_many
-from pruneviz.engine.budget import Kind, fit
+from pruneviz.engine.budgets import Kind
 from pruneviz.errors import InputError
-from pruneviz.methods import OutOfReachError, stage_counts
 from pruneviz.render import panels_payload
 from pruneviz.ui import texts
 from pruneviz.ui.asking import REFRESH, encode
@@ -77,10 +75,10 @@ def _compare(session: Session, wanted: Wanted) -> Iterator[CompareScreen]:
 
 def verdict(result: SideBySide) -> str:
     """The outcome in one sentence."""
-    ran = [o for o in result.outcomes if o.comparison is not None]
+    ran = [(o.title, o.comparison) for o in result.outcomes if o.comparison is not None]
     if not ran:
         return "No method can meet this budget; each card says why."
-    same = [o.title for o in ran if o.comparison.fidelity and o.comparison.fidelity.exact_match]
+    same = [title for title, done in ran if done.fidelity and done.fidelity.exact_match]
     names = f": {', '.join(same)}" if same else ""
     left = len(result.outcomes) - len(ran)
     rest = f" {left} cannot meet this budget." if left else ""
@@ -95,10 +93,7 @@ def payload(session: Session, prepared: Prepared, result: SideBySide) -> dict[st
         **panels_payload(
             prepared.image,
             prepared.grid,
-            [
-                {**card(o, total), "counts": counts(o.name, total, session.num_layers)}
-                for o in result.outcomes
-            ],
+            [card(outcome, total, session.num_layers) for outcome in result.outcomes],
             result.agreement,
             [titles[name] for name in result.overlap_names],
             result.overlaps,
@@ -107,23 +102,3 @@ def payload(session: Session, prepared: Prepared, result: SideBySide) -> dict[st
         "percent": 100 * result.budget.share,
         "baseline": None if result.baseline is None else result.baseline.text,
     }
-
-
-@lru_cache(maxsize=64)
-def counts(name: str, num_visual: int, num_layers: int) -> dict[str, list[int]]:
-    """Patches left at the end for budgets of 1 to 100 %, by kind; -1 where out of reach.
-
-    With these the page can preview any budget without asking the server.
-    """
-    return {
-        kind: [_count(name, Budget(k / 100, kind), num_visual, num_layers) for k in range(1, 101)]
-        for kind in ("final", "compute")
-    }
-
-
-def _count(name: str, budget: Budget, num_visual: int, num_layers: int) -> int:
-    try:
-        method = fit(name, budget, num_visual, num_layers)
-    except OutOfReachError:
-        return -1
-    return stage_counts(method, num_visual)[-1]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pruneviz.errors import PruneVizError
-from pruneviz.models.core.loading import assets_dir
+from pruneviz.shipped import assets_dir
 
 logger = logging.getLogger(__name__)
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from pruneviz.engine import Settings, read_image
+from pruneviz.engine import Settings, picture_key, read_image
 from pruneviz.methods.ranges import read_ranges, write_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.trace import Trace
 from pruneviz.ui import methods
-from pruneviz.ui.asking import Question
 from pruneviz.ui.examples import Example
-from pruneviz.ui.pins import Pins, picture_key
+from pruneviz.ui.pins import Pins
+from pruneviz.ui.question import Question
 from pruneviz.ui.shown import Shown
 
 LONGEST = 2_000

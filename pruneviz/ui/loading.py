@@ -10,11 +10,12 @@ import gradio as gr
 
 from pruneviz.engine import Session, Shelf
 from pruneviz.ui import picker, texts
-from pruneviz.ui.asking import Question, Screen, ask, is_small, said
+from pruneviz.ui.asking import Screen, ask, is_small, said
 from pruneviz.ui.examples import Example
 from pruneviz.ui.failures import on_model
 from pruneviz.ui.links import Linked, read_query
 from pruneviz.ui.opening import Opening
+from pruneviz.ui.question import Question
 from pruneviz.ui.running import MODEL, busy, idle, wire_stop
 from pruneviz.ui.status import status_html
 from pruneviz.ui.wiring import updates
@@ -33,7 +34,7 @@ def wire(
     else; only what is still to be asked waits for its turn.
     """
     due = gr.State(False)
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     greeted = page.load(loader.greet, None, [*outputs, due], **quiet)
     answered = greeted.then(loader.answer, due, [*outputs, *buttons], **quiet, **MODEL)
     wire_stop(buttons[1], [answered], status, buttons, texts.STOPPED)

@@ -6,7 +6,8 @@ import threading
 from dataclasses import fields
 
 from pruneviz.engine import Session
-from pruneviz.ui.asking import Question, Screen, ask
+from pruneviz.ui.asking import Screen, ask
+from pruneviz.ui.question import Question
 
 
 class Opening:

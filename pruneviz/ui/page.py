@@ -9,10 +9,10 @@ import gradio as gr
 from pruneviz.engine import Session, Shelf
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import api, inputs, loading, picker, tabs, texts, wiring
-from pruneviz.ui.asking import Question
 from pruneviz.ui.calls import LenientBlocks
 from pruneviz.ui.examples import Example, load_examples
 from pruneviz.ui.opening import Opening
+from pruneviz.ui.question import Question
 
 QUEUE = 32
 CACHE = (3600, 3600)

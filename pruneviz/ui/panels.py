@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from pruneviz.engine import Comparison, Outcome
+from pruneviz.engine.budgets import KINDS
 from pruneviz.render import panel
 from pruneviz.ui.answers import token_diff
 from pruneviz.ui.costs import count
 from pruneviz.ui.fidelity import nats
+from pruneviz.ui.previews import previews
 
 
-def card(outcome: Outcome, num_visual: int) -> dict[str, Any]:
+def card(outcome: Outcome, num_visual: int, num_layers: int) -> dict[str, Any]:
     """Title, problem or mask, answer, difference and numbers of one method."""
     found: dict[str, Any] = {"title": outcome.title, "problem": outcome.problem, "ready": False}
     done = outcome.comparison
@@ -21,7 +23,8 @@ def card(outcome: Outcome, num_visual: int) -> dict[str, Any]:
     same = done.fidelity is not None and done.fidelity.exact_match
     return {
         **found,
-        **panel(done.pruned.trace, method.nested, method.foreseen(num_visual, 1) is not None),
+        **panel(done.pruned.trace),
+        "previews": previews(method, {}, num_visual, num_layers, KINDS),
         "ready": True,
         "answer": done.pruned.text,
         "same": same,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
-
 from pruneviz.errors import InputError
-from pruneviz.methods import Method, Pinned
+from pruneviz.methods import Method, Pinned, stage_counts
 
 
 @dataclass(frozen=True)
@@ -35,9 +32,9 @@ class Pins:
     def __bool__(self) -> bool:
         return bool(self.keep or self.drop or self.extra)
 
-    def on(self, method: Method, image: Image.Image) -> Method:
-        """The method with the pins, unless they belong to another picture."""
-        if not self or self.picture not in ("", picture_key(image)):
+    def on(self, method: Method, picture: str) -> Method:
+        """The method with the pins, unless they belong to another picture than that key's."""
+        if not self or self.picture not in ("", picture):
             return method
         return Pinned(method, self.keep, self.drop, self.extra)
 
@@ -61,25 +58,18 @@ def read_pins(text: Any) -> Pins:
     return pins
 
 
-def picture_key(image: Image.Image) -> str:
-    """A short name for the picture's pixels."""
-    digest = hashlib.sha256(f"{image.size}\n".encode())
-    digest.update(image.tobytes())
-    return digest.hexdigest()[:16]
-
-
 def pins_of(method: Method) -> Pins:
     """The pins that a method runs with."""
     pinned = Pinned.of(method)
     return Pins(tuple(pinned.keep), tuple(pinned.drop), pinned.extra)
 
 
-def for_canvas(method: Method, image: Image.Image, num_visual: int) -> dict[str, Any]:
+def for_canvas(method: Method, picture: str, num_visual: int) -> dict[str, Any]:
     """What the canvas needs to go on from here: the picture's key, the pins, the own budget."""
     pins = pins_of(method)
     own = Pinned.of(method).method
     return {
-        "picture": picture_key(image),
+        "picture": picture,
         "pins": {"keep": list(pins.keep), "drop": list(pins.drop), "extra": pins.extra},
-        "budget": own.count(own.stages()[-1], num_visual) if num_visual else 0,
+        "budget": stage_counts(own, num_visual)[-1] if num_visual else 0,
     }

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from pruneviz.engine import Comparison, Prepared
 from pruneviz.geometry import PatchGrid
 from pruneviz.render import fitted
-from pruneviz.ui.pins import Pins, picture_key
-
-if TYPE_CHECKING:
-    from pruneviz.ui.asking import Question
+from pruneviz.ui.pins import Pins
+from pruneviz.ui.question import Question
 
 SIDE = 1024
 """Longer side of the remembered picture: enough for print, and bounded."""
@@ -60,7 +57,7 @@ class Shown:
         """Remember a result with a small copy of its picture."""
         side = min(SIDE, max(prepared.image.size))
         image, grid = fitted(prepared.image, prepared.grid, side)
-        return cls(question, pins, done, image, grid, picture_key(prepared.image), model)
+        return cls(question, pins, done, image, grid, prepared.picture, model)
 
 
 @dataclass

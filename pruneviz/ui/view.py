@@ -8,10 +8,13 @@ from typing import Any
 
 import gradio as gr
 
+from pruneviz.ui.previews import kept_at
+
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
     "base.js",
     "patches.js",
+    "previews.js",
     "merged.js",
     "readout.js",
     "layers.js",
@@ -49,4 +52,5 @@ def create(value: dict[str, Any] | None = None) -> gr.HTML:
         js_on_load=script(),
         apply_default_css=False,
         elem_id="pv-view",
+        server_functions=[kept_at],
     )

@@ -10,12 +10,13 @@ import gradio as gr
 from pruneviz.engine import Shelf
 from pruneviz.errors import InputError
 from pruneviz.ui import exporting, gallery, methods, texts
-from pruneviz.ui.asking import Question, Screen, ask, said
+from pruneviz.ui.asking import Screen, ask, said
 from pruneviz.ui.controls import Controls
 from pruneviz.ui.examples import Example
 from pruneviz.ui.failures import on_model
 from pruneviz.ui.inputs import Inputs
 from pruneviz.ui.pins import read_pins
+from pruneviz.ui.question import Question
 from pruneviz.ui.results import Results
 from pruneviz.ui.running import filled, steps, wire_rest, wire_run, wire_stop
 from pruneviz.ui.shown import Held

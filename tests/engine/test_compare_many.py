@@ -33,14 +33,14 @@ def test_overlaps_are_intersection_over_union() -> None:
 
 def test_encoder_and_baseline_run_once(session, monkeypatch) -> None:
     fresh, calls = Session(session.loaded), []
-    real, encode = session_module.generate, Session._encode
+    real, encode = session_module.generate, session_module.encode
 
     def counted(loaded, prepared, method, *rest):
         calls.append("baseline" if method is None else method.name)
         return real(loaded, prepared, method, *rest)
 
     monkeypatch.setattr(session_module, "generate", counted)
-    monkeypatch.setattr(Session, "_encode", lambda *a: calls.append("encode") or encode(*a))
+    monkeypatch.setattr(session_module, "encode", lambda *a: calls.append("encode") or encode(*a))
     prepared = fresh.prepare(Image.new("RGB", (90, 60), "teal"), "What is this?")
     events = list(compare_many(fresh, prepared, NAMES, Budget(0.5), SHORT))
     assert calls == ["encode", "baseline", *NAMES]

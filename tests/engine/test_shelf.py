@@ -14,8 +14,9 @@ import torch
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.engine import outlook as outlooks
 from pruneviz.errors import InputError, ModelLoadError, UnsupportedModelError
-from pruneviz.models.core.loading import EMBEDDED, assets_dir
+from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.models.core.weights import free_memory, local_folder, weight_bytes
+from pruneviz.shipped import assets_dir
 from tests.folders import TINY_LAYERS, copy_embedded, save_tiny
 
 CPU = Placement(device="cpu")

@@ -12,6 +12,7 @@ from transformers import CLIPVisionModel
 
 from pruneviz import Chain, FoPru, Pinned, TransPrune, VisionZip, load_model, ops, prune
 from pruneviz.engine import Session
+from pruneviz.engine.prepared import encoder_record
 from pruneviz.errors import PruningError, UnsupportedModelError
 from pruneviz.methods import Method
 from pruneviz.models import find_adapter
@@ -118,19 +119,19 @@ def test_chains_and_pins_ask_for_the_layer_too(wrap: str) -> None:
 def test_a_session_encodes_once_more_for_another_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(load_model(device="cpu"))
     prepared = session.prepare(noise((80, 60)), QUESTION)
-    encoded, embed = [], session._embed
+    encoded = []
 
     def counted(*given: Any) -> Any:
-        encoded.append(given[1])
-        return embed(*given)
+        encoded.append(given[2])
+        return encoder_record(*given)
 
-    monkeypatch.setattr(session, "_embed", counted)
+    monkeypatch.setattr("pruneviz.engine.session.encoder_record", counted)
     tokens = {}
     for layer in (None, -2, 1, 1, None):
         method = FoPru(keep_ratio=0.25, encoder_layer=layer)
         tokens[layer] = session.compare(prepared, method).pruned.trace.kept.tolist()
     assert tokens[None] == tokens[-2] != tokens[1]
-    assert encoded == [1]
+    assert encoded == [0]
     seen = session.seen_for(prepared, FoPru(encoder_layer=1))
     again = session.compare(seen, FoPru(keep_ratio=0.25))
     assert again.pruned.trace.kept.tolist() == tokens[None]

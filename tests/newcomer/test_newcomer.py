@@ -18,9 +18,10 @@ from pruneviz.engine import Budget, Session, compare_many, sweep
 from pruneviz.methods import Formula, Whole, register, unregister
 from pruneviz.trace import Trace
 from pruneviz.ui import build, launch_settings, methods
-from pruneviz.ui.asking import Question, ask
+from pruneviz.ui.asking import ask
 from pruneviz.ui.links import command_of, query_of, read_query
 from pruneviz.ui.opening import merge
+from pruneviz.ui.question import Question
 from tests.helpers import MODELS, prompt, tiny
 from tests.newcomer.largest_norm import LargestNorm
 from tests.removal import check_removing
@@ -97,7 +98,7 @@ def test_the_page_shows_it_in_every_tab(session, picture) -> None:
     screen = merge(list(ask(session, asked)))
     assert screen.view["notes"] == {"length": "length of the patch's vector"}
     assert screen.view["formula"] == "Score = length to the power of 2."
-    assert screen.view["exact"]
+    assert screen.view["previews"]["nested"]
     assert "--set power=2.0" in command_of(screen.shown, [])
     linked = read_query(dict(pair.split("=") for pair in query_of(screen.shown, []).split("&")), [])
     assert (linked.question.method, linked.question.options) == (NAME, {"power": 2.0})

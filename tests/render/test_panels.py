@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,19 +13,15 @@ def unpack(text: str, dtype: str) -> np.ndarray:
 
 
 def test_a_panel_holds_the_final_mask_and_an_order(pruned) -> None:
-    packed = panel(pruned, nested=True)
+    packed = panel(pruned)
     state, order = unpack(packed["state"], "u1"), unpack(packed["order"], "<i4")
     assert np.flatnonzero(state == 2).tolist() == pruned.kept.tolist()
     assert sorted(order) == list(range(24))
     assert set(order[: packed["kept"]]) == set(pruned.kept)
-    assert not packed["exact"], "two stages: another budget may rank otherwise"
-    one = replace(pruned, stages=pruned.stages[:1])
-    assert panel(one, nested=True)["exact"]
-    assert not panel(one, nested=False)["exact"]
 
 
 def test_an_unpruned_run_keeps_everything(baseline) -> None:
-    packed = panel(baseline, nested=True)
+    packed = panel(baseline)
     assert packed["kept"] == 24
     assert (unpack(packed["state"], "u1") == 2).all()
 
@@ -34,7 +29,7 @@ def test_an_unpruned_run_keeps_everything(baseline) -> None:
 def test_panels_are_strict_json(image, grid, pruned) -> None:
     counts = np.arange(24) % 3
     payload = panels_payload(
-        image, grid, [panel(pruned, False)], counts, ["A", "B"], np.array([[1, 0.25], [0.25, 1]])
+        image, grid, [panel(pruned)], counts, ["A", "B"], np.array([[1, 0.25], [0.25, 1]])
     )
     back = json.loads(json.dumps(payload, allow_nan=False))
     assert unpack(back["agreement"], "<i4").tolist() == counts.tolist()

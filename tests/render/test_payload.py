@@ -47,13 +47,6 @@ def test_first_tokens_of_the_order_are_the_kept_ones(pruned) -> None:
         assert set(order[: len(stage.kept)]) == set(stage.kept)
 
 
-def test_only_one_ranking_can_be_exact(image, grid, baseline, pruned) -> None:
-    one = replace(pruned, stages=pruned.stages[:1])
-    assert view_payload(image, grid, baseline, one, nested=True)["exact"]
-    assert not view_payload(image, grid, baseline, one, nested=False)["exact"]
-    assert not view_payload(image, grid, baseline, pruned, nested=True)["exact"]
-
-
 def test_signals_survive_packing() -> None:
     values = np.random.default_rng(0).lognormal(0, 3, (6, 24))
     values[2, 3:9], values[0, 0] = np.nan, 0.0

@@ -5,12 +5,6 @@ from random import Random
 import numpy as np
 import pytest
 
-from pruneviz.scenes.labels import (
-    CARD_LABEL,
-    label_patches,
-    owners_from_boxes,
-    owners_from_pixels,
-)
 from pruneviz.scenes.questions import KINDS, ask, ask_many
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import SceneRules, sample_scene
@@ -22,6 +16,12 @@ from pruneviz.scenes.vocabulary import (
     NUMBERS,
     PLACES,
     STYLES,
+)
+from training.labels import (
+    CARD_LABEL,
+    label_patches,
+    owners_from_boxes,
+    owners_from_pixels,
 )
 
 SEEDS = range(40)

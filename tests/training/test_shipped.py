@@ -5,12 +5,12 @@ import json
 import pytest
 from PIL import Image
 
-from pruneviz.scenes.art import assets_folder
 from pruneviz.scenes.questions import Question
+from pruneviz.shipped import assets_dir
 from training.evaluate import Asked, answer, evaluate, held_out, load
 from training.pruned import accuracy_under_pruning
 
-FOLDER = assets_folder()
+FOLDER = assets_dir()
 # Kinds that the model card claims, with a floor far above chance and below what is measured.
 CLAIMED = {"what": 0.85, "category": 0.8, "read": 0.8, "exists": 0.8, "colour": 0.8}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -19,7 +21,9 @@ FLAGS = [
     "--no-first-run",
     "--disable-quic",
 ]
-SLOW = 30_000
+SECONDS = 600
+"""How long anything is waited for: a guard against a hang, no measure of speed."""
+expect.set_options(timeout=1000 * SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -33,19 +37,26 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def new_page(browser: Browser, **settings: Any) -> Page:
+    """An empty page that waits as long as a busy machine may need."""
+    page = browser.new_page(**settings)
+    page.set_default_timeout(1000 * SECONDS)
+    return page
+
+
 class Watched:
     """A page, and what it must not do: complain, fail, or call another machine."""
 
     def __init__(self, browser: Browser, url: str, width: int, theme: str) -> None:
-        self.page: Page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page: Page = new_page(browser, viewport={"width": width, "height": 900})
         self.faults: list[str] = []
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         self.page.on("request", self._request)
         self.page.goto(f"{url}?__theme={theme}")
-        expect(self.page.locator("#pv-ask")).to_be_enabled(timeout=SLOW)
+        expect(self.page.locator("#pv-ask")).to_be_enabled()
         # The opening example is answered first.
-        expect(self.page.locator(".pv-view")).to_have_attribute("data-state", "ready", timeout=SLOW)
+        expect(self.page.locator(".pv-view")).to_have_attribute("data-state", "ready")
 
     def _console(self, message) -> None:
         if message.type == "error":
@@ -59,6 +70,20 @@ class Watched:
     def ask(self, text: str = QUESTION) -> None:
         self.page.fill("#pv-question textarea", text)
         self.page.click("#pv-ask")
+
+    def rests(self) -> AbstractContextManager[Any]:
+        """A block during which the canvas tells the server that it has come to rest."""
+        return self.page.expect_request("**/queue/join**")
+
+    def handled(self, tab: str = "ask", status: str = "status") -> None:
+        """Wait until all that was sent for the model is done.
+
+        What is asked last comes last, and what cannot be asked changes nothing but the status.
+        """
+        self.page.fill("#pv-question textarea", " ")
+        self.page.click(f"#pv-{tab}")
+        refused = self.page.locator(f"#pv-{status} [role=alert]")
+        expect(refused).to_contain_text("Type a question")
 
     def open_tab(self, name: str) -> None:
         self.page.click(f"button[role=tab]:has-text('{name}')")

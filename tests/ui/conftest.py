@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gradio_client import Client
 from PIL import Image, ImageDraw
 
 from pruneviz import load_model
@@ -18,13 +19,15 @@ from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import build, launch_settings
 from pruneviz.ui.examples import Example, Tip
 from tests.folders import copy_embedded, save_tiny
-from tests.ui.browsing import QUESTION, browser, open_page
+from tests.ui.browsing import QUESTION, SECONDS, browser, open_page
 
 __all__ = ["QUESTION", "browser", "open_page"]
+PATIENT = {"timeout": SECONDS}
+"""For requests to a machine that may be busy."""
 
 
 class StoppableSession(Session):
-    """The real session, and on demand an answer that grows for ever until it is closed."""
+    """The real session, and on demand an answer that goes on until it is closed."""
 
     def __init__(self, loaded) -> None:
         super().__init__(loaded)
@@ -37,11 +40,18 @@ class StoppableSession(Session):
             return
         self.closed.clear()
         try:
-            for count in range(1, 2000):
+            count = 0
+            while self.endless.is_set():
+                count = min(count + 1, 500)
                 yield Event("baseline", "word " * count)
                 time.sleep(0.05)
         finally:
             self.closed.set()
+
+
+def connect(url: str) -> Client:
+    """A program's connection to the page."""
+    return Client(url, verbose=False, httpx_kwargs=PATIENT)
 
 
 @pytest.fixture(scope="session")

@@ -13,21 +13,21 @@ from PIL import Image
 from pruneviz.ui import build, launch_settings
 from pruneviz.ui.api import make_ask, make_compare, make_sweep
 from pruneviz.ui.docstrings import described
-from tests.ui.conftest import QUESTION, draw
+from tests.ui.conftest import PATIENT, QUESTION, connect, draw
 
 
 @pytest.fixture(scope="module")
 def client(url) -> Client:
-    return Client(url, verbose=False)
+    return connect(url)
 
 
 def raw(url: str, body: str) -> str:
     """A call as any program may make it, JSON that no client would send included."""
     head = {"content-type": "application/json"}
-    answer = httpx.post(f"{url}gradio_api/call/ask", content=body, headers=head)
+    answer = httpx.post(f"{url}gradio_api/call/ask", content=body, headers=head, **PATIENT)
     if answer.status_code != 200:
         return answer.text
-    return httpx.get(f"{url}gradio_api/call/ask/{answer.json()['event_id']}", timeout=30).text
+    return httpx.get(f"{url}gradio_api/call/ask/{answer.json()['event_id']}", **PATIENT).text
 
 
 def test_four_endpoints_and_no_more(client) -> None:
@@ -155,9 +155,8 @@ def test_nan_and_foreign_files_are_refused(client, url, picture) -> None:
     def body(path: str, ratio: str) -> str:
         return f'{{"data": [{file(path)}, "what?", "random", {ratio}]}}'
 
-    uploaded = httpx.post(f"{url}gradio_api/upload", files={"files": picture.read_bytes()}).json()[
-        0
-    ]
+    picked = {"files": picture.read_bytes()}
+    (uploaded,) = httpx.post(f"{url}gradio_api/upload", files=picked, **PATIENT).json()
     assert "not nan" in raw(url, body(uploaded, "NaN"))
     answer = raw(url, body("/etc/hostname", "0.5"))
     assert "not uploaded" in answer
@@ -207,7 +206,7 @@ def test_damaged_files(client, picture, tmp_path) -> None:
 def models_client(shelf, examples) -> Iterator[Client]:
     page = build(shelf, examples)
     page.launch(**launch_settings(), prevent_thread_lock=True, quiet=True)
-    yield Client(page.local_url, verbose=False)
+    yield connect(page.local_url)
     page.close()
 
 

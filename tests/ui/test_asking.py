@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from pruneviz.ui.asking import Question, Screen, ask
+from pruneviz.ui.asking import Screen, ask
 from pruneviz.ui.opening import Opening, merge
+from pruneviz.ui.question import Question
 from tests.ui.conftest import QUESTION
 
 ERROR = 'data-kind="error"'

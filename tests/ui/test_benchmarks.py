@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ui.browsing import SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -15,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_repaint_runs_and_reports() -> None:
     """That it works, not how fast: a busy machine proves nothing."""
     command = [sys.executable, "-m", "benchmarks.repaint", "--steps", "3"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert "4 panels of 24 x 24 patches, 3 moves" in done.stderr
     assert len(re.findall(r"median +[\d.]+ ms, longest +[\d.]+ ms", done.stderr)) == 3

@@ -36,6 +36,7 @@ def test_the_slider_walks_the_layers(open_page) -> None:
 def test_play_goes_to_the_end_and_stops_there(open_page) -> None:
     page = open_page().page
     view, play = page.locator("#pv-view .pv-view"), page.locator(".pv-play")
+    page.clock.install()
     page.locator(".pv-tile").nth(6).click()
     play.click()
     expect(play).to_have_text(re.compile("Pause"))
@@ -46,5 +47,5 @@ def test_play_goes_to_the_end_and_stops_there(open_page) -> None:
     play.click()
     expect(play).to_have_accessible_name(re.compile("^Play"))
     stood = view.get_attribute("data-layer")
-    page.wait_for_timeout(700)
+    page.clock.run_for(5000)
     assert view.get_attribute("data-layer") == stood, "paused"

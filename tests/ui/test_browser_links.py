@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.browsing import SLOW
+from tests.ui.browsing import SECONDS, new_page
 from tests.ui.test_browser import finished
 
 pytestmark = pytest.mark.browser
@@ -23,17 +21,17 @@ def endless(session):
 
 @pytest.fixture
 def page(browser):
-    page = browser.new_page()
+    page = new_page(browser)
     yield page
     page.close()
 
 
 def streaming(page: Page) -> None:
-    expect(page.locator("#pv-baseline .pv-answer")).to_contain_text("word", timeout=SLOW)
+    expect(page.locator("#pv-baseline .pv-answer")).to_contain_text("word")
 
 
 def usable(page: Page) -> None:
-    expect(page.locator("#pv-ask")).to_be_enabled(timeout=SLOW)
+    expect(page.locator("#pv-ask")).to_be_enabled()
     page.click("#pv-method label:has-text('Uniform')")
     page.click("#pv-ask")
     finished(page, "Uniform kept")
@@ -43,10 +41,8 @@ def test_stop_ends_a_run_that_a_link_began(page, url, endless) -> None:
     page.goto(url + LINK)
     streaming(page)
     expect(page.locator("#pv-ask")).to_be_disabled()
-    begin = time.monotonic()
     page.click("#pv-stop")
-    assert endless.closed.wait(2.0)
-    assert time.monotonic() - begin < 1.5, "a second, and the click itself"
+    assert endless.closed.wait(SECONDS)
     expect(page.locator(".pv-status")).to_contain_text("Stopped")
     expect(page.locator("#pv-stop")).to_be_disabled()
     endless.endless.clear()
@@ -70,7 +66,7 @@ def test_a_reload_in_the_middle_of_an_answer_leaves_the_app_usable(page, url, se
         page.click("#pv-ask")
         streaming(page)
         page.reload()
-        assert session.closed.wait(10.0), "nobody reads that answer any more"
+        assert session.closed.wait(SECONDS), "nobody reads that answer any more"
     finally:
         session.endless.clear()
     finished(page, "kept 64 of 256")
@@ -78,8 +74,8 @@ def test_a_reload_in_the_middle_of_an_answer_leaves_the_app_usable(page, url, se
 
 
 def test_a_link_closed_in_the_middle_ends_its_run(browser, url, endless) -> None:
-    page = browser.new_page()
+    page = new_page(browser)
     page.goto(url + LINK)
     streaming(page)
     page.close()
-    assert endless.closed.wait(10.0)
+    assert endless.closed.wait(SECONDS)

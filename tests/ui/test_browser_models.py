@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import build, launch_settings
-from tests.ui.browsing import QUESTION, SLOW, Watched
+from tests.ui.browsing import QUESTION, SECONDS, Watched, new_page
 from tests.ui.test_browser_tabs import compared, swept
 
 pytestmark = pytest.mark.browser
@@ -54,12 +54,12 @@ def choose(page: Page, title: str, typed: str = "") -> None:
 
 
 def in_use(page: Page, title: str) -> None:
-    expect(page.locator(TITLE)).to_contain_text(title, timeout=SLOW)
+    expect(page.locator(TITLE)).to_contain_text(title)
     expect(page.locator("#pv-status")).to_contain_text(f"{title} answers from now on")
 
 
 def finished(page: Page, words: str) -> None:
-    expect(page.locator(f"#pv-status {DONE}")).to_contain_text(words, timeout=SLOW)
+    expect(page.locator(f"#pv-status {DONE}")).to_contain_text(words)
 
 
 def cpu(*names: str, **settings) -> Shelf:
@@ -112,11 +112,11 @@ def test_an_error_leaves_the_model_before_usable(visit, tiny, tmp_path) -> None:
     page = watched.page
     choose(page, "Another", str(tmp_path))
     alert = page.locator("#pv-picked [role=alert]")
-    expect(alert).to_contain_text("No model found", timeout=SLOW)
+    expect(alert).to_contain_text("No model found")
     page.fill("#pv-typed input, #pv-typed textarea", "no-owner/no-model")
     expect(page.locator("#pv-picked")).to_contain_text("not known before")
     page.keyboard.press("Enter")
-    expect(alert).to_contain_text("No model found at 'no-owner/no-model'", timeout=SLOW)
+    expect(alert).to_contain_text("No model found at 'no-owner/no-model'")
     page.click(TITLE)
     expect(page.locator(TITLE)).to_contain_text("Built-in model")
     watched.ask()
@@ -149,18 +149,18 @@ def test_pages_open_while_a_model_is_loaded_for_somebody(visit, tiny) -> None:
     def make(loaded) -> Session:
         if loaded.name == tiny:
             started.set()
-            assert go_on.wait(60)
+            assert go_on.wait(SECONDS)
         return Session(loaded)
 
     shelf = cpu(tiny, make=make)
     page = visit(shelf).page
     try:
         choose(page, "tiny")
-        assert started.wait(20)
+        assert started.wait(SECONDS)
         expect(page.locator("#pv-picked")).to_contain_text("Loading tiny")
         expect(page.locator("#pv-use")).to_be_disabled()
         other = visit(shelf).page
-        expect(other.locator(DONE)).to_be_visible(timeout=SLOW)
+        expect(other.locator(DONE)).to_be_visible()
     finally:
         go_on.set()
     in_use(page, "tiny")
@@ -170,14 +170,14 @@ def test_a_link_restores_the_model(browser, visit, tiny) -> None:
     shelf = cpu(tiny)
     url = visit(shelf).page.url.split("?")[0]
     query = {"example": "first", "q": QUESTION, "method": "random", "keep": 50, "model": tiny}
-    with closing(browser.new_page()) as page:
+    with closing(new_page(browser)) as page:
         page.goto(f"{url}?{urlencode(query)}")
         finished(page, "Random kept 32 of 64")
         expect(page.locator(TITLE)).to_contain_text("tiny")
         page.click("#pv-ask")
         finished(page, "Random kept 32 of 64")
         page.goto(f"{url}?{urlencode(query | {'model': '/etc'})}")
-        expect(page.locator("#pv-status")).to_contain_text("not offered here", timeout=SLOW)
+        expect(page.locator("#pv-status")).to_contain_text("not offered here")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

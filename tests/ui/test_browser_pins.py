@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pruneviz import Trace, TransPrune, best_dropped
-from tests.ui.browsing import SLOW, Watched
+from tests.ui.browsing import Watched, new_page
 from tests.ui.test_browser import DONE, finished
 
 pytestmark = pytest.mark.browser
@@ -94,8 +94,8 @@ def test_asking_again_with_pins(open_page) -> None:
     page.keyboard.press("ArrowRight")
     finished(page, "TransPrune + pins kept 66 of 256")
     expect(page.locator(".pv-pincount")).to_have_text("0 kept, 4 dropped by hand")
-    page.locator(".pv-question").nth(1).click()
-    page.wait_for_timeout(500)
+    with watched.rests():
+        page.locator(".pv-question").nth(1).click()
     expect(page.locator(".pv-pincount")).to_have_text("0 kept, 4 dropped by hand")
     page.locator(".pv-thumb").nth(1).click()
     expect(page.locator(".pv-pincount")).to_have_text("")
@@ -135,7 +135,7 @@ def test_every_export_is_a_file(open_page, tmp_path) -> None:
     page = open_page().page
     page.click("#pv-export > button")
     for name in ("figure.pdf", "figure.png", "layers.pdf", "table.csv", "trace.json"):
-        with page.expect_download(timeout=SLOW) as download:
+        with page.expect_download() as download:
             page.click(f"#pv-export-{name.replace('.', '-')}")
         assert download.value.suggested_filename == f"pruneviz-transprune-25-{name}"
         path = tmp_path / name
@@ -164,7 +164,7 @@ def test_a_link_brings_the_view_back(open_page, browser, url) -> None:
     page.click("#pv-ask")
     finished(page, "FoPru kept 64")
     # The status may come before the picture, which brings its own pins.
-    expect(page.locator(".pv-view")).to_contain_text("Before the LLM: 64", timeout=SLOW)
+    expect(page.locator(".pv-view")).to_contain_text("Before the LLM: 64")
     page.locator(".pv-canvas").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("k")
@@ -173,12 +173,12 @@ def test_a_link_brings_the_view_back(open_page, browser, url) -> None:
     page.click("#pv-export > button")
     page.click("#pv-link")
     box = page.locator(COPIED).first
-    expect(box).to_have_value(re.compile("^http"), timeout=SLOW)
+    expect(box).to_have_value(re.compile("^http"))
     link = box.input_value()
     assert parse_qs(urlparse(link).query)["pin_keep"] == ["0"]
     page.click("#pv-command")
-    expect(box).to_have_value(re.compile("--method fopru .*--pin-keep 0"), timeout=SLOW)
-    fresh = browser.new_page()
+    expect(box).to_have_value(re.compile("--method fopru .*--pin-keep 0"))
+    fresh = new_page(browser)
     fresh.goto(link)
     finished(fresh, "FoPru + pins kept 64 of 256")
     expect(fresh.locator("#pv-question textarea")).to_have_value("How many things are there?")
@@ -188,9 +188,9 @@ def test_a_link_brings_the_view_back(open_page, browser, url) -> None:
 
 
 def test_a_link_without_its_picture_says_so(browser, url) -> None:
-    page = browser.new_page()
+    page = new_page(browser)
     page.goto(f"{url}?q=Where+is+it%3F&method=random&keep=40")
-    expect(page.locator(".pv-status")).to_contain_text("without its picture", timeout=SLOW)
+    expect(page.locator(".pv-status")).to_contain_text("without its picture")
     expect(page.locator("#pv-question textarea")).to_have_value("Where is it?")
     expect(page.locator(DONE)).to_have_count(0)
     page.close()

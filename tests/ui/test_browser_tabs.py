@@ -7,11 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.browsing import SLOW
+from tests.ui.browsing import SECONDS
 
 pytestmark = pytest.mark.browser
-LONG = 6 * SLOW
-"""Several methods on a machine that may be busy."""
 
 
 def untick(page: Page, group: str, *keep: str) -> None:
@@ -26,7 +24,7 @@ def compared(watched, *names: str) -> Page:
     watched.open_tab("Compare")
     untick(page, "#pv-compare-methods", *names)
     page.click("#pv-compare")
-    expect(page.locator("#pv-compare-status [data-kind=done]")).to_be_visible(timeout=LONG)
+    expect(page.locator("#pv-compare-status [data-kind=done]")).to_be_visible()
     return page
 
 
@@ -36,7 +34,7 @@ def swept(watched, ratios: str, *names: str) -> Page:
     untick(page, "#pv-sweep-methods", *names)
     page.fill("#pv-sweep-ratios input, #pv-sweep-ratios textarea", ratios)
     page.click("#pv-sweep")
-    expect(page.locator("#pv-sweep-status [data-kind=done]")).to_be_visible(timeout=LONG)
+    expect(page.locator("#pv-sweep-status [data-kind=done]")).to_be_visible()
     return page
 
 
@@ -56,7 +54,8 @@ def test_methods_side_by_side(open_page) -> None:
 
 
 def test_the_budget_slider_repaints_all_masks_without_a_run(open_page) -> None:
-    page = compared(open_page(), "TransPrune", "Random", "Uniform")
+    watched = open_page()
+    page = compared(watched, "TransPrune", "Random", "Uniform")
     root = page.locator(".pv-side-by-side")
     page.locator("#pv-budget input[type=range]").focus()
     for _ in range(5):
@@ -65,11 +64,12 @@ def test_the_budget_slider_repaints_all_masks_without_a_run(open_page) -> None:
     badges = page.locator(".pv-mbadge b")
     expect(badges).to_have_text(["preview", "preview", "exact"])
     expect(page.locator(".pv-previewline")).to_contain_text("Masks at 30 %")
-    for _ in range(10):
-        page.keyboard.press("ArrowLeft")
+    with watched.rests():
+        for _ in range(10):
+            page.keyboard.press("ArrowLeft")
     expect(root).to_have_attribute("data-painted", "51:51:51")
     expect(badges).to_have_text(["preview", "exact", "exact"])
-    page.wait_for_timeout(1200)
+    watched.handled("compare", "compare-status")
     expect(root).to_have_attribute("data-painted", "51:51:51")
     page.click("#pv-budget-kind label:has-text('Compute')")
     expect(badges.first).to_have_text("out of reach")
@@ -83,12 +83,26 @@ def test_the_budget_slider_repaints_all_masks_without_a_run(open_page) -> None:
     expect(badges).to_have_text(["exact", "exact", "exact"])
 
 
+def test_masks_between_whole_percents_are_counted_by_the_server(open_page) -> None:
+    page = compared(open_page(), "TransPrune", "FastV", "Uniform")
+    page.fill("#pv-budget input[type=number]", "12.7")
+    page.keyboard.press("Tab")
+    root, badges = page.locator(".pv-side-by-side"), page.locator(".pv-mbadge b")
+    expect(root).to_have_attribute("data-painted", "32:33:32")
+    expect(badges).to_have_text(["preview", "exact", "exact"])
+    expect(page.locator(".pv-previewline")).to_contain_text("Masks at 12.7 %")
+    page.click("#pv-compare")
+    expect(page.locator(".pv-previewline")).to_be_hidden()
+    expect(badges).to_have_text(["exact"] * 3)
+    expect(root).to_have_attribute("data-painted", "32:33:32")
+
+
 def test_the_slider_runs_again_when_it_is_told_to(open_page) -> None:
     page = compared(open_page(), "Random")
     page.check("#pv-compare-auto input")
     page.locator("#pv-budget input[type=range]").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".pv-method-card")).to_contain_text("66 (25.8 %)", timeout=LONG)
+    expect(page.locator(".pv-method-card")).to_contain_text("66 (25.8 %)")
 
 
 def test_a_budget_out_of_reach_is_said_on_its_card(open_page) -> None:
@@ -112,10 +126,10 @@ def test_stop_leaves_a_tab_usable(open_page, session, tab, name) -> None:
     session.endless.set()
     try:
         page.click(f"#pv-{name}")
-        expect(page.locator(f"#pv-{name}-status")).to_contain_text("TransPrune", timeout=LONG)
+        expect(page.locator(f"#pv-{name}-status")).to_contain_text("TransPrune")
         page.click(f"#pv-{name}-stop")
-        assert session.closed.wait(10.0)
-        expect(page.locator(f"#pv-{name}-status")).to_contain_text("Stopped", timeout=LONG)
+        assert session.closed.wait(SECONDS)
+        expect(page.locator(f"#pv-{name}-status")).to_contain_text("Stopped")
     finally:
         session.endless.clear()
     expect(page.locator(f"#pv-{name}")).to_be_enabled()
@@ -127,7 +141,7 @@ def test_enter_runs_the_tab_in_view(open_page) -> None:
     untick(watched.page, "#pv-compare-methods", "Uniform")
     watched.page.locator("#pv-question textarea").press("Enter")
     done = watched.page.locator("#pv-compare-status [data-kind=done]")
-    expect(done).to_contain_text("of 1 methods", timeout=LONG)
+    expect(done).to_contain_text("of 1 methods")
 
 
 def test_errors_name_the_remedy(open_page) -> None:
@@ -137,7 +151,7 @@ def test_errors_name_the_remedy(open_page) -> None:
     untick(page, "#pv-compare-methods")
     page.click("#pv-compare")
     alert = page.locator("#pv-compare-status [role=alert]")
-    expect(alert).to_contain_text("Choose at least one method", timeout=LONG)
+    expect(alert).to_contain_text("Choose at least one method")
 
 
 def test_a_sweep_is_drawn_hovered_and_tabled(open_page) -> None:

@@ -16,9 +16,10 @@ from pruneviz import export
 from pruneviz.cli import build_parser
 from pruneviz.trace import Trace
 from pruneviz.ui import exporting, links
-from pruneviz.ui.asking import Question, ask
+from pruneviz.ui.asking import ask
 from pruneviz.ui.opening import merge
 from pruneviz.ui.pins import Pins
+from pruneviz.ui.question import Question
 from pruneviz.ui.shown import SIDE, Held, Shown, release
 from tests.ui.conftest import QUESTION, draw
 

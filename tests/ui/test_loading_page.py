@@ -10,9 +10,10 @@ import pytest
 
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import exporting, links
-from pruneviz.ui.asking import Question, ask
+from pruneviz.ui.asking import ask
 from pruneviz.ui.loading import Loader
 from pruneviz.ui.opening import Opening, merge
+from pruneviz.ui.question import Question
 from pruneviz.ui.running import busy, idle
 from pruneviz.ui.shown import Held, Shown
 from tests.ui.conftest import QUESTION

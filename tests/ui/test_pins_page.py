@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
 
-from pruneviz.engine import read_image
+from pruneviz.engine import picture_key, read_image
 from pruneviz.errors import InputError
-from pruneviz.ui.asking import Question, ask
+from pruneviz.ui.asking import ask
 from pruneviz.ui.opening import merge
-from pruneviz.ui.pins import Pins, picture_key, read_pins
+from pruneviz.ui.pins import Pins, read_pins
+from pruneviz.ui.question import Question
 from pruneviz.ui.wiring import pin_script
 from tests.ui.conftest import QUESTION, draw
 
@@ -36,6 +38,20 @@ def test_pins_of_another_picture_are_left_out(session, picture) -> None:
     screen = last(session, picture, pins=Pins((0,), (), 0, other))
     assert "pins" not in screen.pruned
     assert screen.view["pins"] == {"keep": [], "drop": [], "extra": 0}
+
+
+def test_a_picture_is_hashed_once_for_all_that_need_its_key(session, picture, monkeypatch) -> None:
+    own, hashed, sha256 = picture_key(read_image(picture)), [], hashlib.sha256
+
+    def counting(*data):
+        hashed.append(data)
+        return sha256(*data)
+
+    monkeypatch.setattr(hashlib, "sha256", counting)
+    screen = last(session, picture, method="fopru", pins=Pins((0,), (), 0, own))
+    assert screen.view["picture"] == screen.shown.picture == own
+    assert screen.shown.pins.keep == (0,)
+    assert len(hashed) == 1
 
 
 @pytest.mark.parametrize("method", ["transprune", "resprune", "fopru", "fastv", "uniform"])

@@ -16,6 +16,8 @@ from gradio_client import Client, handle_file
 from pruneviz.methods import list_methods
 from pruneviz.ui import build, launch_settings, page
 from pruneviz.ui.examples import load_examples
+from tests.ui.browsing import SECONDS
+from tests.ui.conftest import PATIENT, connect
 
 CLIENTS = 20
 RATIOS = (0.1, 0.2, 0.3, 0.45, 0.7)
@@ -45,12 +47,12 @@ def without_times(value: Any) -> Any:
 def test_twenty_at_once_get_what_each_gets_alone(url) -> None:
     wanted = requests()
     assert len(set(wanted)) == CLIENTS
-    clients = [Client(url, verbose=False) for _ in wanted]
+    clients = [connect(url) for _ in wanted]
     alone = [without_times(ask(clients[0], request)) for request in wanted]
     together = threading.Barrier(CLIENTS)
 
     def at_once(client: Client, request: Request) -> dict[str, Any]:
-        together.wait(60)
+        together.wait(SECONDS)
         return without_times(ask(client, request))
 
     with ThreadPoolExecutor(CLIENTS) as pool:
@@ -77,13 +79,13 @@ def test_uploads_lie_in_the_cache_and_are_deleted(
     settings = launch_settings() | {"allowed_paths": [str(examples[0].image.parent)]}
     built.launch(**settings, prevent_thread_lock=True, quiet=True)
     try:
-        client = Client(built.local_url, verbose=False)
+        client = connect(built.local_url)
         files = {"files": ("picture.png", picture.read_bytes())}
-        (kept,) = httpx.post(f"{built.local_url}gradio_api/upload", files=files).json()
+        (kept,) = httpx.post(f"{built.local_url}gradio_api/upload", files=files, **PATIENT).json()
         assert Path(kept).is_relative_to(tmp_path)
         assert Path(kept).exists()
         assert ask(client, (picture, "What is this?", "random", 0.5))["num_visual"]
-        end = time.monotonic() + 20
+        end = time.monotonic() + SECONDS
         while time.monotonic() < end and list(tmp_path.rglob(picture.name)):
             time.sleep(0.2)
         assert not list(tmp_path.rglob(picture.name)), "uploads of both ways are gone"

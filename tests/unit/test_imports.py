@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,19 +18,23 @@ ALLOWED = {
     "ops": {"ops"},
     "trace": set(),
     "geometry": set(),
+    "shipped": {"errors"},
     "methods": {"ops", "methods", "errors"},
-    "models": {"ops", "models", "errors", "geometry", "cost"},
+    "models": {"ops", "models", "errors", "geometry", "cost", "shipped"},
     "pruning": {"ops", "methods", "models", "pruning", "trace", "errors", "geometry"},
     "metrics": {"trace", "errors", "metrics"},
     "cost": {"trace", "errors", "cost"},
     "render": {"render", "trace", "errors", "geometry", "metrics", "cost"},
 }
-"""What each part may import of the package; parts that are not listed may import any but ui."""
+"""What each part may import of the package; parts that are not listed may import any but ui.
+
+Serving alone imports ui, and only when the page is started."""
 
 FORBIDDEN = {
     "ops": {"transformers", "gradio", "PIL"},
     "trace": {"transformers", "gradio", "torch"},
     "geometry": {"transformers", "gradio", "torch"},
+    "shipped": {"transformers", "gradio", "torch"},
     "methods": {"transformers", "gradio", "PIL"},
     "render": {"transformers", "gradio", "torch"},
     "scenes": {"transformers", "gradio", "torch"},
@@ -69,11 +76,12 @@ def test_direction(path: Path) -> None:
     inner = {name.split(".")[1] for name in names if name.startswith("pruneviz.")}
     if own in ALLOWED:
         assert inner <= ALLOWED[own], f"{own} must not import {inner - ALLOWED[own]}"
-    if own not in ("ui", "__main__"):
-        assert "ui" not in inner
-        assert "gradio" not in {name.split(".")[0] for name in names}
     outer = {name.split(".")[0] for name in names}
+    if own != "ui":
+        assert "ui" not in inner or own == "serving"
+        assert "gradio" not in outer
     assert not outer & FORBIDDEN.get(own, set())
+    assert "training" not in outer
 
 
 def test_only_the_page_imports_gradio() -> None:
@@ -87,3 +95,27 @@ def test_only_the_page_imports_gradio() -> None:
         if "gradio" in {name.split(".")[0] for name in imports(path)}
     ]
     assert {path.relative_to(ROOT).parts[:2] for path in using} == {("pruneviz", "ui")}
+
+
+def test_the_command_line_starts_without_gradio() -> None:
+    """Only who serves the page waits for it, or has to have it installed."""
+    code = "import sys, pruneviz.cli; sys.exit('gradio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0  # noqa: S603
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Nowhere in their code, and not for the types alone."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
+    modules = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        found: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                inside = {f"{node.module}.{alias.name}" for alias in node.names}
+                # A module, or a name in one.
+                found |= {one if one in modules else node.module for one in inside}
+        graph[name] = found & modules.keys()
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle

@@ -115,11 +115,36 @@ def test_parallel_and_opposite_tokens() -> None:
     assert change[0].tolist() == pytest.approx([0.0, 1.0, 2.0])
 
 
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_the_whole_is_the_product_of_its_parts(per_sample: bool) -> None:
+    before, after = random_pair(2)
+    mask = torch.arange(17).expand(2, -1) % 3 > 0
+
+    def value(part: str) -> torch.Tensor:
+        return token_transition(before, after, mask=mask, per_sample=per_sample, part=part)
+
+    assert torch.equal(value("full"), value("magnitude") * value("direction"))
+    assert torch.equal(value("magnitude"), transition_terms(before, after)[0])
+    sums = value("direction").sum(-1)
+    whole = torch.tensor([1.0, 1.0]) if per_sample else sums / sums.sum()
+    assert torch.allclose(sums, whole)
+
+
+def test_nothing_outside_the_mask_also_where_a_row_has_no_token_in_it() -> None:
+    before, after = random_pair(2)
+    mask = torch.zeros(2, 17, dtype=torch.bool)
+    mask[0, 3:9] = True
+    value = token_transition(before, after, mask=mask, per_sample=True)
+    assert torch.equal(value != 0, mask)
+
+
 def test_errors() -> None:
     with pytest.raises(ValueError, match="one_minus_cos, one_minus_abs_cos"):
         token_transition(BEFORE, AFTER, "abs")
     with pytest.raises(ValueError, match="one shape"):
         token_transition(BEFORE, AFTER[:, :2])
+    with pytest.raises(ValueError, match="full, direction, magnitude"):
+        token_transition(BEFORE, AFTER, part="half")
 
 
 def test_l1_normalise() -> None:

@@ -48,11 +48,11 @@ class Deepstack:
         self._mask = kwargs.get("visual_pos_masks")
         self._layers = tuple(kwargs.get("deepstack_visual_embeds") or ())
 
-    def after(self, layer: int, hidden: torch.Tensor) -> torch.Tensor:
-        """What the next layer gets of a layer's (0-based) output ``[batch, n, hidden]``."""
-        if self._mask is None or layer >= len(self._layers):
+    def after(self, index: int, hidden: torch.Tensor) -> torch.Tensor:
+        """What the next layer gets of the output ``[batch, n, hidden]`` of that of this index."""
+        if self._mask is None or index >= len(self._layers):
             return hidden
-        return self._add(hidden, self._mask, self._layers[layer])
+        return self._add(hidden, self._mask, self._layers[index])
 
     def _add(self, hidden: torch.Tensor, mask: Any, features: torch.Tensor) -> torch.Tensor:
         if mask is not None and mask.shape[1] != hidden.shape[1]:

@@ -25,6 +25,7 @@ from pruneviz.models.core.placing import (
 )
 from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.models.registry import LOADABLE, supported_models
+from pruneviz.shipped import assets_dir
 
 EMBEDDED = "embedded"
 UNREADABLE = (
@@ -73,21 +74,6 @@ class LoadedModel:
     def num_layers(self) -> int:
         """Decoder layers."""
         return self.adapter.decoder(self.model).num_layers
-
-
-def assets_dir() -> Path:
-    """Folder of the files that ship with the project.
-
-    Raises
-    ------
-    ModelLoadError
-        If neither the checkout nor the installed package has it.
-    """
-    package = Path(__file__).resolve().parents[2]
-    for folder in (package / "assets", package.parent / "assets"):
-        if (folder / "embedded" / "config.json").is_file():
-            return folder
-    raise ModelLoadError("The embedded model's files (assets/embedded) are missing; reinstall.")
 
 
 def load_model(
@@ -195,7 +181,6 @@ __all__ = [
     "DTYPES",
     "EMBEDDED",
     "LoadedModel",
-    "assets_dir",
     "load_model",
     "model_type",
 ]

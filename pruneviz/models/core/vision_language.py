@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any, ClassVar
 
 import torch
@@ -22,6 +21,8 @@ class VisionLanguageAdapter(Adapter):
     tower: ClassVar[str] = "vision_tower"
     projector: ClassVar[str] = "multi_modal_projector"
     language_model: ClassVar[str] = "language_model"
+    pixels: ClassVar[tuple[str, ...]] = ("pixel_values",)
+    """Names of the inputs that say what the images are."""
     reserved: ClassVar[tuple[str, ...]] = ()
     """Placeholders that a question must not hold."""
 
@@ -72,12 +73,16 @@ class VisionLanguageAdapter(Adapter):
         InputError
             If the question holds a placeholder.
         """
-        used = next((token for token in self.reserved if token in question), None)
+        used = next((t for t in self.placeholders(processor) if t in question), None)
         if used:
             raise InputError(f"Leave the placeholder {used!r} out of the question.")
         text = self.asked(processor, question)
         inputs = processor(images=image, text=[text], return_tensors="pt")
         return inputs.to(model.device, dtype=model.dtype)
+
+    def placeholders(self, processor: Any) -> tuple[str, ...]:
+        """Tokens that a question must not hold."""
+        return self.reserved
 
     def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
         """True at tokens of images and videos."""
@@ -94,9 +99,14 @@ class VisionLanguageAdapter(Adapter):
             torch.zeros_like(input_ids, dtype=torch.bool) if token is None else input_ids == token
         )
 
-    @abstractmethod
+    def encode(self, model: Any, inputs: Any) -> Any:
+        """What encoder and projector make of a prompt's images."""
+        pixels = {name: inputs[name] for name in self.pixels if name in inputs}
+        return model.model.get_image_features(**pixels, return_dict=True)
+
     def features(self, model: Any, inputs: Any) -> Any:
         """Projected tokens of every image, a sequence of ``[tokens, hidden]``."""
+        return self.encode(model, inputs).pooler_output
 
     @torch.no_grad()
     def embed(self, model: Any, inputs: Any) -> dict[str, Any]:
@@ -108,8 +118,7 @@ class VisionLanguageAdapter(Adapter):
         embeds = embeds.masked_scatter(mask.unsqueeze(-1), rows)
         return {"inputs_embeds": embeds, "attention_mask": inputs["attention_mask"]}
 
-    @staticmethod
-    def asked(processor: Any, question: str) -> str:
+    def asked(self, processor: Any, question: str) -> str:
         """A question about one image, in the words of the processor's chat template."""
         content = [{"type": "image"}, {"type": "text", "text": question}]
         return str(

@@ -12,7 +12,8 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError, safe_open
 
-from pruneviz.models.core.loading import EMBEDDED, assets_dir
+from pruneviz.models.core.loading import EMBEDDED
+from pruneviz.shipped import assets_dir
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}

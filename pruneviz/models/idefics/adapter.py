@@ -38,6 +38,7 @@ class IdeficsAdapter(VisionLanguageAdapter):
     tower: ClassVar[str] = "vision_model"
     projector: ClassVar[str] = "connector"
     language_model: ClassVar[str] = "text_model"
+    pixels: ClassVar[tuple[str, ...]] = ("pixel_values", "pixel_attention_mask")
     reserved: ClassVar[tuple[str, ...]] = (
         "<image>",
         "<video>",
@@ -72,14 +73,6 @@ class IdeficsAdapter(VisionLanguageAdapter):
         # First, since it may refuse the tower.
         watching = watch_tower(tower, index, lambda: 0, crops)
         return Handles(tower.register_forward_pre_hook(note, with_kwargs=True), watching)
-
-    def features(self, model: Any, inputs: Any) -> Any:
-        """Merged tokens of every prompt's images, a sequence of ``[tokens, hidden]``."""
-        return model.model.get_image_features(
-            pixel_values=inputs["pixel_values"],
-            pixel_attention_mask=inputs.get("pixel_attention_mask"),
-            return_dict=True,
-        ).pooler_output
 
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """The tiles that the processor itself makes of an image of this size."""

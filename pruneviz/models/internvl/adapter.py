@@ -54,12 +54,6 @@ class InternVLAdapter(VisionLanguageAdapter):
             crops,
         )
 
-    def features(self, model: Any, inputs: Any) -> Any:
-        """Merged tokens of every crop, ``[crops, tokens, hidden]``."""
-        return model.model.get_image_features(
-            pixel_values=inputs["pixel_values"], return_dict=True
-        ).pooler_output
-
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """As the image processor cuts an image of this size; a single tile is the whole image."""
         images = processor.image_processor

@@ -32,6 +32,7 @@ class LlavaNextAdapter(LlavaAdapter):
         Architecture("LLaVA-NeXT", LlavaNextForConditionalGeneration),
     )
     example: ClassVar[str] = "llava-hf/llava-v1.6-vicuna-7b-hf"
+    pixels: ClassVar[tuple[str, ...]] = ("pixel_values", "image_sizes")
     encoders: ClassVar[tuple[str, ...]] = ("get_image_features",)
     """Methods of the inner model that encode."""
 
@@ -66,12 +67,6 @@ class LlavaNextAdapter(LlavaAdapter):
     def layouts(self, model: Any, call: Mapping[str, Any]) -> tuple[Layout, ...]:
         """Layout of each image that is encoded with these arguments."""
         return tuple(Layout.of(model, size) for size in sizes_of(call))
-
-    def features(self, model: Any, inputs: Any) -> Any:
-        """Projected and packed tokens of every image."""
-        return model.model.get_image_features(
-            pixel_values=inputs["pixel_values"], image_sizes=inputs["image_sizes"], return_dict=True
-        ).pooler_output
 
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """The tiles' grid; the whole image's is its other part."""

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from PIL import Image
 from transformers import LlavaOnevisionForConditionalGeneration
 
-from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
 from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.vision import EncoderRecord, VisionRecord
@@ -36,6 +34,7 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
         ),
     )
     example: ClassVar[str] = "llava-hf/llava-onevision-qwen2-0.5b-ov-hf"
+    pixels: ClassVar[tuple[str, ...]] = ("pixel_values", "image_sizes", "batch_num_images")
     encoders: ClassVar[tuple[str, ...]] = ("get_image_features", "get_video_features")
     prompt: ClassVar[str] = "<|im_start|>user {image}\n{question}<|im_end|><|im_start|>assistant\n"
 
@@ -51,21 +50,9 @@ class LlavaOnevisionAdapter(LlavaNextAdapter):
         count = model.config.vision_config.num_hidden_layers
         return layer if layer < 0 else layer - 1 - count
 
-    def prepare(self, processor: Any, model: Any, image: Image.Image, question: str) -> Any:
-        """Chat template around the question, image processed, all on the model's device."""
-        token = getattr(processor, "video_token", "<video>")
-        if token in question:
-            raise InputError(f"Leave the placeholder {token!r} out of the question.")
-        return super().prepare(processor, model, image, question)
-
-    def features(self, model: Any, inputs: Any) -> Any:
-        """Projected and packed tokens of every image."""
-        return model.model.get_image_features(
-            pixel_values=inputs["pixel_values"],
-            image_sizes=inputs["image_sizes"],
-            batch_num_images=inputs.get("batch_num_images"),
-            return_dict=True,
-        ).pooler_output
+    def placeholders(self, processor: Any) -> tuple[str, ...]:
+        """Also the one that stands for a video."""
+        return (getattr(processor, "video_token", "<video>"), *super().placeholders(processor))
 
     def packed(
         self, model: Any, record: VisionRecord, name: str, call: Mapping[str, Any]

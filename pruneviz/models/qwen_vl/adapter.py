@@ -37,6 +37,7 @@ class QwenVLAdapter(VisionLanguageAdapter):
     example: ClassVar[str] = "Qwen/Qwen2.5-VL-3B-Instruct"
     tower: ClassVar[str] = "visual"
     projector: ClassVar[str] = "merger"
+    pixels: ClassVar[tuple[str, ...]] = ("pixel_values", "image_grid_thw")
     reserved: ClassVar[tuple[str, ...]] = (
         "<|image_pad|>",
         "<|video_pad|>",
@@ -84,18 +85,6 @@ class QwenVLAdapter(VisionLanguageAdapter):
             raise
         except ValueError as error:
             raise InputError(f"The image cannot be used with this model: {error}") from error
-
-    def encode(self, model: Any, inputs: Any) -> Any:
-        """The encoder's output for every image."""
-        return model.model.get_image_features(
-            pixel_values=inputs["pixel_values"],
-            image_grid_thw=inputs["image_grid_thw"],
-            return_dict=True,
-        )
-
-    def features(self, model: Any, inputs: Any) -> Any:
-        """Merged tokens of every image, a sequence of ``[tokens, hidden]``."""
-        return self.encode(model, inputs).pooler_output
 
     def positions(self, model: Any, inputs: Any) -> torch.Tensor:
         """Positions of the prompt, int64 ``[3, 1, n]``, which depend on the image's shape."""

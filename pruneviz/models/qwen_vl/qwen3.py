@@ -72,8 +72,7 @@ class Qwen3VLAdapter(QwenVLAdapter):
         }
         if takes_encoded(model):
             return {**prompt, ENCODED: {"image": encoded}}
-        pixels = {name: inputs[name] for name in ("pixel_values", "image_grid_thw")}
-        return {**prompt, **pixels}
+        return {**prompt, **{name: inputs[name] for name in self.pixels}}
 
 
 def takes_encoded(model: Any) -> bool:

@@ -28,7 +28,8 @@ function adopt(data, picture) {
     ...data, ...geometry(data), picture, ready: true, preview: null, cursor: null,
     agreement: unpack.i4(data.agreement),
     panels: data.panels.map((panel) => (panel.ready
-      ? { ...panel, state: unpack.u1(panel.state), order: unpack.i4(panel.order) } : { ...panel })),
+      ? { ...panel, state: unpack.u1(panel.state), order: unpack.i4(panel.order),
+        previews: adoptPreviews(panel.previews, data.tokens) } : { ...panel })),
   });
   root.dataset.state = "ready";
   $(".pv-said b").textContent = data.baseline === null ? "…" : data.baseline || "(empty answer)";
@@ -63,7 +64,7 @@ function paintAll() {
   const old = view.preview !== null, line = $(".pv-previewline");
   line.hidden = !old;
   line.textContent = old
-    ? `Masks at ${view.preview.percent} % (${BUDGETS[view.preview.kind]}). Answers and numbers are of the last run, at ${number(view.percent)} % (${BUDGETS[view.kind]}); press Compare to run it.`
+    ? `Masks at ${number(view.preview.percent)} % (${BUDGETS[view.preview.kind]}). Answers and numbers are of the last run, at ${number(view.percent)} % (${BUDGETS[view.kind]}); press Compare to run it.`
     : "";
   $(".pv-agreement").classList.toggle("pv-stale", old);
   $(".pv-lastrun").textContent = old ? "Of the last run, not of the budget previewed above." : "";
@@ -85,12 +86,20 @@ $(".pv-agreemap").addEventListener("pointerleave", () => {
 let resting = 0;
 const REST = 450; // milliseconds without a move
 let wanted = null; // the kind of budget that is chosen, if not the last run's
-// No server takes part.
+let latest = 0;
+// No server takes part at whole percents.
 function budgetAt(kind, percent) {
-  const whole = Math.round(percent);
-  if (!view.ready || !(whole >= 1 && whole <= 100)) return;
+  if (!view.ready || !(percent > 0 && percent <= 100)) return;
+  const turn = ++latest;
+  const unknown = view.panels.filter((panel) =>
+    panel.ready && countAt(panel.previews, kind, percent) === undefined);
+  if (unknown.length) {
+    Promise.all(unknown.map((panel) => learn(panel.previews, kind, percent)))
+      .then(() => { if (turn === latest) budgetAt(kind, percent); });
+    return;
+  }
   const asRun = kind === view.kind && Math.abs(percent - view.percent) < 1e-6;
-  view.preview = asRun ? null : { kind, percent: whole };
+  view.preview = asRun ? null : { kind, percent };
   paintAll();
   clearTimeout(resting);
   if (!asRun) resting = setTimeout(() => trigger("rest", {}), REST);

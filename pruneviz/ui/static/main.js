@@ -20,6 +20,7 @@ function adopt(data, picture) {
     ...data, picture, ready: true, preview: null, cursor: null, pinned: false,
     ...geometry(data),
     order: unpack.i4(data.order),
+    previews: adoptPreviews(data.previews, data.tokens),
     stages: data.stages.map((stage) => ({
       ...stage,
       state: unpack.u1(stage.state),
@@ -171,15 +172,19 @@ function rest() {
     trigger("rest", {});
   }, REST);
 }
-// No server takes part.
+let latest = 0;
+// No server takes part at whole percents.
 function keepAt(percent) {
-  const ratio = percent / 100;
-  if (!view.ready || !(ratio > 0) || !view.stages.length) return;
-  const count = Math.max(1, Math.floor(view.tokens * Math.min(1, ratio) + 1e-9));
-  view.budget = count;
+  if (!view.ready || !(percent > 0) || !view.stages.length) return;
+  const turn = ++latest, count = countAt(view.previews, "final", percent);
+  if (count === undefined) {
+    learn(view.previews, "final", percent).then(() => { if (turn === latest) keepAt(percent); });
+    return;
+  }
+  Object.assign(view, { budget: count, percent });
   settle();
   clearTimeout(resting);
-  if (view.preview !== null || due) rest();
+  if (view.preview !== null || view.budget === BEYOND || due) rest();
 }
 onSlide("pv-keep", keepAt);
 // Also when the number is typed, reset or set with an example.

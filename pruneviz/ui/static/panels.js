@@ -3,26 +3,19 @@ const LARGEST = 300; // CSS pixels of a mask's height
 
 function panelStates(panel, count) {
   if (count === null) return panel.state;
-  const states = new Uint8Array(view.tokens).fill(DROPPED);
-  for (let k = 0; k < count; k++) {
-    states[panel.evenly ? Math.floor((2 * k + 1) * view.tokens / (2 * count)) : panel.order[k]] = KEPT;
-  }
-  return states;
+  const none = new Uint8Array(view.tokens).fill(DROPPED);
+  return keepFirst(none, ranking(panel.previews, panel.order, count), count);
 }
 
-// Patches at the slider's budget: null = as run, -1 = out of reach.
+// Patches at the slider's budget; null = as run.
 function previewCount(panel) {
   if (view.preview === null) return null;
-  const count = panel.counts[view.preview.kind][view.preview.percent - 1];
-  return panel.ready && count === panel.kept ? null : count;
-}
-
-function isExact(panel, count) {
-  return panel.evenly || (panel.exact && count <= panel.kept);
+  const count = countAt(panel.previews, view.preview.kind, view.preview.percent);
+  return asRan(panel.previews, count, panel.kept) ? null : count;
 }
 
 function paintPanel(panel) {
-  const wanted = previewCount(panel), count = wanted === -1 ? null : wanted;
+  const wanted = previewCount(panel), count = wanted === BEYOND ? null : wanted;
   const [x0, y0, x1, y1] = view.window;
   const scale = Math.min(view.room / (x1 - x0), LARGEST / (y1 - y0));
   const width = (x1 - x0) * scale, height = (y1 - y0) * scale;
@@ -36,11 +29,11 @@ function paintPanel(panel) {
 function panelBadge(panel, count) {
   const share = (n) => `${n} of ${view.tokens} patches`;
   let kind = "exact", text = `${share(panel.kept)}, as run`;
-  if (count === -1) {
+  if (count === BEYOND) {
     kind = "beyond";
-    text = `cannot reach ${view.preview.percent} %; shown: ${share(panel.kept)}`;
+    text = `cannot reach ${number(view.preview.percent)} %; shown: ${share(panel.kept)}`;
   } else if (count !== null) {
-    kind = isExact(panel, count) ? "exact" : "preview";
+    kind = isExact(panel.previews, count, panel.kept) ? "exact" : "preview";
     text = share(count);
   }
   const words = { exact: "exact", preview: "preview", beyond: "out of reach" };

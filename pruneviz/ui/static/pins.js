@@ -22,6 +22,7 @@ function adoptPins(data) {
   }
   view.ranPins = JSON.stringify({ picture: data.picture || "", ...ran });
   view.ranBudget = view.budget = data.budget;
+  view.ranPercent = view.percent = data.percent;
 }
 
 function setPins(tokens, mode) {
@@ -48,9 +49,10 @@ function clearPins() {
 function settle() {
   root.dataset.pins = pinText();
   if (!view.ready) return;
-  const same = pinText() === view.ranPins && view.budget === view.ranBudget;
-  view.preview = same ? null : view.budget;
-  if (same) view.stage = view.stages.length;
+  const budget = view.percent === view.ranPercent || asRan(view.previews, view.budget, view.ranBudget);
+  const same = pinText() === view.ranPins && budget;
+  view.preview = same || view.budget === BEYOND ? null : view.budget;
+  if (view.preview === null) view.stage = view.stages.length;
   refresh();
 }
 
@@ -59,14 +61,8 @@ function previewStates() {
   const states = new Uint8Array(view.tokens).fill(DROPPED);
   pins.keep.forEach((token) => { states[token] = KEPT; });
   const wanted = Math.max(view.preview + pins.extra, pins.keep.size);
-  let left = Math.min(wanted, view.tokens - pins.drop.size) - pins.keep.size;
-  for (const token of view.order) {
-    if (left <= 0) break;
-    if (states[token] === KEPT || pins.drop.has(token)) continue;
-    states[token] = KEPT;
-    left -= 1;
-  }
-  return states;
+  const left = Math.min(wanted, view.tokens - pins.drop.size) - pins.keep.size;
+  return keepFirst(states, ranking(view.previews, view.order, view.preview), left, pins.drop);
 }
 
 // The dropped patches that the last run was closest to keeping, on top of its budget.

@@ -137,11 +137,13 @@ function badge() {
   const share = (count) => `${count} of ${view.tokens} patches (${Math.round(1000 * count / view.tokens) / 10} %)`;
   text.classList.toggle("pv-preview", view.preview !== null);
   if (view.preview !== null) {
-    const exact = view.exact && !pinned() && view.preview <= view.stages[0].kept;
+    const exact = !pinned() && isExact(view.previews, view.preview, view.stages[0].kept);
     text.textContent = `${exact ? "Exact" : "Preview"}: ${share(view.count)} would be kept. ` +
-      (exact ? "This method keeps the best of one ranking, so this is its choice. "
+      (exact ? "This is the method's own choice at this keep ratio. "
         : "Drawn from the last run's ranking; scores may change with the budget. ") +
       (pinned() ? "Ask again to run it with the pins." : "Press Ask to run it.");
+  } else if (view.budget === BEYOND) {
+    text.textContent = "Out of reach: no run is possible at this keep ratio. Shown is the last run.";
   } else if (view.stage === 0) {
     text.textContent = `All ${view.tokens} patches enter the model, as in the baseline.`;
   } else {

@@ -5,7 +5,7 @@ Run it only to change the set of classes. Unpack the npm packages ``@iconify-jso
 ``@iconify-json/fluent-emoji-high-contrast`` (shapes), then::
 
     pip install resvg-py
-    python -m pruneviz.scenes.pack_icons --emojione FOLDER --fxemoji FOLDER \
+    python -m training.pack_icons --emojione FOLDER --fxemoji FOLDER \
         --streamline FOLDER --shapes FOLDER --out assets/scenes/training
 """
 
@@ -19,8 +19,8 @@ from typing import Any
 
 from PIL import Image
 
-from pruneviz.scenes.pack_art import run, write_sheet
 from pruneviz.scenes.vocabulary import CLASSES, TRAINING_STYLES
+from training.pack_art import run, write_sheet
 
 logger = logging.getLogger(__name__)
 CELL = 64

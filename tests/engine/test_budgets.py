@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pruneviz import at_compute, list_methods
-from pruneviz.engine.budget import Budget, fit
+from pruneviz.engine.budgets import Budget, fit
 from pruneviz.errors import InputError
 from pruneviz.methods import OutOfReachError
 

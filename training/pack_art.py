@@ -5,7 +5,7 @@ Unpack the npm packages ``@lobehub/fluent-emoji-3d`` (fluent), ``emoji-datasourc
 (noto), ``@lobehub/fluent-emoji-flat`` (flat) and ``emoji-datasource-twitter`` (twemoji), then::
 
     pip install resvg-py
-    python -m pruneviz.scenes.pack_art --fluent FOLDER --noto FOLDER --flat FOLDER \
+    python -m training.pack_art --fluent FOLDER --noto FOLDER --flat FOLDER \
         --twemoji FOLDER --out assets/scenes
 """
 

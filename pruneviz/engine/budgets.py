@@ -11,7 +11,7 @@ from pruneviz.methods import OutOfReachError, at_compute, get_method, stage_coun
 from pruneviz.methods.base import Method
 
 Kind = Literal["final", "compute"]
-KINDS: tuple[str, ...] = get_args(Kind)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)

@@ -114,5 +114,5 @@ def label_patches(scene: Scene, owner: NDArray[np.int64]) -> PatchLabels:
         far = np.where(owner == index + 1, far, np.inf)
         if np.isfinite(far.min()):
             centre[far.argmin()] = 1
-    take = (np.array(v, dtype=np.int64)[owner] for v in (kinds, texts, colours))
-    return PatchLabels(*take, centre)
+    kind, text, colour = (np.array(v, dtype=np.int64)[owner] for v in (kinds, texts, colours))
+    return PatchLabels(kind, text, colour, centre)

@@ -1,0 +1,1 @@
+"""The documentation's pages, and what fills them from the code."""

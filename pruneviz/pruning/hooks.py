@@ -1,0 +1,119 @@
+"""The forward hooks of a block: where the model tells what it does and hears what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from typing import Any
+
+from pruneviz.models.core.deepstack import Deepstack
+from pruneviz.pruning.inputs import DecoderInputs
+from pruneviz.pruning.policy import PlannedStage
+from pruneviz.pruning.runner import Runner
+
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+Changed = tuple[Args, Kwargs] | None
+
+
+@contextmanager
+def attached(runner: Runner) -> Iterator[None]:
+    """Keep every hook that a run needs on its model while the block runs, and none after it."""
+    with ExitStack() as handles:
+        handles.callback(runner.rest)
+        # One by one, so that those before a failing one are removed too.
+        for handle in chain(_around_decoder(runner), _in_layers(runner)):
+            handles.callback(handle.remove)
+        yield
+
+
+def _around_decoder(runner: Runner) -> Iterator[Any]:
+    """Register what sees the model's inputs and the encoder; yields the handles."""
+    spec = runner.spec
+    model, adapter, stack = spec.model, spec.adapter, spec.decoder.module
+
+    def on_model(_: Any, args: Args, kwargs: Kwargs) -> None:
+        runner.on_model(kwargs)
+
+    def on_entry(_: Any, args: Args, kwargs: Kwargs) -> None:
+        runner.on_entry(args, kwargs)
+
+    def on_decoder(module: Any, args: Args, kwargs: Kwargs) -> Changed:
+        changed = runner.on_decoder(DecoderInputs.read(module, args, kwargs))
+        return None if changed is None else ((), changed)
+
+    yield model.register_forward_pre_hook(on_model, with_kwargs=True)
+    entry = adapter.entry(model)
+    if entry is not stack:
+        yield entry.register_forward_pre_hook(on_entry, with_kwargs=True)
+    yield stack.register_forward_pre_hook(on_decoder, with_kwargs=True)
+    if spec.watches_encoder:
+        yield adapter.watch_vision(model, runner.on_vision, spec.policy.needs.encoder_layer)
+    if spec.policy.prunes and spec.adds_by_place:
+        runner.deepstack = Deepstack(stack, runner.columns)
+        yield runner.deepstack
+
+
+def _in_layers(runner: Runner) -> Iterator[Any]:
+    """Register what changes and reads the decoder layers; yields the handles."""
+    spec = runner.spec
+    stages = {stage.layer - 1: stage for stage in spec.policy.stages if stage.layer > 0}
+    first = min(stages, default=spec.decoder.num_layers)
+    watched_layers, own = spec.watched, spec.policy.needs.own_attention
+    for index, layer in enumerate(spec.decoder.layers):
+        watched, stage = index in watched_layers, stages.get(index)
+        if index == 0 or index > first or stage is not None or watched:
+            yield layer.register_forward_pre_hook(_before_layer(runner, index), with_kwargs=True)
+        attention: Any = layer.self_attn
+        mlp: Any = layer.mlp
+        if watched or (own and stage is not None):
+            yield attention.register_forward_hook(_after_attention(runner), with_kwargs=True)
+        if watched:
+            yield mlp.register_forward_hook(_after_mlp(runner), with_kwargs=True)
+        if stage is not None:
+            # First of all hooks, so that recorded hidden states are always the pruned ones.
+            yield layer.register_forward_hook(_after_layer(runner, stage), prepend=True)
+
+
+def _before_layer(runner: Runner, index: int) -> Callable[[Any, Args, Kwargs], Changed]:
+    def hook(_: Any, args: Args, kwargs: Kwargs) -> Changed:
+        if runner.running is None:
+            return None
+        hidden = args[0] if args else kwargs["hidden_states"]
+        changed = runner.running.before_layer(index, hidden, kwargs)
+        return None if changed is None else (args, changed)
+
+    return hook
+
+
+def _after_attention(runner: Runner) -> Callable[[Any, Args, Kwargs, Any], None]:
+    def hook(_: Any, args: Args, kwargs: Kwargs, output: Any) -> None:
+        if runner.prefilling is not None:
+            normed = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
+            runner.prefilling.after_attention(normed, output[0])
+
+    return hook
+
+
+def _after_mlp(runner: Runner) -> Callable[[Any, Args, Kwargs, Any], None]:
+    def hook(_: Any, args: Args, kwargs: Kwargs, output: Any) -> None:
+        if runner.prefilling is not None:
+            normed = args[0] if args else next(iter(kwargs.values()))
+            result = output[0] if isinstance(output, tuple) else output
+            runner.prefilling.after_mlp(normed, result)
+
+    return hook
+
+
+def _after_layer(runner: Runner, stage: PlannedStage) -> Callable[[Any, Args, Any], Any]:
+    def hook(_: Any, args: Args, output: Any) -> Any:
+        if runner.prefilling is None:
+            return None
+        hidden = output[0] if isinstance(output, tuple) else output
+        shorter = runner.prefilling.after_layer(stage, hidden)
+        if shorter is None:
+            return None
+        return (shorter, *output[1:]) if isinstance(output, tuple) else shorter
+
+    return hook
