@@ -9,6 +9,7 @@ COMPARE = "tests/engine/test_compare_many.py"
 SWEEPS = "tests/engine/test_sweeps.py"
 SHELF = "tests/engine/test_shelf.py"
 LINKS = "tests/ui/test_exporting.py"
+PREVIEWS = "tests/ui/test_previews.py::test_what_is_sure"
 PAYLOAD = "tests/render/test_payload.py"
 
 
@@ -156,18 +157,18 @@ AROUND = (
         LINKS,
     ),
     _in(
-        "render/payload",
-        "Every slider is exact",
-        "bool(nested and len(pruned.stages) == 1)",
-        "bool(nested)",
-        PAYLOAD,
+        "ui/previews",
+        "Every preview of one stage is called sure",
+        '"nested": method.nested and single,',
+        '"nested": single,',
+        PREVIEWS,
     ),
     _in(
-        "render/payload",
-        "No slider is exact",
-        "bool(nested and len(pruned.stages) == 1)",
-        "False",
-        PAYLOAD,
+        "ui/previews",
+        "No preview is called sure",
+        '"nested": method.nested and single,',
+        '"nested": False,',
+        PREVIEWS,
     ),
     _in(
         "render/payload",
