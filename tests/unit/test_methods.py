@@ -82,6 +82,22 @@ def test_at_fits_every_depth(name: str, ratio: float) -> None:
             assert set(counts) == {576}
 
 
+@pytest.mark.parametrize(
+    ("name", "depth", "layers"),
+    [
+        ("transprune", 40, (9, 11, 15)),
+        ("transprune", 24, (5, 7, 9)),
+        ("pyramiddrop", 40, (10, 20, 30)),
+        ("pyramiddrop", 28, (7, 14, 21)),
+        ("sparsevlm", 40, (4, 9, 20)),
+        *[(name, 64, tuple(2 * n for n in METHODS[name].published_layers)) for name in SCHEDULED],
+    ],
+)
+def test_layers_lie_in_proportion_to_the_depth(name: str, depth: int, layers: Any) -> None:
+    method = get_method(name, num_layers=depth)
+    assert tuple(stage.layer for stage in method.stages()) == layers
+
+
 @pytest.mark.parametrize("depth", [0, 1, -3, 2.5, "32", None])
 def test_at_needs_two_layers(depth: Any) -> None:
     with pytest.raises(ValueError, match="at least 2"):
