@@ -82,6 +82,17 @@ def test_round_trip_of_a_token_that_stands_for_no_patch(saver: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("saver", SAVERS)
+def test_round_trip_of_newlines_that_count_as_text(saver: str, tmp_path: Path) -> None:
+    model, case = tiny("llava_next"), prompt("llava_next")
+    with prune(model, METHODS["random"], newlines="text") as run:
+        model(**case.inputs)
+    assert run.trace.newlines == "text"
+    save, load = SAVERS[saver]
+    save(run.trace, tmp_path / "trace")
+    assert_same(run.trace, load(tmp_path / "trace"))
+
+
+@pytest.mark.parametrize("saver", SAVERS)
 def test_round_trip_without_an_image(saver: str, tmp_path: Path) -> None:
     trace = recorded("transprune", images=0)
     save, load = SAVERS[saver]
