@@ -184,6 +184,17 @@ def test_derived_values() -> None:
         assert stage.cut == stage.scores[kept].min() >= stage.scores[~kept].max()
 
 
+def test_what_fell_late_ranks_before_what_fell_early() -> None:
+    trace = recorded("transprune")
+    wanted: list[int] = []
+    groups = [trace.kept, *(stage.dropped for stage in trace.stages[::-1])]
+    for stage, group in zip([trace.stages[-1], *trace.stages[::-1]], groups, strict=True):
+        score = dict(zip(stage.alive.tolist(), stage.scores.tolist(), strict=True))
+        wanted += sorted(group.tolist(), key=lambda token: -score[token])
+    assert len(groups) == 4
+    assert trace.keep_order.tolist() == wanted
+
+
 @pytest.mark.parametrize("kind", ["json", "npz"])
 def test_traces_saved_before_newlines_were_told(kind: str, tmp_path: Path) -> None:
     save, load = SAVERS[kind]
