@@ -84,6 +84,13 @@ def check_trace(trace: Trace) -> None:
             kept = np.isin(stage.alive, stage.kept)
             assert (stage.into[kept] == stage.alive[kept]).all()
     holder = trace.merged_into
+    for token in range(trace.num_visual):
+        at = token
+        for stage in trace.stages:
+            went = stage.kept if stage.into is None else stage.into
+            known = stage.kept if stage.into is None else stage.alive
+            at = int(went[known == at][0]) if at in known else -1
+        assert holder[token] == at, "stage by stage"
     assert (holder[trace.kept] == trace.kept).all()
     assert np.isin(holder[holder >= 0], trace.kept).all()
     counts = [len(s.kept) + s.extra for s in trace.stages]

@@ -138,6 +138,16 @@ def test_refused_with_advice_and_model_left_clean(what: str, method: str, kind: 
     assert len(run.trace.kept) < 36
 
 
+def test_observing_refuses_no_cache() -> None:
+    """Nothing is removed, so that one length for all layers is right."""
+    model, case = tiny("llama"), prompt("llama")
+    wanted = model(**case.inputs).logits
+    with observe(model, case.visual) as run:
+        logits = _static_object(model, case).logits
+    assert torch.allclose(logits, wanted, atol=1e-5)
+    assert run.trace.tokens_per_layer == (36,) * 6
+
+
 def _repetitive(kind: str) -> Prompt:
     """A prompt whose end repeats itself, so that prompt lookup finds candidates."""
     case = prompt(kind, after=10)

@@ -75,10 +75,10 @@ STEPS = (
     ),
     _in(
         "prefill",
-        "The cache is not checked",
+        "Observing refuses the caches that pruning does",
         "if self._spec.policy.prunes:\n                check_cache(cache)",
         "if not self._spec.policy.prunes:\n                check_cache(cache)",
-        REFUSALS,
+        f"{REFUSALS}::test_observing_refuses_no_cache",
     ),
     _in(
         "passes",
