@@ -276,15 +276,14 @@ CHOICE = (
         "Merged tokens are not put into the states",
         "states = _put(states, number, kept, record.scores.merge.states)",
         "states = states.clone()",
-        MERGING,
+        f"{MERGING}::test_downsampling_averages_neighbours",
     ),
     _in(
         "chooser",
         "Merged tokens stand in the method's order though positions are kept",
         'return between or self._spec.adds_by_place or stage.positions == "keep"',
         "return between or self._spec.adds_by_place",
-        APART,
-        MERGING,
+        f"{MERGING}::test_kept_positions_are_those_of_the_patches_that_stand_there",
     ),
     _in(
         "chooser",
