@@ -180,14 +180,6 @@ FRAMES = (
     ),
     _in(
         "frames",
-        "Padding goes before dropped tokens",
-        "spare = drop.long() * 2 + padding",
-        "spare = drop.long() + 2 * padding",
-        EQUAL,
-        BATCHES,
-    ),
-    _in(
-        "frames",
         "What stays loses its order",
         "index = order[:, removed:].sort(-1).values",
         "index = order[:, removed:].sort(-1, descending=True).values",
@@ -195,11 +187,11 @@ FRAMES = (
     ),
     _in(
         "frames",
-        "A fresh position is off by one",
+        "Fresh positions of padded rows have gaps",
         "fresh = first + valid.long().cumsum(-1) - 1",
-        "fresh = first + valid.long().cumsum(-1)",
+        "fresh = first + 2 * (valid.long().cumsum(-1) - 1)",
+        f"{BATCHES}::test_samples_with_different_numbers_of_visual_tokens",
         EQUAL,
-        BATCHES,
     ),
     _in(
         "frames",
