@@ -44,7 +44,7 @@ def test_image_and_text_only_prompts_in_one_batch(
 
 
 @matrix(
-    name=("transprune", "chain", "fastv", "random", "transprune_iga"),
+    name=("transprune", "chain", "fastv", "random", "transprune_iga", "transprune_paper"),
     backend=BACKENDS,
     positions=POSITIONS,
     padded=(True, False),

@@ -213,9 +213,7 @@ FRAMES = (
         "Visual tokens stay marked after they were dropped",
         "(frame.visual & ~drop).gather(1, index)",
         "frame.visual.gather(1, index)",
-        EQUAL,
-        BATCHES,
-        SIGNALS,
+        f"{BATCHES}::test_samples_with_different_numbers_of_visual_tokens",
     ),
     _in(
         "frames",
