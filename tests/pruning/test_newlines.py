@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pruneviz import FoPru, TransPrune, list_methods, observe, prune
+from pruneviz.models.llava_next.layout import Layout
 from tests.helpers import (
     BACKENDS,
     LAYERS,
@@ -132,6 +133,16 @@ def test_a_newline_at_the_end_of_the_image_asks_nothing() -> None:
     wanted = torch.from_numpy(counted.trace.stages[0].components["iga"])[inside]
     ours = torch.from_numpy(run.trace.stages[0].components["iga"])
     assert close(ours / ours.sum(), wanted / wanted.sum())
+
+
+def test_a_newline_is_of_the_crop_that_its_row_ends_in() -> None:
+    """Two tiles, one above the other: rows of the first, then of the second."""
+    layout = Layout.of(tiny("llava_next"), (50, 100))
+    crops, newlines = layout.crop_of(), (layout.source < 0).nonzero().squeeze(-1)
+    assert layout.tiles == (2, 1)
+    assert crops[newlines].tolist() == crops[newlines - 1].tolist()
+    assert sorted(set(crops[newlines].tolist())) == [1, 2]
+    assert crops[layout.source >= 0].tolist() == (layout.source[layout.source >= 0] // 16).tolist()
 
 
 def test_other_families_have_none_and_other_words_are_refused() -> None:

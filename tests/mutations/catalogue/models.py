@@ -80,21 +80,6 @@ MODELS = (
         "tests/models/test_qwen3.py",
     ),
     _in(
-        "core/deepstack",
-        "A decode step gets the prompt's features",
-        'self._layers = tuple(kwargs.get("deepstack_visual_embeds") or ())',
-        'self._layers = tuple(kwargs.get("deepstack_visual_embeds") or self._layers)',
-        "tests/models/test_qwen3.py",
-    ),
-    _in(
-        "core/decoder",
-        "The text's positions stand in for those of time",
-        "positions = channels[-3:]",
-        "positions = channels[:3]",
-        "tests/pruning/test_forward.py",
-        QWEN,
-    ),
-    _in(
         "core/words",
         "Words of the task count as the question's",
         "return lower not in FUNCTION_WORDS and lower not in TASK_WORDS",
@@ -131,10 +116,10 @@ MODELS = (
     ),
     _in(
         "llava_next/layout",
-        "A newline is of the row after it",
+        "A newline is of the whole picture's crop",
         "torch.where(own < 0, -1, torch.arange(len(own))).cummax(0).values",
         "torch.where(own < 0, -1, torch.arange(len(own)))",
-        NEXT,
+        "tests/pruning/test_newlines.py::test_a_newline_is_of_the_crop_that_its_row_ends_in",
     ),
     _in(
         "llava_next/layout",
