@@ -1,7 +1,8 @@
-"""The check that removing tokens equals hiding them, for any model and prompt."""
+"""The checks that removing tokens equals hiding them, and batches single runs, for any model."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,8 +15,11 @@ from tests.helpers import (
     Prompt,
     alive_columns,
     close,
+    left_padded,
     masked_run,
     new_tokens,
+    prompt,
+    tiny,
     with_generated,
 )
 
@@ -71,3 +75,47 @@ def check_removing(
     assert after == [length + NEW - 1 for length in lengths]
     assert min(lengths) < case.visual.shape[1], "nothing was removed"
     return trace
+
+
+@cache
+def baseline(kind: str, backend: str, images: int = 1) -> tuple[torch.Tensor, Any]:
+    """Logits and answer of a tiny model on its prompt, nothing pruned; run once for all tests."""
+    model, case = tiny(kind, backend), prompt(kind, images=images)
+    return model(**case.inputs).logits, generate(model, case)
+
+
+def check_batch(model: Any, method: Method, cases: list[Prompt], **settings: Any) -> list[Trace]:
+    """A left-padded batch gives each sample what it gets alone; returns the batch's traces."""
+    last, out, traces = answer(model, method, left_padded(cases), **settings)
+    logits = torch.stack(out.logits, dim=1)
+    sequences = out.sequences[:, -NEW:]
+    for row, case in enumerate(cases):
+        alone_last, alone, (trace,) = answer(model, method, case, **settings)
+        ours = traces[row]
+        assert [s.kept.tolist() for s in ours.stages] == [s.kept.tolist() for s in trace.stages]
+        for a, b in zip(ours.stages, trace.stages, strict=True):
+            assert torch.allclose(
+                torch.tensor(a.scores), torch.tensor(b.scores), rtol=1e-3, atol=1e-6
+            )
+        assert ours.num_text == trace.num_text
+        assert ours.tokens_per_layer == trace.tokens_per_layer
+        assert close(last[row], alone_last[0])
+        assert close(logits[row], torch.stack(alone.logits, dim=1)[0])
+        assert torch.equal(sequences[row], new_tokens(case.inputs, alone.sequences)[0])
+    return traces
+
+
+def answer(model: Any, method: Method, case: Prompt, **settings: Any) -> tuple[Any, Any, Any]:
+    """Last logits of a plain forward, generated output and the traces."""
+    with prune(model, method, **settings, **case.prune_kwargs) as run:
+        last = model(**case.inputs, **positions_of(case)).logits[:, -1]
+        out = generate(model, case)
+    return last, out, run.traces
+
+
+def positions_of(case: Prompt) -> dict[str, torch.Tensor]:
+    """The position ids that generate would use."""
+    mask = case.inputs.get("attention_mask")
+    if mask is None:
+        return {}
+    return {"position_ids": (mask.cumsum(-1) - 1).clamp_min(0)}

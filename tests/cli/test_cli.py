@@ -22,6 +22,7 @@ def picture(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_ask_writes_everything(picture, tmp_path):
     out = tmp_path / "results"
     command = [sys.executable, "-m", "pruneviz", "ask", str(picture), "Where is the cat?"]
@@ -50,12 +51,14 @@ def test_ask_writes_everything(picture, tmp_path):
         assert mask.size[0] / mask.size[1] == pytest.approx(200 / 120, rel=0.1)
 
 
+@pytest.mark.slow
 def test_settings_reach_the_method(picture, tmp_path):
     arguments = ["ask", str(picture), "Where?", "--method", "fopru", "--set", "strategy=row"]
     assert main([*arguments, "--keep-ratio", "0.5", "--out", str(tmp_path)]) == 0
     assert json.loads((tmp_path / "answers.json").read_text())["parameters"]["strategy"] == "row"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positions", ["keep", "renumber"])
 def test_positions(picture, tmp_path, positions):
     arguments = ["ask", str(picture), "Where?", "--method", "resprune", "--max-new-tokens", "1"]
@@ -63,6 +66,7 @@ def test_positions(picture, tmp_path, positions):
     assert Trace.from_json(tmp_path / "trace.json").positions == positions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "merges"), [("visionzip", True), ("uniform", False)])
 def test_groups_are_drawn_where_patches_are_merged(picture, tmp_path, method, merges):
     arguments = ["ask", str(picture), "Where?", "--method", method, "--max-new-tokens", "1"]
@@ -70,6 +74,7 @@ def test_groups_are_drawn_where_patches_are_merged(picture, tmp_path, method, me
     assert (tmp_path / "groups.png").exists() == merges
 
 
+@pytest.mark.slow
 def test_pins_reach_the_method(picture, tmp_path):
     arguments = ["ask", str(picture), "Where?", "--method", "fopru", "--keep-ratio", "0.1"]
     pins = ["--pin-keep", "0,250-252", "--pin-drop", "9", "--pin-extra", "2"]
@@ -97,6 +102,7 @@ def test_methods_by_name_say_what_can_be_set(capsys):
     assert "Methods: transprune" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["transprune", "fopru"])
 def test_equal_compute(picture, tmp_path, capsys, name):
     arguments = ["ask", str(picture), "Where?", "--method", name, "--max-new-tokens", "2"]
@@ -140,6 +146,7 @@ def test_two_budgets_are_wrong_usage(command, capsys):
     assert "not allowed with" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_bench(picture, capsys):
     arguments = ["bench", str(picture), "Where is the cat?", "--keep-ratio", "0.25"]
     assert main([*arguments, "--pairs", "1", "--tokens", "3"]) == 0

@@ -40,3 +40,19 @@ def test_grouped_heads_cost_less():
     grouped = replace(shape(), kv_heads=4)
     assert kv_bytes(grouped, [10] * 32) * 8 == kv_bytes(shape(), [10] * 32)
     assert true_flops(grouped, [10] * 32) < true_flops(shape(), [10] * 32)
+
+
+def test_every_product_is_counted():
+    """One by one: each matrix for each token, each visible pair, the head for one position."""
+    d, heads, kv_heads, size, m, vocabulary = 6, 4, 2, 3, 10, 7
+    small = ModelShape(2, d, m, heads, kv_heads, size, vocabulary, 2)
+    lengths, products = [5, 3], 0
+    for length in lengths:
+        for query in range(length):
+            products += 2 * d * heads * size + 2 * d * kv_heads * size + 3 * d * m
+            for _key in range(query + 1):
+                products += heads * size  # query times key
+                products += heads * size  # probability times value
+    products += d * vocabulary
+    assert true_flops(small, lengths) == 2 * products
+    assert kv_bytes(small, lengths) == sum(lengths) * 2 * kv_heads * size * 2

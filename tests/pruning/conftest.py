@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.helpers import MODELS, own_hooks, tiny
+from tests.helpers import own_hooks
+from tests.tiny import BUILT
 
 
 @pytest.fixture(autouse=True)
 def _no_hooks_left() -> Iterator[None]:
     yield
-    for kind in MODELS:
-        assert not own_hooks(tiny(kind)), f"hooks left on {kind}"
+    for (kind, _), model in BUILT.items():
+        assert not own_hooks(model), f"hooks left on {kind}"

@@ -5,77 +5,77 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pruneviz import Chain, Random, TransPrune, get_method, prune
+from pruneviz import Chain, Random, TransPrune, list_methods, prune
 from pruneviz.methods import Method
 from tests.helpers import (
     BACKENDS,
     LAYERS,
-    VISION_MODELS,
+    MODELS,
+    NUM_PATCHES,
     alive_columns,
     close,
     fresh,
     prompt,
     tiny,
 )
-from tests.pruning.settings import SOME, methods_of
-from tests.removal import check_removing, generate
+from tests.matrix import matrix
+from tests.pruning.settings import METHODS, PICKING, fits, runs_on, sized
+from tests.removal import baseline, check_batch, check_removing, generate
 
-KEEP_ALL = {
-    "transprune": {"prune_layers": (2, 3, 5)},
-    "pyramiddrop": {"prune_layers": (2, 3, 5)},
-    "sparsevlm": {"prune_layers": (2, 3, 5)},
-    "fastv": {},
-    "resprune": {},
-    "divprune": {},
-    "cdpruner": {},
-    "random": {},
-    "uniform": {},
-    "fopru": {},
-    "visionzip": {},
-    "prumerge": {},
-    "prumerge+": {},
-    "vispruner": {},
-    "tome": {},
-    "grid": {},
-    "downsample": {},
-}
-ASK_ENCODER = {"fopru", "visionzip", "prumerge", "prumerge+", "vispruner"}
+POSITIONS = ("renumber", "keep")
 
 
-@pytest.mark.parametrize("positions", ["renumber", "keep"])
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("kind", "name"), SOME)
-def test_removing_equals_masking(kind: str, name: str, backend: str, positions: str) -> None:
-    check_removing(tiny(kind, backend), prompt(kind), methods_of(kind)[name], positions)
+@matrix(
+    fits,
+    kind=MODELS,
+    name=PICKING,
+    backend=BACKENDS,
+    positions=POSITIONS,
+    batch=("one", "padded"),
+)
+def test_removing_equals_masking(
+    kind: str, name: str, backend: str, positions: str, batch: str
+) -> None:
+    """Of one prompt; or of two, which in a left-padded batch must also get what they get alone."""
+    model, method = tiny(kind, backend), METHODS[name]
+    if batch == "one":
+        check_removing(model, prompt(kind), method, positions)
+        return
+    cases = [prompt(kind, seed=1, after=5), prompt(kind, seed=2, before=4, after=9)]
+    for case in cases:
+        check_removing(model, case, method, positions)
+    traces = check_batch(model, method, cases, positions=positions)
+    if not method.card.control:
+        assert traces[0].kept.tolist() != traces[1].kept.tolist(), "one selection for both"
 
 
-@pytest.mark.parametrize("positions", ["renumber", "keep"])
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("kind", ["llama_gqa", *VISION_MODELS])
-@pytest.mark.parametrize("name", KEEP_ALL)
+@matrix(
+    lambda kind, name, *_: runs_on(kind, sized(name)),
+    kind=MODELS,
+    name=list_methods(),
+    backend=BACKENDS,
+    positions=POSITIONS,
+)
 def test_keep_ratio_one_is_bit_equal(kind: str, name: str, backend: str, positions: str) -> None:
-    if name in ASK_ENCODER and kind not in VISION_MODELS:
-        name = "uniform"  # a language model has no vision encoder to ask
     model, case = tiny(kind, backend), prompt(kind)
-    method = get_method(name, keep_ratio=1.0, num_layers=LAYERS, **KEEP_ALL[name])
-    wanted = model(**case.inputs).logits
-    answer = generate(model, case)
+    wanted, answer = baseline(kind, backend)
+    method = sized(name, keep_ratio=1.0)
     with prune(model, method, positions=positions, **case.prune_kwargs) as run:
         logits = model(**case.inputs).logits
         ours = generate(model, case)
     assert torch.equal(logits, wanted)
     assert torch.equal(ours.sequences, answer.sequences)
     assert torch.equal(torch.stack(ours.logits), torch.stack(answer.logits))
-    assert set(run.trace.tokens_per_layer) == {36}
-    assert all(len(stage.kept) == 36 for stage in run.trace.stages)
+    assert set(run.trace.tokens_per_layer) == {NUM_PATCHES}
+    assert len(run.trace.stages) == len(method.stages())
+    assert all(len(stage.kept) == NUM_PATCHES for stage in run.trace.stages)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("kind", "name"), SOME)
-def test_no_image_is_the_baseline(kind: str, name: str, backend: str) -> None:
-    model, case, method = tiny(kind, backend), prompt(kind, images=0), methods_of(kind)[name]
-    wanted, answer = model(**case.inputs).logits, generate(model, case)
-    with prune(model, method, **case.prune_kwargs) as run:
+@matrix(fits, kind=MODELS, name=METHODS, backend=BACKENDS, positions=POSITIONS)
+def test_no_image_is_the_baseline(kind: str, name: str, backend: str, positions: str) -> None:
+    model, case = tiny(kind, backend), prompt(kind, images=0)
+    wanted, answer = baseline(kind, backend, images=0)
+    with prune(model, METHODS[name], positions=positions, **case.prune_kwargs) as run:
         logits, ours = model(**case.inputs).logits, generate(model, case)
     assert torch.equal(logits, wanted)
     assert torch.equal(ours.sequences, answer.sequences)

@@ -10,10 +10,11 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import DynamicCache, PreTrainedTokenizerFast, TextIteratorStreamer
 
-from pruneviz import Random, TransPrune, prune
+from pruneviz import Random, list_methods, prune
 from tests.helpers import (
     BACKENDS,
     LAYERS,
+    MODELS,
     VOCABULARY,
     Prompt,
     alive_columns,
@@ -25,22 +26,12 @@ from tests.helpers import (
     tiny,
     with_generated,
 )
-from tests.pruning.settings import METHODS, methods_of
+from tests.matrix import each
+from tests.pruning.settings import METHODS, PICKING, fits, runs_on, sized
 
 NEW = 6
-CASES = [
-    ("llama_gqa", "transprune"),
-    ("qwen2", "chain"),
-    ("llava_clip", "transprune"),
-    ("llava_clip", "fopru_rank"),
-    ("llava_siglip", "resprune"),
-    ("llava_onevision", "transprune"),
-    ("llava_onevision", "fopru_rank"),
-    ("qwen25_vl", "transprune"),
-    ("qwen2_vl", "chain"),
-    ("qwen3_vl", "transprune"),
-    ("qwen3_vl", "chain_mixed"),
-]
+CASES = each(fits, kind=MODELS, name=PICKING)
+"""Every family and every method that masks can imitate."""
 
 
 def log_probability(model: Any, case: Prompt, trace: Any, ids: torch.Tensor) -> torch.Tensor:
@@ -54,9 +45,9 @@ def log_probability(model: Any, case: Prompt, trace: Any, ids: torch.Tensor) -> 
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("kind", "name"), CASES)
+@CASES
 def test_beams_score_what_the_masked_model_would(kind: str, name: str, backend: str) -> None:
-    model, case, method = tiny(kind, backend), prompt(kind), methods_of(kind)[name]
+    model, case, method = tiny(kind, backend), prompt(kind), METHODS[name]
     with prune(model, method, positions="renumber", **case.prune_kwargs) as run:
         out = model.generate(
             **case.inputs,
@@ -93,9 +84,23 @@ def test_beams_pruned_before_the_llm_equal_beams_on_a_shorter_prompt(
     assert torch.equal(ours, model.generate(inputs_embeds=torch.stack(short), **settings))
 
 
-@pytest.mark.parametrize(("kind", "name"), CASES)
+@pytest.mark.parametrize("name", ["random", "transprune"])
+def test_beams_of_one_prompt_are_scored_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal rows share a selection; scoring each of them would cost as many times as much."""
+    model, case, method = tiny("llama"), prompt("llama"), METHODS[name]
+    scored, score = [], type(method).score
+    monkeypatch.setattr(
+        type(method), "score", lambda *given: scored.append(given[2]) or score(*given)
+    )
+    with prune(model, method, visual_mask=case.visual) as run:
+        model.generate(**case.inputs, max_new_tokens=2, num_beams=3, do_sample=False)
+    assert len(run.traces) == 3
+    assert scored == list(method.stages())
+
+
+@CASES
 def test_beams_of_a_left_padded_batch_equal_single_runs(kind: str, name: str) -> None:
-    model, method = tiny(kind), methods_of(kind)[name]
+    model, method = tiny(kind), METHODS[name]
     cases = [prompt(kind, seed=1, after=5), prompt(kind, seed=2, after=9)]
     settings = {"max_new_tokens": NEW, "num_beams": 3, "do_sample": False}
     both = left_padded(cases)
@@ -107,20 +112,20 @@ def test_beams_of_a_left_padded_batch_equal_single_runs(kind: str, name: str) ->
         assert together[row].tolist() == alone.tolist()
 
 
-@pytest.mark.parametrize(("kind", "name"), CASES)
+@each(lambda kind, name: runs_on(kind, sized(name)), kind=MODELS, name=list_methods())
 def test_beams_at_keep_ratio_one_are_the_baseline(kind: str, name: str) -> None:
     model, case = tiny(kind), prompt(kind)
     settings = {"max_new_tokens": NEW, "num_beams": 3, "do_sample": False}
     wanted = model.generate(**case.inputs, **settings)
-    method = TransPrune(prune_layers=(2, 3, 5), keep_ratio=1.0)
+    method = sized(name, keep_ratio=1.0)
     with prune(model, method, **case.prune_kwargs):
         assert torch.equal(model.generate(**case.inputs, **settings), wanted)
 
 
-@pytest.mark.parametrize(("kind", "name"), CASES)
+@CASES
 def test_sampling(kind: str, name: str) -> None:
     """The same seed gives the same tokens, drawn from the masked model's distribution."""
-    model, case, method = tiny(kind), prompt(kind), methods_of(kind)[name]
+    model, case, method = tiny(kind), prompt(kind), METHODS[name]
 
     def sample(seed: int) -> tuple[Any, Any]:
         torch.manual_seed(seed)
@@ -157,15 +162,15 @@ def toy_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="w0")  # noqa: S106
 
 
-@pytest.mark.parametrize(("kind", "name"), CASES)
+@CASES
 def test_streaming_gives_the_same_text(kind: str, name: str) -> None:
-    model, case, method = tiny(kind), prompt(kind), methods_of(kind)[name]
+    model, case, method = tiny(kind), prompt(kind), METHODS[name]
     tokenizer = toy_tokenizer()
     settings = {**case.inputs, "max_new_tokens": NEW, "do_sample": False}
     with prune(model, method, **case.prune_kwargs):
         wanted = tokenizer.decode(new_tokens(case.inputs, model.generate(**settings))[0])
     skip = "input_ids" in case.inputs
-    streamer = TextIteratorStreamer(tokenizer, skip_prompt=skip, timeout=20)
+    streamer = TextIteratorStreamer(tokenizer, skip_prompt=skip)
     with prune(model, method, **case.prune_kwargs):
         thread = Thread(target=model.generate, kwargs=settings | {"streamer": streamer})
         thread.start()

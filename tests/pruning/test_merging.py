@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -21,10 +22,10 @@ from pruneviz import (
     VisionZip,
     prune,
 )
-from pruneviz.methods import Method
+from pruneviz.methods import BeforeLLM, Card, Merge, Method, Scores
 from tests.helpers import (
     BACKENDS,
-    VISION_MODELS,
+    MODELS,
     Prompt,
     close,
     left_padded,
@@ -35,11 +36,11 @@ from tests.helpers import (
     tiny,
     with_generated,
 )
-from tests.pruning.settings import MERGING, TEXT_MERGING
+from tests.matrix import matrix
+from tests.newcomer.largest_norm import LargestNorm
+from tests.pruning.settings import MERGING, METHODS, fits
 
-CASES = [(kind, name) for kind in VISION_MODELS for name in MERGING]
-CASES += [(kind, name) for kind in ("llama_gqa", "qwen2") for name in TEXT_MERGING]
-ONE_STAGE = [(kind, name) for kind, name in CASES if MERGING[name].stages()[-1].layer == 0]
+ONE_STAGE = [name for name in MERGING if METHODS[name].stages()[-1].layer == 0]
 NEW = 4
 
 
@@ -83,17 +84,23 @@ def check_trace(trace: Trace) -> None:
             kept = np.isin(stage.alive, stage.kept)
             assert (stage.into[kept] == stage.alive[kept]).all()
     holder = trace.merged_into
+    for token in range(trace.num_visual):
+        at = token
+        for stage in trace.stages:
+            went = stage.kept if stage.into is None else stage.into
+            known = stage.kept if stage.into is None else stage.alive
+            at = int(went[known == at][0]) if at in known else -1
+        assert holder[token] == at, "stage by stage"
     assert (holder[trace.kept] == trace.kept).all()
     assert np.isin(holder[holder >= 0], trace.kept).all()
     counts = [len(s.kept) + s.extra for s in trace.stages]
     assert trace.tokens_per_layer[-1] == counts[-1]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("kind", "name"), CASES)
+@matrix(fits, kind=MODELS, name=MERGING, backend=BACKENDS)
 def test_trace_and_lengths(kind: str, name: str, backend: str) -> None:
     model, case = tiny(kind, backend), prompt(kind)
-    with prune(model, MERGING[name], **case.prune_kwargs) as run:
+    with prune(model, METHODS[name], **case.prune_kwargs) as run:
         out = model(**case.inputs)
     trace = run.trace
     check_trace(trace)
@@ -107,12 +114,11 @@ def test_trace_and_lengths(kind: str, name: str, backend: str) -> None:
     assert (again.merged_into == trace.merged_into).all()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("kind", "name"), ONE_STAGE)
+@matrix(fits, kind=MODELS, name=ONE_STAGE, backend=BACKENDS)
 def test_the_llm_runs_on_the_new_tokens(kind: str, name: str, backend: str) -> None:
     """A plain run on what the stack was given, its text untouched, gives the same answer."""
     model, case = tiny(kind, backend), prompt(kind)
-    given, logits, trace = received(model, case, MERGING[name])
+    given, logits, trace = received(model, case, METHODS[name])
     embeds, stack = given["inputs_embeds"], stack_of(model)
     text = ~case.visual[0]
     count = trace.tokens_per_layer[0]
@@ -125,7 +131,7 @@ def test_the_llm_runs_on_the_new_tokens(kind: str, name: str, backend: str) -> N
     hidden = stack(inputs_embeds=embeds, position_ids=positions, use_cache=False, **added)
     assert close(model.lm_head(hidden.last_hidden_state), logits)
 
-    with prune(model, MERGING[name], **case.prune_kwargs):
+    with prune(model, METHODS[name], **case.prune_kwargs):
         out = model.generate(
             **case.inputs,
             max_new_tokens=NEW,
@@ -148,15 +154,15 @@ def test_the_llm_runs_on_the_new_tokens(kind: str, name: str, backend: str) -> N
     assert close(torch.stack(out.logits, dim=1)[0], wanted)
 
 
-@pytest.mark.parametrize(("kind", "name"), CASES)
-def test_a_padded_batch_equals_single_runs(kind: str, name: str) -> None:
-    model = tiny(kind)
+@matrix(fits, kind=MODELS, name=MERGING, backend=BACKENDS)
+def test_a_padded_batch_equals_single_runs(kind: str, name: str, backend: str) -> None:
+    model = tiny(kind, backend)
     cases = [prompt(kind, seed=1, after=5), prompt(kind, seed=2, before=4, after=9)]
-    with prune(model, MERGING[name], **left_padded(cases).prune_kwargs) as run:
+    with prune(model, METHODS[name], **left_padded(cases).prune_kwargs) as run:
         logits = model(**left_padded(cases).inputs).logits
         traces = run.traces
     for row, case in enumerate(cases):
-        with prune(model, MERGING[name], **case.prune_kwargs) as alone:
+        with prune(model, METHODS[name], **case.prune_kwargs) as alone:
             wanted = model(**case.inputs).logits[0, -1]
         assert close(logits[row, -1], wanted)
         for ours, theirs in zip(traces[row].stages, alone.trace.stages, strict=True):
@@ -169,14 +175,14 @@ def test_a_padded_batch_equals_single_runs(kind: str, name: str) -> None:
 @pytest.mark.parametrize("name", MERGING)
 def test_the_same_every_time(name: str) -> None:
     model, case = tiny("llava_clip"), prompt("llava_clip")
-    first, second = (received(model, case, MERGING[name])[1] for _ in range(2))
+    first, second = (received(model, case, METHODS[name])[1] for _ in range(2))
     assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("name", MERGING)
 def test_several_images_in_one_prompt(name: str) -> None:
     model, case = tiny("llava_clip"), prompt("llava_clip", images=2)
-    given, _, trace = received(model, case, MERGING[name])
+    given, _, trace = received(model, case, METHODS[name])
     check_trace(trace)
     assert trace.num_visual == 72
     if name == "visionzip":
@@ -251,7 +257,7 @@ def test_chains_with_transprune(first: Method, kind: str) -> None:
 
 def test_recycled_tokens_follow_the_kept_ones() -> None:
     model, case = tiny("llama_gqa"), prompt("llama_gqa")
-    with prune(model, MERGING["sparsevlm_recycle"], **case.prune_kwargs) as run:
+    with prune(model, METHODS["sparsevlm_recycle"], **case.prune_kwargs) as run:
         model(**case.inputs)
     first = run.trace.stages[0]
     # 21 of 36 stay; of the 15 others int(0.3 * 15) + 1 = 5 go into one token.
@@ -278,6 +284,46 @@ def test_pins_stop_the_merging() -> None:
     assert lost in pinned.kept
     assert pinned.stages[0].into is None
     assert any("Nothing is merged" in note for note in pinned.stages[0].notes)
+
+
+@pytest.mark.parametrize("keep", [12, 24])
+def test_kept_positions_are_those_of_the_patches_that_stand_there(keep: int) -> None:
+    """Though VisionZip puts CLS first and merged tokens last where positions are closed up."""
+    model, case = tiny("llava_clip"), prompt("llava_clip")
+    given, _, _ = received(model, case, VisionZip(keep_tokens=keep), positions="keep")
+    same = (given["inputs_embeds"][0][:, None] == case.embeds[0, 3:39][None]).all(-1)
+    rows, patches = same.nonzero().unbind(1)
+    assert len(rows) > keep / 2
+    assert given["position_ids"][0, rows].tolist() == (3 + patches).tolist()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathering(BeforeLLM):
+    """One token that stands for no patch takes up the first half of them, the others stay."""
+
+    name: ClassVar[str] = "gathering"
+    card: ClassVar[Card] = replace(LargestNorm.card, title="Gathering", options=(), merges=True)
+
+    def score(self, context: Any, stage: Any, keep: int) -> Scores:
+        states = context.visual_features()
+        half = len(states) // 2
+        made = torch.cat([states[:half].mean(0, keepdim=True), states[half:]])
+        places = torch.arange(len(states))
+        into = (places - half + 1).clamp_min(0)
+        anchors = torch.cat([torch.tensor([-1]), places[half:]])
+        return Scores(torch.ones(len(states)), merge=Merge(made, anchors, into))
+
+
+@pytest.mark.parametrize("positions", ["keep", "renumber"])
+def test_patches_in_a_token_that_stands_for_none_are_told_as_lost(positions: str) -> None:
+    model, case = tiny("llava_clip"), prompt("llava_clip")
+    given, _, trace = received(model, case, Gathering(keep_tokens=19), positions=positions)
+    check_trace(trace)
+    (stage,) = trace.stages
+    assert (stage.extra, stage.kept.tolist()) == (1, list(range(18, 36)))
+    assert trace.merged_into.tolist() == [-1] * 18 + list(range(18, 36))
+    assert close(given["inputs_embeds"][0, 3], case.embeds[0, 3:21].mean(0))
+    assert torch.equal(given["inputs_embeds"][0, 4:22], case.embeds[0, 21:39])
 
 
 def test_impossible_splits_are_refused() -> None:

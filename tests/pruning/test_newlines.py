@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from pruneviz import FoPru, TransPrune, get_method, observe, prune
+from pruneviz import FoPru, TransPrune, list_methods, observe, prune
+from pruneviz.models.llava_next.layout import Layout
 from tests.helpers import (
     BACKENDS,
     LAYERS,
@@ -18,8 +19,9 @@ from tests.helpers import (
     prompt,
     tiny,
 )
+from tests.matrix import matrix
 from tests.pruning.settings import LAYERS as STAGES
-from tests.pruning.settings import MERGING, RATIOS, methods_of
+from tests.pruning.settings import MERGING, METHODS, PICKING, RATIOS, sized
 from tests.removal import check_removing
 
 KINDS = ("llava_next", "llava_onevision")
@@ -36,12 +38,10 @@ def newline_columns(kind: str, case: Prompt) -> torch.Tensor:
     return (case.visual & ~as_text(kind, case).visual)[0].nonzero().squeeze(-1)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", methods_of("llava_next"))
+@matrix(kind=KINDS, name=PICKING, backend=BACKENDS)
 def test_removing_equals_masking(kind: str, name: str, backend: str) -> None:
     model, case = tiny(kind, backend), as_text(kind, prompt(kind))
-    method = methods_of(kind)[name]
+    method = METHODS[name]
     trace = check_removing(model, case, method, "renumber", newlines="text")
     assert trace.num_visual == PATCHES
     assert trace.num_text == case.visual.shape[1] - PATCHES
@@ -52,7 +52,7 @@ def test_removing_equals_masking(kind: str, name: str, backend: str) -> None:
 @pytest.mark.parametrize("name", MERGING)
 def test_merging_methods_leave_newlines_alone(kind: str, name: str) -> None:
     """They reach the decoder as they were; what merges are patches."""
-    model, case, method = tiny(kind), prompt(kind), MERGING[name]
+    model, case, method = tiny(kind), prompt(kind), METHODS[name]
     rows: list[torch.Tensor] = []
 
     def look(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -71,11 +71,10 @@ def test_merging_methods_leave_newlines_alone(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["transprune", "fopru", "resprune", "visionzip", "grid"])
+@pytest.mark.parametrize("name", list_methods())
 def test_keep_ratio_one_is_bit_equal(kind: str, name: str) -> None:
     model, case = tiny(kind), prompt(kind)
-    settings = {"prune_layers": STAGES} if name == "transprune" else {}
-    method = get_method(name, keep_ratio=1.0, num_layers=LAYERS, **settings)
+    method = sized(name, keep_ratio=1.0)
     wanted = model(**case.inputs).logits
     with prune(model, method, newlines="text") as run:
         assert torch.equal(model(**case.inputs).logits, wanted)
@@ -134,6 +133,16 @@ def test_a_newline_at_the_end_of_the_image_asks_nothing() -> None:
     wanted = torch.from_numpy(counted.trace.stages[0].components["iga"])[inside]
     ours = torch.from_numpy(run.trace.stages[0].components["iga"])
     assert close(ours / ours.sum(), wanted / wanted.sum())
+
+
+def test_a_newline_is_of_the_crop_that_its_row_ends_in() -> None:
+    """Two tiles, one above the other: rows of the first, then of the second."""
+    layout = Layout.of(tiny("llava_next"), (50, 100))
+    crops, newlines = layout.crop_of(), (layout.source < 0).nonzero().squeeze(-1)
+    assert layout.tiles == (2, 1)
+    assert crops[newlines].tolist() == crops[newlines - 1].tolist()
+    assert sorted(set(crops[newlines].tolist())) == [1, 2]
+    assert crops[layout.source >= 0].tolist() == (layout.source[layout.source >= 0] // 16).tolist()
 
 
 def test_other_families_have_none_and_other_words_are_refused() -> None:

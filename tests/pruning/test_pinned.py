@@ -8,6 +8,7 @@ import torch
 from pruneviz import Chain, FastV, Pinned, Random, TransPrune, best_dropped, give_back, prune
 from tests.helpers import (
     LAYERS,
+    MODELS,
     NUM_PATCHES,
     alive_columns,
     close,
@@ -16,7 +17,8 @@ from tests.helpers import (
     prompt,
     tiny,
 )
-from tests.pruning.settings import PAIRS, methods_of
+from tests.matrix import matrix
+from tests.pruning.settings import METHODS, PICKING, fits
 
 KEEP, DROP = (0, 7, 35), (3, 12, 20)
 
@@ -28,9 +30,8 @@ def traced(kind, method, **settings):
     return logits, run.trace
 
 
-@pytest.mark.parametrize(("kind", "name"), PAIRS)
-def test_pins_are_honoured_and_the_budget_stays(kind, name) -> None:
-    method = methods_of(kind)[name]
+def honoured(kind, method) -> None:
+    """Within the method's budget, and nothing else is different."""
     _, plain = traced(kind, method)
     _, trace = traced(kind, Pinned(method, KEEP, DROP))
     assert [len(s.kept) for s in trace.stages] == [len(s.kept) for s in plain.stages]
@@ -46,23 +47,27 @@ def test_pins_are_honoured_and_the_budget_stays(kind, name) -> None:
     assert trace.parameters["keep"] == list(KEEP)
 
 
-@pytest.mark.parametrize(("kind", "name"), PAIRS)
-def test_removing_what_is_pinned_equals_masking_it(kind, name) -> None:
+def removed(kind, method) -> None:
+    """Removing what is pinned equals masking it."""
     model, case = tiny(kind), prompt(kind)
-    logits, trace = traced(kind, Pinned(methods_of(kind)[name], KEEP, DROP), positions="keep")
+    logits, trace = traced(kind, Pinned(method, KEEP, DROP), positions="keep")
     alive = alive_columns(case.visual[0], trace, LAYERS)
     wanted = masked_run(model, case.embeds, alive, False, case.positions, case.added)
     assert close(logits, wanted[alive[-1]])
 
 
-@pytest.mark.parametrize(("kind", "name"), PAIRS)
-def test_without_pins_nothing_changes(kind, name) -> None:
-    method = methods_of(kind)[name]
+def unchanged(kind, method) -> None:
+    """Without pins nothing is different."""
     logits, plain = traced(kind, method)
     ours, trace = traced(kind, Pinned(method))
     assert torch.equal(ours, logits)
     assert [s.kept.tolist() for s in trace.stages] == [s.kept.tolist() for s in plain.stages]
     assert all(a.notes == b.notes for a, b in zip(trace.stages, plain.stages, strict=True))
+
+
+@matrix(fits, kind=MODELS, name=PICKING, check=(honoured, removed, unchanged))
+def test_pins(kind, name, check) -> None:
+    check(kind, METHODS[name])
 
 
 def test_keeping_everything_without_drops_is_the_baseline() -> None:
@@ -94,7 +99,7 @@ def test_more_pins_than_the_budget_raise_it_and_many_drops_lower_it() -> None:
 
 @pytest.mark.parametrize("name", ["transprune", "fastv", "chain", "resprune", "uniform"])
 def test_giving_back(name) -> None:
-    method = methods_of("llama")[name]
+    method = METHODS[name]
     _, plain = traced("llama", method)
     back = best_dropped(plain, 3)
     assert len(set(back)) == 3

@@ -11,9 +11,11 @@ import torch
 from transformers import DynamicCache, StaticCache
 
 from pruneviz import FastV, Random, TransPrune, observe, prune
-from pruneviz.errors import PruningError
-from tests.helpers import Prompt, hook_count, own_hooks, prompt, tiny
-from tests.pruning.settings import METHODS
+from pruneviz.errors import PruningError, UnsupportedModelError
+from tests.helpers import MODELS, Prompt, hook_count, own_hooks, prompt, stack_of, tiny
+from tests.matrix import each
+from tests.pruning.settings import METHODS, fits
+from tests.removal import baseline
 
 Action = Callable[[Any, Prompt], Any]
 
@@ -136,6 +138,16 @@ def test_refused_with_advice_and_model_left_clean(what: str, method: str, kind: 
     assert len(run.trace.kept) < 36
 
 
+def test_observing_refuses_no_cache() -> None:
+    """Nothing is removed, so that one length for all layers is right."""
+    model, case = tiny("llama"), prompt("llama")
+    wanted = model(**case.inputs).logits
+    with observe(model, case.visual) as run:
+        logits = _static_object(model, case).logits
+    assert torch.allclose(logits, wanted, atol=1e-5)
+    assert run.trace.tokens_per_layer == (36,) * 6
+
+
 def _repetitive(kind: str) -> Prompt:
     """A prompt whose end repeats itself, so that prompt lookup finds candidates."""
     case = prompt(kind, after=10)
@@ -223,6 +235,48 @@ def test_hooks_are_gone_after_an_exception_inside_the_block() -> None:
             raise error
         assert hook_count(model) == before
         assert torch.equal(model(**case.inputs).logits, wanted)
+
+
+@each(fits, kind=MODELS, name=METHODS)
+def test_hooks_are_gone_after_an_exception_inside_the_model(kind: str, name: str) -> None:
+    """Whatever the method had hooked, and in the middle of a prefill."""
+    model, case = tiny(kind), prompt(kind)
+    wanted, _ = baseline(kind, "sdpa")
+    before = hook_count(model)
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("mine")
+
+    handle = stack_of(model).layers[-1].register_forward_hook(broken)
+    try:
+        with (
+            pytest.raises(RuntimeError, match="mine"),
+            prune(model, METHODS[name], **case.prune_kwargs),
+        ):
+            model(**case.inputs)
+    finally:
+        handle.remove()
+    assert not own_hooks(model)
+    assert hook_count(model) == before
+    assert torch.equal(model(**case.inputs).logits, wanted)
+
+
+@pytest.mark.parametrize("name", [name for name, m in METHODS.items() if m.needs.encoder])
+def test_methods_that_ask_an_encoder_need_one_that_ran(name: str) -> None:
+    model, case = tiny("llama"), prompt("llama")
+    with (
+        pytest.raises(UnsupportedModelError, match="has no vision encoder here"),
+        prune(model, METHODS[name], case.visual),
+    ):
+        model(**case.inputs)
+    assert not own_hooks(model)
+    model, case = tiny("llava_clip"), prompt("llava_clip")
+    with (
+        pytest.raises(PruningError, match="did not run inside this prune"),
+        prune(model, METHODS[name], case.visual),
+    ):
+        model(inputs_embeds=case.embeds)
+    assert not own_hooks(model)
 
 
 def test_hooks_are_gone_after_an_exception_while_attaching(monkeypatch: Any) -> None:

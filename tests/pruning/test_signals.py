@@ -143,6 +143,17 @@ def test_alpha_and_signal_are_two_ways_to_say_one_thing() -> None:
     assert len({str(v) for v in variants}) == len(variants)
 
 
+@pytest.mark.parametrize("alpha", [0.2, 0.5, 0.9])
+def test_alpha_is_the_weight_of_ttv(alpha: float) -> None:
+    model, case = tiny("llama"), prompt("llama")
+    method = TransPrune(prune_layers=(2, 4), keep_ratios=(0.6, 0.3), alpha=alpha)
+    with prune(model, method, visual_mask=case.visual) as run:
+        model(**case.inputs)
+    for stage in run.trace.stages:
+        ttv, iga = stage.components["ttv"], stage.components["iga"]
+        np.testing.assert_allclose(stage.scores, alpha * ttv + (1 - alpha) * iga, rtol=1e-5)
+
+
 def test_later_stages_accumulate_the_survivors_earlier_values() -> None:
     """TTV of stage two = recorded rows of all layers so far, at the survivors."""
     model, case = tiny("llama_gqa"), prompt("llama_gqa")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import dataclasses
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,12 +23,22 @@ def test_sheet_of_every_signal_and_scale(pruned, grid, signal, scale) -> None:
     assert (pixels == MISSING).all(-1).any(), "dropped cells are grey"
 
 
-def test_sheet_without_a_value_and_with_equal_values(pruned, grid) -> None:
-    empty = np.full((5, 24), np.nan, dtype=np.float32)
-    for values in (empty, np.ones_like(empty), np.zeros_like(empty)):
-        trace = dataclasses.replace(pruned, signals={"ttv": values})
-        for scale in SCALES:
-            layer_sheet(trace, grid, "ttv", scale)
+@pytest.mark.parametrize("scale", SCALES)
+def test_sheet_without_a_value_and_with_equal_values(pruned, grid, scale) -> None:
+    """Nothing but grey where there is no value; one colour of the map where all are equal."""
+    none = np.full((5, 24), np.nan, dtype=np.float32)
+    grey = np.asarray(sheet_of(pruned, grid, none, scale))
+    for values in (np.ones_like(none), np.zeros_like(none)):
+        filled = np.asarray(sheet_of(pruned, grid, values, scale))
+        # Beside the cells only the scale's numbers change.
+        cells = (grey == MISSING).all(-1) & (filled != grey).any(-1)
+        assert cells.mean() > 0.3
+        assert len(np.unique(filled[cells], axis=0)) == 1
+        assert (filled[cells][0] == cividis()).all(-1).any()
+
+
+def sheet_of(trace, grid, values, scale):
+    return layer_sheet(replace(trace, signals={"ttv": values}), grid, "ttv", scale)
 
 
 def test_errors_name_the_choices(pruned, grid) -> None:

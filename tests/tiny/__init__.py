@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pkgutil
-from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -32,7 +31,14 @@ def fresh(kind: str, layers: int = LAYERS) -> Any:
     return model
 
 
-_model = lru_cache(maxsize=None)(fresh)
+BUILT: dict[tuple[str, int], Any] = {}
+"""Models by kind and depth, each built once."""
+
+
+def _model(kind: str, layers: int) -> Any:
+    if (kind, layers) not in BUILT:
+        BUILT[kind, layers] = fresh(kind, layers)
+    return BUILT[kind, layers]
 
 
 def tiny(kind: str, backend: str = "sdpa", layers: int = LAYERS) -> Any:

@@ -25,6 +25,7 @@ def test_folder_is_small():
     assert size < 60e6
 
 
+@pytest.mark.slow
 def test_claimed_kinds_are_answered(shipped):
     asked = held_out(64, "seen", seed=900, kinds=tuple(CLAIMED))
     scores = evaluate(*shipped, asked)
@@ -33,6 +34,7 @@ def test_claimed_kinds_are_answered(shipped):
         assert score.right / score.total >= floor, (kind, str(score))
 
 
+@pytest.mark.slow
 def test_examples_are_answered_as_they_say(shipped):
     rows = json.loads((FOLDER / "examples" / "examples.json").read_text(encoding="utf-8"))
     assert len(rows) >= 6
@@ -46,6 +48,7 @@ def test_examples_are_answered_as_they_say(shipped):
     assert answer(*shipped, asked) == expected
 
 
+@pytest.mark.slow
 def test_measuring_under_pruning_starts_from_the_plain_answers(shipped):
     asked = held_out(8, "seen", seed=901)
     said = answer(*shipped, asked)

@@ -85,6 +85,7 @@ def trained(micro, tmp_path_factory):
     return model.eval()
 
 
+@pytest.mark.slow
 def test_stock_classes_load_what_is_exported(trained, micro, tmp_path):
     export(trained, micro, tmp_path)
     model = LlavaForConditionalGeneration.from_pretrained(tmp_path)

@@ -84,6 +84,19 @@ def test_direction(path: Path) -> None:
     assert "training" not in outer
 
 
+def test_only_the_page_imports_gradio() -> None:
+    """Of everything that is run, measured or shipped; the checks above forbid it more widely."""
+    folders = (ROOT / "benchmarks", ROOT / "training")
+    outside = [path for folder in folders for path in folder.rglob("*.py")]
+    assert len(outside) > 3, "the folders have moved"
+    using = [
+        path
+        for path in [ROOT / "app.py", *FILES, *outside]
+        if "gradio" in {name.split(".")[0] for name in imports(path)}
+    ]
+    assert {path.relative_to(ROOT).parts[:2] for path in using} == {("pruneviz", "ui")}
+
+
 def test_the_command_line_starts_without_gradio() -> None:
     """Only who serves the page waits for it, or has to have it installed."""
     code = "import sys, pruneviz.cli; sys.exit('gradio' in sys.modules)"

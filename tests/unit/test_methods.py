@@ -20,11 +20,16 @@ from pruneviz import (
     get_method,
     list_methods,
 )
-from pruneviz.methods import Method, Stage
+from pruneviz.methods import Method, ScheduledMethod, Stage
+from pruneviz.methods.registry import METHODS
 
-NAMES = ["transprune", "resprune", "fopru", "fastv", "pyramiddrop", "divprune", "cdpruner"]
-NAMES += ["sparsevlm", "random", "uniform"]
-SCHEDULED = ["transprune", "pyramiddrop", "sparsevlm"]
+NAMES = list_methods()
+SCHEDULED = [name for name in NAMES if issubclass(METHODS[name], ScheduledMethod)]
+CONTRACT = ["transprune", "resprune", "fopru", "fastv", "pyramiddrop", "divprune", "cdpruner"]
+CONTRACT += ["sparsevlm", "visionzip", "prumerge", "prumerge+", "vispruner", "tome"]
+CONTRACT += ["random", "uniform", "grid", "downsample"]
+ROUNDED = {"fastv", "divprune", "sparsevlm"}
+"""Those of them whose published code rounds to the nearest number, all others down."""
 
 
 def test_published_defaults() -> None:
@@ -60,20 +65,37 @@ def test_at_scales_by_the_published_weights(ratio: float) -> None:
     assert TransPrune.at(ratio, 32).keep_ratios == pytest.approx(wanted, abs=1e-12)
 
 
-@pytest.mark.parametrize("cls", [TransPrune, PyramidDrop])
-@pytest.mark.parametrize("depth", range(2, 49))
-def test_at_fits_every_depth(depth: int, cls: type[Any]) -> None:
-    for ratio in (0.05, 0.125, 0.4, 1.0):
+@pytest.mark.parametrize("name", SCHEDULED)
+@pytest.mark.parametrize("ratio", [0.05, 0.125, 0.4, 1.0])
+def test_at_fits_every_depth(name: str, ratio: float) -> None:
+    cls: Any = METHODS[name]
+    for depth in range(2, 49):
         method = cls.at(ratio, num_layers=depth)
         layers = [stage.layer for stage in method.plan(depth)]
         assert layers == sorted(set(layers))
         assert 1 <= layers[0] <= layers[-1] < depth
-        assert len(layers) == min(3, depth - 1)
+        assert len(layers) == min(len(cls.published_layers), depth - 1)
         counts = [method.count(stage, 576) for stage in method.stages()]
         assert counts == sorted(counts, reverse=True)
-        assert counts[-1] == int(576 * ratio)
+        assert counts[-1] == method.card.count(576 * ratio)
         if ratio == 1.0:
             assert set(counts) == {576}
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "layers"),
+    [
+        ("transprune", 40, (9, 11, 15)),
+        ("transprune", 24, (5, 7, 9)),
+        ("pyramiddrop", 40, (10, 20, 30)),
+        ("pyramiddrop", 28, (7, 14, 21)),
+        ("sparsevlm", 40, (4, 9, 20)),
+        *[(name, 64, tuple(2 * n for n in METHODS[name].published_layers)) for name in SCHEDULED],
+    ],
+)
+def test_layers_lie_in_proportion_to_the_depth(name: str, depth: int, layers: Any) -> None:
+    method = get_method(name, num_layers=depth)
+    assert tuple(stage.layer for stage in method.stages()) == layers
 
 
 @pytest.mark.parametrize("depth", [0, 1, -3, 2.5, "32", None])
@@ -92,16 +114,19 @@ def test_counts_are_floors_of_the_original() -> None:
     assert [drop.count(stage, 577) for stage in drop.stages()] == [288, 144, 72]
 
 
+def test_who_rounds_is_published() -> None:
+    found = {name for name in CONTRACT if METHODS[name].card.rounding == "nearest"}
+    assert found == ROUNDED
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("number", [7, 64, 100, 576, 577])
 @pytest.mark.parametrize("ratio", [0.2, 0.29, 0.35, 0.5, 0.999, 1.0])
-def test_keep_ratio_gives_the_floor_where_code_does_not_round(
-    name: str, number: int, ratio: float
-) -> None:
+def test_keep_ratio_gives_the_floor_where_code_does_not_round(name: str, ratio: float) -> None:
     method = get_method(name, keep_ratio=ratio, num_layers=32)
-    rule = round if name in ("fastv", "divprune", "sparsevlm") else int
-    assert method.count(method.stages()[-1], number) == rule(number * ratio)
+    rule = {"down": int, "nearest": round}[method.card.rounding]
     assert method.budget_ratio == pytest.approx(ratio)
+    for number in (7, 64, 100, 576, 577):
+        assert method.count(method.stages()[-1], number) == rule(number * ratio)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -134,17 +159,22 @@ BUDGETS = [
     ({"keep_tokens": True}, "whole number"),
     ({"keep_tokens": "8"}, "whole number"),
     ({"keep_ratio": 0.5, "keep_tokens": 8}, "not both"),
-    ({"keep_ratios": None, "keep_ratio": 0.5, "keep_tokens": 8}, "not both"),
 ]
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("settings", "message"), BUDGETS[:-1])
 @pytest.mark.parametrize("num_layers", [None, 32])
-def test_wrong_budgets(
-    name: str, settings: dict[str, Any], message: str, num_layers: int | None
-) -> None:
-    with pytest.raises(ValueError, match=message):
+def test_wrong_budgets(name: str, num_layers: int | None) -> None:
+    for settings, message in BUDGETS:
+        with pytest.raises(ValueError, match=message):
+            get_method(name, num_layers=num_layers, **settings)
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+@pytest.mark.parametrize("num_layers", [None, 32])
+def test_a_schedule_left_out_does_not_hide_two_budgets(name: str, num_layers: int | None) -> None:
+    settings = {"keep_ratios": None, "keep_ratio": 0.5, "keep_tokens": 8}
+    with pytest.raises(ValueError, match="not both"):
         get_method(name, num_layers=num_layers, **settings)
 
 
@@ -164,8 +194,8 @@ SETTINGS: list[tuple[str, dict[str, Any], str]] = [
     ("transprune", {"keep_ratios": (0.5, 0.4, 0.3), "keep_ratio": 0.2}, "contradict"),
     ("transprune", {"prune_layers": (1, 2, 3, 4)}, "keep_ratios, one per"),
     ("transprune", {"accumulate_layers": (8, 9)}, "No accumulation layer"),
-    ("transprune", {"accumulate_layers": ()}, "accumulat|whole numbers"),
-    ("transprune", {"accumulate_layers": 7}, "accumulate_layers|prune_layers"),
+    ("transprune", {"accumulate_layers": ()}, "accumulate_layers must be whole numbers"),
+    ("transprune", {"accumulate_layers": 7}, "accumulate_layers must be a sequence"),
     ("transprune", {"alpha": -0.1}, "alpha"),
     ("transprune", {"alpha": 1.1}, "alpha"),
     ("transprune", {"alpha": math.nan}, "alpha"),
@@ -176,7 +206,7 @@ SETTINGS: list[tuple[str, dict[str, Any], str]] = [
     ("transprune", {"part": "half"}, "full, direction, magnitude"),
     ("transprune", {"normalise": "max"}, "l1, none"),
     ("transprune", {"queries": "all"}, "after_image, last, question"),
-    ("transprune", {"num_layers": 0}, "num_layers|at least 2"),
+    ("transprune", {"num_layers": 0}, "at least 2 of them, not 0"),
     ("resprune", {"alpha": -1}, "alpha"),
     ("resprune", {"alpha": math.inf}, "alpha"),
     ("resprune", {"alpha": math.nan}, "alpha"),
@@ -203,7 +233,7 @@ def test_wrong_settings(name: str, settings: dict[str, Any], message: str) -> No
 
 def test_registry() -> None:
     assert list_methods()[:3] == ["transprune", "resprune", "fopru"]
-    assert set(NAMES) <= set(list_methods())
+    assert set(CONTRACT) <= set(list_methods())
     for name in list_methods():
         method = get_method(name, num_layers=8)
         assert isinstance(method, Method)

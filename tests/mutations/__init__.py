@@ -1,0 +1,1 @@
+"""Small errors put into copies of the code: every one must make a test fail."""

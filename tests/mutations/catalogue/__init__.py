@@ -1,0 +1,12 @@
+"""All mutations, place by place."""
+
+from tests.mutations.catalogue.around import AROUND
+from tests.mutations.catalogue.maths import MATHS
+from tests.mutations.catalogue.methods import METHODS
+from tests.mutations.catalogue.models import MODELS
+from tests.mutations.catalogue.pruning import PRUNING
+
+MUTATIONS = (*METHODS, *MATHS, *PRUNING, *MODELS, *AROUND)
+"""In the order in which a token meets the code."""
+
+__all__ = ["MUTATIONS"]

@@ -1,0 +1,194 @@
+"""Errors around the library's core: sessions, searches, budgets, links, pictures for the page."""
+
+from __future__ import annotations
+
+from tests.mutations.runner import Mutation
+
+SESSION = "tests/engine/test_session.py"
+COMPARE = "tests/engine/test_compare_many.py"
+SWEEPS = "tests/engine/test_sweeps.py"
+SHELF = "tests/engine/test_shelf.py"
+LINKS = "tests/ui/test_exporting.py"
+PREVIEWS = "tests/ui/test_previews.py::test_what_is_sure"
+PAYLOAD = "tests/render/test_payload.py"
+
+
+def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
+    return Mutation(name, f"pruneviz/{file}.py", old, new, tests)
+
+
+AROUND = (
+    _in(
+        "engine/breakpoint",
+        "The break point is the smallest count that ever held",
+        "kept = min(count for count in known if count > fails_at)",
+        "kept = min(count for count, same in known.items() if same)",
+        SWEEPS,
+    ),
+    _in(
+        "engine/breakpoint",
+        "The largest failing count is the smallest",
+        "fails_at = max((count for count, same in known.items() if not same), default=0)",
+        "fails_at = min((count for count, same in known.items() if not same), default=0)",
+        SWEEPS,
+    ),
+    _in(
+        "engine/breakpoint",
+        "The search stops two tokens early",
+        "return self.kept - self.fails_at == 1",
+        "return self.kept - self.fails_at <= 2",
+        SWEEPS,
+    ),
+    _in(
+        "engine/curves",
+        "One of two equal counts is enough",
+        "point.exact_match and found.get(point.kept, True)",
+        "point.exact_match or found.get(point.kept, False)",
+        SWEEPS,
+    ),
+    _in(
+        "engine/agreement",
+        "Overlap is told of one method of a pair alone",
+        "matrix[row, column] = matrix[column, row] = shared",
+        "matrix[row, column] = shared",
+        COMPARE,
+    ),
+    _in(
+        "engine/session",
+        "Another question about the picture gets the first one's answer",
+        "key = prepared.key, settings",
+        "key = (prepared.picture, ''), settings",
+        SESSION,
+    ),
+    _in(
+        "engine/session",
+        "A baseline without signals serves those who want them",
+        "richer = prepared.key, replace(settings, signals=True)",
+        "richer = prepared.key, replace(settings, signals=False)",
+        COMPARE,
+        SESSION,
+    ),
+    _in(
+        "engine/session",
+        "A stopped baseline is remembered",
+        "if made.answer.stopped:\n                return made",
+        "if made.answer.stopped and not made.answer.text:\n                return made",
+        SESSION,
+    ),
+    _in(
+        "engine/session",
+        "Everything is remembered for ever",
+        "while len(self) > REMEMBERED:",
+        "while len(self) > 10**6:",
+        SESSION,
+    ),
+    _in(
+        "engine/session",
+        "A method reads the encoder layer that is on record",
+        "if not method.needs.encoder:\n            return None\n        return",
+        "if method.needs.encoder_layer is None or method.needs.encoder:\n            return None\n"
+        "        return",
+        "tests/models/test_encoder_choices.py",
+    ),
+    _in(
+        "engine/session",
+        "A stopped run is compared all the same",
+        "if not (baseline.stopped or made.answer.stopped):",
+        "if not baseline.stopped:",
+        SESSION,
+    ),
+    _in(
+        "engine/shelf",
+        "The model used last goes first",
+        "self._held.move_to_end(name)",
+        "self._held.move_to_end(name, last=False)",
+        SHELF,
+    ),
+    _in(
+        "engine/shelf",
+        "The embedded model counts as a large one",
+        "large = [key for key in self._held if key != EMBEDDED]",
+        "large = list(self._held)",
+        SHELF,
+    ),
+    _in(
+        "engine/shelf",
+        "Any model may be named",
+        "if self.any_name and len(wanted)",
+        "if len(wanted)",
+        SHELF,
+    ),
+    _in(
+        "ui/links",
+        "A link forgets what was pinned",
+        "pins=_read_pins(values) if example else Pins(),",
+        "pins=Pins(),",
+        LINKS,
+        "tests/ui/test_pins_page.py",
+    ),
+    _in(
+        "ui/links",
+        "Pins of a link fall on a picture that it does not hold",
+        "pins=_read_pins(values) if example else Pins(),",
+        "pins=_read_pins(values),",
+        LINKS,
+        "tests/ui/test_pins_page.py",
+    ),
+    _in(
+        "ui/links",
+        "A link loads a model that is not on offer",
+        '{"model": shown.model} if shown.model in offered else {}',
+        '{"model": shown.model}',
+        LINKS,
+        "tests/ui/test_loading_page.py",
+    ),
+    _in(
+        "ui/links",
+        "The command line counts tokens another way than the run",
+        'parts = [] if own else ["--positions", trace.positions]',
+        "parts: list[str] = []",
+        LINKS,
+    ),
+    _in(
+        "ui/links",
+        "A link's budget may be anything",
+        "return value if low <= value <= high else default",
+        "return value",
+        LINKS,
+    ),
+    _in(
+        "ui/previews",
+        "Every preview of one stage is called sure",
+        '"nested": method.nested and single,',
+        '"nested": single,',
+        PREVIEWS,
+    ),
+    _in(
+        "ui/previews",
+        "No preview is called sure",
+        '"nested": method.nested and single,',
+        '"nested": False,',
+        PREVIEWS,
+    ),
+    _in(
+        "render/payload",
+        "A patch with no value is told as the smallest",
+        "codes = np.where(known, 1 + np.rint(unit.clip(0, 1) * (CODES - 1)), 0)",
+        "codes = 1 + np.rint(unit.clip(0, 1) * (CODES - 1))",
+        PAYLOAD,
+    ),
+    _in(
+        "render/payload",
+        "A later stage's scores are told of the first patches",
+        "full[alive] = values",
+        "full[: len(alive)] = values",
+        PAYLOAD,
+    ),
+    _in(
+        "render/scales",
+        "Ties in a layer rank with the first of them",
+        "(left + right - 1) / 2 / max(count - 1, 1)",
+        "left / max(count - 1, 1)",
+        "tests/render/test_layers.py",
+    ),
+)

@@ -1,0 +1,391 @@
+"""Errors in the pure maths, in costs, in figures of fidelity, in traces and geometry."""
+
+from __future__ import annotations
+
+from tests.mutations.runner import Mutation
+
+ATTENTION = "tests/unit/test_attention.py"
+COST = "tests/engine/test_cost.py"
+GEOMETRY = "tests/unit/test_geometry.py"
+MERGES = "tests/unit/test_merges.py"
+METRICS = "tests/engine/test_metrics.py"
+RESIDUAL = "tests/unit/test_residual.py"
+SIGNALS = "tests/pruning/test_signals.py"
+TFLOPS = "tests/engine/test_published_tflops.py"
+TRACE = "tests/unit/test_trace.py"
+TRANSITION = "tests/unit/test_transition.py"
+
+
+def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
+    return Mutation(name, f"pruneviz/{file}.py", old, new, tests)
+
+
+OPS = (
+    _in(
+        "ops/transition",
+        "TTV's direction is the paper's where the code's is asked for",
+        'if direction == "one_minus_abs_cos":',
+        'if direction == "one_minus_cos":',
+        TRANSITION,
+    ),
+    _in(
+        "ops/transition",
+        "TTV's magnitude is upside down",
+        "magnitude = norm_after / norm_before.clamp_min(tiny)",
+        "magnitude = norm_before / norm_after.clamp_min(tiny)",
+        TRANSITION,
+    ),
+    _in(
+        "ops/transition",
+        "TTV's softmax takes in what is masked",
+        "weight = weight * mask",
+        "weight = weight * 1",
+        TRANSITION,
+        "tests/pruning/test_batches.py",
+    ),
+    _in(
+        "ops/attention",
+        "A query does not see itself",
+        "<= rows[:, None]",
+        "< rows[:, None]",
+        ATTENTION,
+    ),
+    _in(
+        "ops/attention",
+        "Attention sees padding",
+        "visible = visible & key_mask",
+        "visible = visible | key_mask",
+        ATTENTION,
+    ),
+    _in(
+        "ops/attention",
+        "Queries are rotated as if they stood first",
+        "query = _rotary(query, cos[rows], sin[rows])",
+        "query = _rotary(query, cos[: len(rows)], sin[: len(rows)])",
+        ATTENTION,
+    ),
+    _in(
+        "ops/attention",
+        "Means of an encoder's map are taken over CLS too",
+        "return received / count,",
+        "return received / length,",
+        ATTENTION,
+    ),
+    _in(
+        "ops/scores",
+        "The smaller variance decides",
+        "received.var(-1, keepdim=True) > emitted.var",
+        "received.var(-1, keepdim=True) < emitted.var",
+        ATTENTION,
+    ),
+    _in(
+        "ops/scores",
+        "Ties go to the later token",
+        "order = torch.sort(scores, descending=True, stable=True).indices",
+        "order = torch.sort(scores.flip(0), descending=True, stable=True).indices"
+        " * -1 + len(scores) - 1",
+        ATTENTION,
+    ),
+    _in(
+        "ops/scores",
+        "Raters are those above the median",
+        "chosen = share > share.mean()",
+        "chosen = share > share.median()",
+        SIGNALS,
+    ),
+    _in(
+        "ops/residual",
+        "What a pick explains is taken off in part",
+        "energy = (energy - column.square()).clamp_min(0.0)",
+        "energy = (energy - 0.9 * column.square()).clamp_min(0.0)",
+        RESIDUAL,
+    ),
+    _in(
+        "ops/residual",
+        "Weights do not count once the rank is exhausted",
+        "fallback = g * energy",
+        "fallback = energy.clone()",
+        RESIDUAL,
+    ),
+    _in(
+        "ops/residual",
+        "Relevance enters the DPP once",
+        "_double(relevance).square(), k)",
+        "_double(relevance), k)",
+        RESIDUAL,
+    ),
+    _in(
+        "ops/residual",
+        "Diversity looks at the farthest pick",
+        "rest = torch.minimum(rest, apart",
+        "rest = torch.maximum(rest, apart",
+        RESIDUAL,
+        "tests/golden",
+    ),
+    _in(
+        "ops/residual",
+        "Relevance is the mean over words",
+        "cosine = (unit @ words.T).amax(-1)",
+        "cosine = (unit @ words.T).mean(-1)",
+        RESIDUAL,
+    ),
+    _in(
+        "ops/merging",
+        "Contextual tokens are counted among their followers",
+        "followers = into.index_fill(0, targets, -1)",
+        "followers = into",
+        "tests/golden",
+    ),
+    _in(
+        "ops/merging",
+        "Targets stand closer together",
+        "step = max(1, len(metric) // count)",
+        "step = max(1, len(metric) // (count + 1))",
+        "tests/golden",
+        MERGES,
+    ),
+    _in(
+        "ops/merging",
+        "ToMe forgets how many tokens are in one",
+        "weighted = states * sizes[:, None]",
+        "weighted = states * sizes.clamp_max(1)[:, None]",
+        MERGES,
+    ),
+    _in(
+        "ops/merging",
+        "ToMe merges the least alike",
+        "order = torch.sort(similar, descending=True, stable=True).indices[:merging]",
+        "order = torch.sort(similar, stable=True).indices[:merging]",
+        MERGES,
+    ),
+    _in(
+        "ops/merging",
+        "Clusters grow around the densest points alone",
+        "score = density * apart",
+        "score = density",
+        MERGES,
+    ),
+    _in(
+        "ops/merging",
+        "Tokens go to the farthest centre",
+        "into = distance[:, centres].argmin(-1)",
+        "into = distance[:, centres].argmax(-1)",
+        MERGES,
+    ),
+    _in(
+        "ops/merging",
+        "Evenly spread places start at the edge",
+        "(2 * k + 1) * total // (2 * count)",
+        "k * total // count",
+        MERGES,
+    ),
+    _in(
+        "ops/merging",
+        "A cell's middle is its corner",
+        "away.masked_fill(cells != cell, torch.inf).argmin()",
+        "away.masked_fill(cells != cell, -torch.inf).argmax()",
+        MERGES,
+    ),
+    _in(
+        "ops/merging",
+        "The first image takes the whole budget",
+        "until = round(count * done / sum(sizes))",
+        "until = count",
+        MERGES,
+    ),
+    _in(
+        "ops/merging",
+        "A group's mean is a sum",
+        "return total / sizes.clamp_min(1)[:, None]",
+        "return total",
+        MERGES,
+    ),
+)
+
+NUMBERS = (
+    _in(
+        "cost",
+        "The papers' FLOPs lack a projection",
+        "4 * n * d * d + 2 * n * n * d + ffn",
+        "3 * n * d * d + 2 * n * n * d + ffn",
+        TFLOPS,
+    ),
+    _in("cost", "FastV's convention has a gate", '"2ndm": (2, 1)', '"2ndm": (3, 1)', TFLOPS),
+    _in(
+        "cost",
+        "Attention is counted without the token itself",
+        "2 * n * (n + 1) * width",
+        "2 * n * (n - 1) * width",
+        COST,
+    ),
+    _in(
+        "cost",
+        "Keys are cached without values",
+        "per_token = 2 * shape.kv_heads * shape.head_dim * shape.value_bytes",
+        "per_token = shape.kv_heads * shape.head_dim * shape.value_bytes",
+        COST,
+    ),
+    _in(
+        "cost",
+        "Grouped heads cost as much as all",
+        "kv_width = shape.kv_heads * shape.head_dim",
+        "kv_width = shape.heads * shape.head_dim",
+        COST,
+    ),
+    _in(
+        "cost",
+        "The encoder's windows are not seen",
+        "full = encoder.full_layers if window else layers",
+        "full = layers",
+        "tests/models/test_qwen.py",
+    ),
+    _in(
+        "cost",
+        "One projector is counted where there are several",
+        "projector = encoder.projectors * (n",
+        "projector = (n",
+        "tests/models/test_qwen3.py",
+    ),
+    _in(
+        "cost",
+        "The layer average is the last layer's",
+        "layer_average=sum(counts) / len(counts) if counts else 0.0",
+        "layer_average=float(counts[-1]) if counts else 0.0",
+        COST,
+    ),
+    _in(
+        "metrics",
+        "Divergence is weighed by the pruned run",
+        "(np.exp(p[seen]) * (p[seen] - q[seen]))",
+        "(np.exp(q[seen]) * (p[seen] - q[seen]))",
+        METRICS,
+    ),
+    _in(
+        "metrics",
+        "A longer answer counts as the same",
+        "return None if len(baseline) == len(other) else min(len(baseline), len(other))",
+        "return None",
+        METRICS,
+    ),
+    _in(
+        "metrics",
+        "Overlap is the share of the first set",
+        "union = np.union1d(first, second)",
+        "union = np.unique(first)",
+        METRICS,
+    ),
+)
+
+RECORDS = (
+    _in(
+        "trace",
+        "Saving as NPZ loses where patches went",
+        'arrays[f"{head}into"] = stage.into',
+        "pass",
+        TRACE,
+    ),
+    _in(
+        "trace",
+        "Loading forgets the tokens that stand for no patch",
+        'extra=int(data.get("extra", 0))',
+        "extra=0",
+        TRACE,
+    ),
+    _in(
+        "trace",
+        "Loading forgets what newlines were",
+        'values["newlines"] = str(data.get("newlines", "visual"))',
+        'values["newlines"] = "visual"',
+        TRACE,
+    ),
+    _in(
+        "trace",
+        "A missing value is written as 0",
+        "if isinstance(value, float) and math.isnan(value):\n        return None",
+        "if isinstance(value, float) and math.isnan(value):\n        return 0.0",
+        TRACE,
+    ),
+    _in(
+        "trace",
+        "Tokens that fell early rank before those that fell late",
+        "for stage in self.stages[-2::-1])",
+        "for stage in self.stages[:-1])",
+        "tests/render/test_payload.py",
+        TRACE,
+    ),
+    _in(
+        "trace",
+        "The lowest kept score is the highest",
+        'return float(kept.min()) if kept.size else float("nan")',
+        'return float(kept.max()) if kept.size else float("nan")',
+        TRACE,
+    ),
+    _in(
+        "trace",
+        "A merged patch is followed one stage only",
+        "holder = follow[holder]",
+        "holder = follow[np.arange(self.num_visual)]",
+        "tests/pruning/test_merging.py",
+        TRACE,
+    ),
+    _in(
+        "trace",
+        "The CLS token is not counted among what is left",
+        "return (len(self.kept) + extra) / self.num_visual",
+        "return len(self.kept) / self.num_visual",
+        "tests/pruning/test_merging.py::test_visionzip_counts_cls_and_orders_as_published",
+    ),
+    _in(
+        "trace",
+        "A token's fall is told one stage late",
+        "stage_of[stage.dropped] = number",
+        "stage_of[stage.dropped] = number + 1",
+        TRACE,
+    ),
+    _in(
+        "geometry",
+        "Boxes are not cut at the edge of the image",
+        "(np.clip(starts, 0, length), np.clip(ends, 0, length))",
+        "(np.asarray(starts), np.asarray(ends))",
+        GEOMETRY,
+    ),
+    _in(
+        "geometry",
+        "Rows and columns of a grid are exchanged",
+        "x0, y0 = np.meshgrid(left, top)",
+        "y0, x0 = np.meshgrid(left, top)",
+        GEOMETRY,
+        "tests/render/test_overlay.py",
+    ),
+    _in(
+        "geometry",
+        "A resized grid keeps what was seen",
+        "seen = (left * across, top * down, right * across, bottom * down)",
+        "seen = (left, top, right, bottom)",
+        "tests/render/test_figures.py",
+    ),
+    _in(
+        "geometry",
+        "Other grids of the picture are not resized",
+        "others = tuple(other.resized(size) for other in self.others)",
+        "others = self.others",
+        "tests/render/test_payload.py",
+    ),
+    _in(
+        "geometry",
+        "Tokens without a place push the others away",
+        "flat[self.token_cell[placed]] = np.asarray(values, dtype=np.float32)[placed]",
+        "flat[self.token_cell[placed]] = np.asarray(values, dtype=np.float32)[: placed.sum()]",
+        GEOMETRY,
+        "tests/pruning/test_corner_cases.py",
+    ),
+    _in(
+        "geometry",
+        "A grid starts at the second cell",
+        "np.arange(skipped, rows * columns)",
+        "np.arange(skipped + 1, rows * columns)",
+        GEOMETRY,
+    ),
+)
+
+MATHS = (*OPS, *NUMBERS, *RECORDS)
