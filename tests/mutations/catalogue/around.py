@@ -20,9 +20,9 @@ def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
 AROUND = (
     _in(
         "engine/breakpoint",
-        "The break point is the smallest count that ever held",
-        "kept = min(count for count in known if count > fails_at)",
-        "kept = min(count for count, same in known.items() if same)",
+        "Counts that failed are told as holding below the break point",
+        "if same and count < fails_at))",
+        "if count < fails_at))",
         SWEEPS,
     ),
     _in(
