@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from docs.roles import linked
-from pruneviz.methods import Method, ScheduledMethod
+from pruneviz.methods import Method
 from pruneviz.methods.registry import METHODS
 from pruneviz.ui.mathml import mathml
 
@@ -28,20 +28,9 @@ def table() -> str:
     """Every method in a row: name, where it prunes, what decides, paper."""
     rows = [("name", "where it prunes", "what decides", "paper"), ("---",) * 4]
     rows += [
-        (f"`{name}`", where(cls()), cls.card.decides, _paper(cls)) for name, cls in METHODS.items()
+        (f"`{name}`", cls.where(), cls.card.decides, _paper(cls)) for name, cls in METHODS.items()
     ]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def where(method: Method) -> str:
-    """The stages of a method in words."""
-    layers = [stage.layer for stage in method.stages()]
-    if not any(layers):
-        return "before the LLM"
-    words = f"after layer{'s' if layers[1:] else ''} {', '.join(map(str, layers))}"
-    if isinstance(method, ScheduledMethod):
-        words += f" of {method.published_depth}, scaled to other depths"
-    return words
 
 
 def sections() -> str:
@@ -70,7 +59,7 @@ def _section(cls: type[Method]) -> str:
 def _facts(cls: type[Method]) -> str:
     facts = {
         "Name": f"`{cls.name}`",
-        "Prunes": where(cls()),
+        "Prunes": cls.where(),
         "Decides": cls.card.decides,
         "Tokens": "merges them" if cls.card.merges else "picks some of them",
         "Positions": POSITIONS[cls.positions],

@@ -18,7 +18,7 @@ from pruneviz.models.registry import ADAPTERS, LOADABLE
 from pruneviz.ui.texts import TYPED_INFO
 from tests.tiny import KINDS, VISION_MODELS, tiny
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 EVERY = [(adapter, entry) for adapter in ADAPTERS for entry in adapter.architectures]
 BY_NAME = [
     pytest.param(adapter, adapter.architecture(kind), id=kind) for kind, adapter in LOADABLE.items()
@@ -69,11 +69,11 @@ def test_a_model_is_known_by_its_class(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("adapter", "entry"), BY_NAME)
-def test_page_messages_and_readme_name_it(adapter: type[Adapter], entry: Architecture) -> None:
+def test_page_messages_and_docs_name_it(adapter: type[Adapter], entry: Architecture) -> None:
     assert entry.title in TYPED_INFO
     assert entry.model_class.__name__ in supported_models(by_name=True)
     assert adapter.example in supported_models(by_name=True)
-    assert f"`{entry.model_class.__name__}`" in README.read_text(encoding="utf-8")
+    assert entry.model_class.__name__ in DOCS.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("adapter", "entry"), BY_NAME)

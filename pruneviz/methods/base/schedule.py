@@ -102,6 +102,11 @@ class ScheduledMethod(Method):
             layers.append(min(max(scaled, lowest), num_layers - 1 - left))
         return tuple(layers)
 
+    @classmethod
+    def where(cls) -> str:
+        """Where it prunes with its published settings, in words."""
+        return f"{super().where()} of {cls.published_depth}, scaled to other depths"
+
     def stages(self) -> tuple[Stage, ...]:
         """One stage per pruning layer."""
         return tuple(Stage(layer, index) for index, layer in enumerate(self.layers))
