@@ -91,13 +91,6 @@ AROUND = (
         "tests/models/test_encoder_choices.py",
     ),
     _in(
-        "engine/session",
-        "A stopped run is compared all the same",
-        "if not (baseline.stopped or made.answer.stopped):",
-        "if not baseline.stopped:",
-        SESSION,
-    ),
-    _in(
         "engine/shelf",
         "The model used last goes first",
         "self._held.move_to_end(name)",
