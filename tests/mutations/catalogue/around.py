@@ -124,7 +124,6 @@ AROUND = (
         "Pins of a link fall on a picture that it does not hold",
         "pins=_read_pins(values) if example else Pins(),",
         "pins=_read_pins(values),",
-        LINKS,
         "tests/ui/test_pins_page.py",
     ),
     _in(
