@@ -14,7 +14,7 @@ from typing import Any
 from pruneviz import serving
 from pruneviz.engine import Comparison, Prepared, Session, Settings, read_image
 from pruneviz.engine.benchmark import benchmark
-from pruneviz.errors import PruneVizError
+from pruneviz.errors import PruneVizError, told
 from pruneviz.export import model_title, write_results
 from pruneviz.methods import (
     Method,
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except (PruneVizError, ValueError) as error:
-        sys.stderr.write(f"pruneviz: {error}\n")
+        sys.stderr.write(f"pruneviz: {told(error)}\n")
         return 1
     except OSError as error:
         sys.stderr.write(f"pruneviz: cannot write the results: {error}\n")

@@ -54,9 +54,17 @@ class RowContext:
 
     def transition(self, layers: tuple[int, ...]) -> torch.Tensor:
         """TTV summed over layers, float32 ``[n]``."""
+        asked = self._spec.policy.needs.transitions
+        missing = [layer for layer in layers if asked is None or layer not in asked.layers]
+        if missing:
+            raise _undeclared("transitions=TransitionSpec(layers)", f"TTV of layer {missing[0]}")
         total = torch.zeros(len(self.alive), device=self.device)
         for layer in layers:
             index = layer - 1
+            if index not in self._prefill.recording.ttv:
+                raise PruningError(
+                    f"TTV of layer {layer} is not there yet after layer {self.layer}."
+                )
             places = self._selection.places(self._prefill.frames.at(index))
             total += self._prefill.recording.ttv[index][self._row.number, places]
         return total
@@ -72,7 +80,7 @@ class RowContext:
         if own_layer:
             attention = layers[self.layer - 1].self_attn
             if self._running.normed is None:
-                raise PruningError("The layer's attention input was not recorded.")
+                raise _undeclared("own_attention=True", "attention inside the pruning layer")
             normed = self._running.normed[self._row.number]
         else:
             following = layers[self.layer]
@@ -84,8 +92,10 @@ class RowContext:
 
     def own_keys(self, tokens: str) -> torch.Tensor:
         """Keys after RoPE inside the pruning layer, ``[m, kv_heads, head_dim]``."""
-        if self._running is None or self._running.normed is None:
-            raise PruningError("The layer's attention input was not recorded.")
+        if self._running is None:
+            raise PruningError("Keys can only be read inside the language model.")
+        if self._running.normed is None:
+            raise _undeclared("own_attention=True", "keys of the pruning layer")
         layers: Any = self._spec.decoder.layers
         return rotated_keys(
             layers[self.layer - 1].self_attn,
@@ -179,6 +189,8 @@ class RowContext:
 
     @property
     def _record(self) -> EncoderRecord:
+        if not self._spec.policy.needs.encoder:
+            raise _undeclared("encoder=True", "what the vision encoder left")
         if self._prompt.vision is None:
             raise PruningError(
                 "The vision encoder did not run inside this prune(), so nothing is known of it. "
@@ -203,8 +215,12 @@ class RowContext:
             return self._content_columns()[0]
         if queries == "raters":
             if self._row.raters is None:
-                raise PruningError("The method must say in its needs that it asks for raters.")
+                raise _undeclared("raters=True", "raters")
             return self._row.raters
+        if queries != "after_image":
+            raise PruningError(
+                f"There are no queries {queries!r}; ask for after_image, last, question or raters."
+            )
         return self._row.after_image
 
     def _content_columns(self) -> tuple[torch.Tensor, str]:
@@ -220,3 +236,10 @@ class RowContext:
         chosen = after[marks.to(after.device)]
         words = tokenizer.decode(own[chosen].tolist())
         return chosen, f"Relevance from the words: {words.strip()}."
+
+
+def _undeclared(need: str, what: str) -> PruningError:
+    return PruningError(
+        f"The method asks for {what} but does not say so: its property `needs` must return "
+        f"Needs({need})."
+    )

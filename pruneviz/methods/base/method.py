@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
 
+from pruneviz.methods.base.answer import check_scores
 from pruneviz.methods.base.card import Card
 from pruneviz.methods.base.checks import check_budget, check_count
 from pruneviz.methods.base.context import StageContext
@@ -181,6 +182,7 @@ class Method(ABC):
     def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
         """Places (ascending, int64 ``[keep]``) among the alive tokens, and the scores."""
         scores = self.score(context, stage, keep)
+        check_scores(scores, len(context.alive), self.title)
         if scores.merge is not None:
             return scores.merge.slots(), scores
         kept = top_indices(scores.total, keep) if scores.kept is None else scores.kept
