@@ -155,7 +155,8 @@ def test_a_default_that_the_card_does_not_allow_is_refused() -> None:
 
 
 def test_a_schedule_without_its_published_one_is_refused() -> None:
-    parts = {"name": "another", "card": CARD, "score": LargestNorm.score}
+    card = replace(CARD, options=())
+    parts = {"name": "another", "card": card, "score": LargestNorm.score}
     made = type("Another", (ScheduledMethod,), parts)
     with pytest.raises(ValueError, match="with its defaults it cannot be built"):
         register(dataclass(frozen=True, kw_only=True)(made))
