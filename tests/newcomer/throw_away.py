@@ -34,7 +34,6 @@ class LargestNorm(BeforeLLM):
         title="Throw-away",
         summary="Before the LLM, keeps the patches whose vectors are longest.",
         decides="length of the token's vector",
-        standing="ours",
         formula=Formula(
             ((r"score_i = ‖v_i‖^p", "largest scores kept"), (r"K = ⌊r N⌋", "patches kept")),
             (("v_i", "patch i as it enters the LLM"), ("p", "the power that is set"), BUDGET),

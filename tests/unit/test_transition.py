@@ -151,3 +151,11 @@ def test_l1_normalise() -> None:
     values = torch.rand(3, 9)
     assert torch.allclose(l1_normalise(values).sum(-1), torch.ones(3), atol=1e-6)
     assert torch.equal(l1_normalise(torch.zeros(4)), torch.zeros(4))
+
+
+def test_the_published_order_of_steps_is_kept_to_the_last_bit() -> None:
+    generator = torch.Generator().manual_seed(0)
+    before, after = (torch.randn(2, 60, 64, generator=generator) for _ in "ab")
+    magnitude, change = transition_terms(before, after)
+    weight = change.exp()
+    assert torch.equal(token_transition(before, after), magnitude * weight / weight.sum())

@@ -146,7 +146,8 @@ class Card:
     decides : str
         What decides about a token, in a few words for tables.
     standing : str
-        How far it is known to be the published method, in a few words.
+        How far it is known to be the published method, in a few words; empty where that is not
+        said.
     formula : Formula
         As the code computes it.
     paper : str
@@ -172,8 +173,8 @@ class Card:
     title: str
     summary: str
     decides: str
-    standing: str
     formula: Formula
+    standing: str = ""
     paper: str = ""
     terms: Mapping[str, str] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
@@ -186,9 +187,7 @@ class Card:
 
     def __post_init__(self) -> None:
         """Check that nothing that people read is left empty."""
-        empty = [
-            name for name in ("title", "summary", "decides", "standing") if not getattr(self, name)
-        ]
+        empty = [name for name in ("title", "summary", "decides") if not getattr(self, name)]
         if empty or not self.formula.lines or not self.formula.reading:
             missing = ", ".join(empty) or "formula with lines and a reading"
             raise ValueError(f"The card of {self.title or 'a method'} needs a {missing}.")
