@@ -234,7 +234,7 @@ class Trace:
         try:
             with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as arrays:
                 return cls.from_dict(_merged(arrays))
-        except (EOFError, KeyError, zipfile.BadZipFile) as error:
+        except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"Not a trace, or a damaged one: {error}") from error
 
 

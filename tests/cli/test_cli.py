@@ -27,7 +27,7 @@ def test_ask_writes_everything(picture, tmp_path):
     out = tmp_path / "results"
     command = [sys.executable, "-m", "pruneviz", "ask", str(picture), "Where is the cat?"]
     command += ["--method", "transprune", "--keep-ratio", "0.125", "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert "Baseline: " in done.stdout
     assert "TransPrune: " in done.stdout
@@ -205,13 +205,13 @@ def cut(path):
 
 
 @pytest.mark.parametrize(
-    ("question", "message"), [("", "Type a question"), ("a " * 10_000, "long")]
+    ("question", "message"), [("", "Type a question"), ("a " * 10_000, "Shorten the question")]
 )
 def test_wrong_questions(picture, capsys, question, message):
     status = main(["ask", str(picture), question])
     error = capsys.readouterr().err
     assert status == 1
-    assert message in error or "Shorten the question" in error
+    assert message in error
 
 
 def test_results_that_cannot_be_written(picture, tmp_path, capsys):

@@ -25,6 +25,7 @@ from pruneviz.models.core.still import StillProcessor
 from pruneviz.models.idefics import IdeficsAdapter
 from pruneviz.models.idefics.processor import SmolVLMStills
 from tests.helpers import IDEFICS_MODELS, IMAGE, close, fresh, prompt, tiny
+from tests.models.pixels import image_processor
 from tests.models.sessions import SESSION_METHODS, check_session
 from tests.models.tiling import check_marks, check_places
 
@@ -51,14 +52,11 @@ def words() -> PreTrainedTokenizerFast:
 
 
 def pixels_processor(kind: str, longest: int = 3) -> Any:
-    """At most `longest` tiles along the longer side; Pillow's version where there are several."""
+    """At most `longest` tiles along the longer side."""
     name = "SmolVLMImageProcessor" if kind == "smolvlm" else "Idefics3ImageProcessor"
-    build = getattr(transformers, f"{name}Pil", None) or getattr(transformers, name)
     side = tiny(kind).config.vision_config.image_size
-    try:
-        return build(size={"longest_edge": longest * side}, max_image_size={"longest_edge": side})
-    except ImportError:
-        pytest.skip("This release of transformers prepares its images by torchvision alone.")
+    sizes = {"size": {"longest_edge": longest * side}, "max_image_size": {"longest_edge": side}}
+    return image_processor(name, **sizes)
 
 
 class Stills(SmolVLMStills):

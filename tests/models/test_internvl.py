@@ -25,6 +25,7 @@ from pruneviz.models.core import loading
 from pruneviz.models.internvl import InternVLAdapter
 from pruneviz.models.internvl.processor import InternVLStills
 from tests.helpers import fresh, prompt, tiny
+from tests.models.pixels import image_processor
 from tests.models.sessions import SESSION_METHODS, check_session
 from tests.models.tiling import check_marks, check_places
 
@@ -47,13 +48,9 @@ def words() -> PreTrainedTokenizerFast:
 
 
 def pixels_processor(**settings: Any) -> Any:
-    """At most eight tiles; Pillow's version where there are several."""
-    name = "GotOcr2ImageProcessor"
-    build = getattr(transformers, f"{name}Pil", None) or getattr(transformers, name)
-    try:
-        return build(size={"height": SIDE, "width": SIDE}, **{"max_patches": 8, **settings})
-    except ImportError:
-        pytest.skip("This release of transformers prepares its images by torchvision alone.")
+    """At most eight tiles."""
+    settings = {"size": {"height": SIDE, "width": SIDE}, "max_patches": 8, **settings}
+    return image_processor("GotOcr2ImageProcessor", **settings)
 
 
 def crops_of(images: Any, picture: Image.Image) -> torch.Tensor:

@@ -24,6 +24,7 @@ from pruneviz.models.llava_next.layout import Layout
 from pruneviz.render import mask_overlay
 from pruneviz.trace import StageTrace, Trace
 from tests.helpers import IMAGE, close, prompt, tiny
+from tests.models.pixels import image_processor
 from tests.models.sessions import SESSION_METHODS, check_session, words
 from tests.models.tiling import check_marks
 
@@ -33,17 +34,12 @@ SIZES = [(50, 50), (120, 84), (84, 120), (300, 301), (400, 100), (90, 380), (30,
 
 
 def pixels_processor() -> Any:
-    """The Pillow version where transformers has several, else the only one."""
-    name = "LlavaNextImageProcessorPil"
-    build = getattr(transformers, name, None) or transformers.LlavaNextImageProcessor
-    try:
-        return build(
-            size={"shortest_edge": 56},
-            crop_size={"height": 56, "width": 56},
-            image_grid_pinpoints=tiny(KIND).config.image_grid_pinpoints,
-        )
-    except ImportError:
-        pytest.skip("This release of transformers prepares LLaVA-NeXT's images by torchvision.")
+    return image_processor(
+        "LlavaNextImageProcessor",
+        size={"shortest_edge": 56},
+        crop_size={"height": 56, "width": 56},
+        image_grid_pinpoints=tiny(KIND).config.image_grid_pinpoints,
+    )
 
 
 def brightness(images: Any, layout: Layout, picture: Image.Image) -> torch.Tensor:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers
 from PIL import Image
 from transformers import LlavaOnevisionForConditionalGeneration, SiglipVisionConfig
 
@@ -24,6 +23,7 @@ from pruneviz.models.llava_next.layout import Layout
 from pruneviz.models.llava_onevision.layout import OnevisionLayout
 from pruneviz.models.llava_onevision.processor import StillOnevisionProcessor
 from tests.helpers import IMAGE, close, onevision_config, tiny
+from tests.models.pixels import image_processor
 from tests.models.sessions import check_session, words
 
 KIND, VIDEO = "llava_onevision", 6
@@ -58,13 +58,11 @@ def geometry(real: bool, limit: str) -> Any:
 def processor_of(model: Any) -> Any:
     config = model.config
     crop = config.vision_config.image_size
-    build = getattr(transformers, "LlavaOnevisionImageProcessorPil", None)
-    build = build or transformers.LlavaOnevisionImageProcessor
-    size = {"height": crop, "width": crop}
-    try:
-        images = build(size=size, image_grid_pinpoints=config.image_grid_pinpoints)
-    except ImportError:
-        pytest.skip("This release of transformers prepares its images by torchvision alone.")
+    images = image_processor(
+        "LlavaOnevisionImageProcessor",
+        size={"height": crop, "width": crop},
+        image_grid_pinpoints=config.image_grid_pinpoints,
+    )
     tokenizer = words()
     tokenizer.add_tokens(["<image>", "<video>"], special_tokens=True)
     return StillOnevisionProcessor(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers
 from PIL import Image
 from transformers import AttentionInterface
 
@@ -35,6 +34,7 @@ from tests.helpers import (
     prompt,
     tiny,
 )
+from tests.models.pixels import image_processor
 from tests.models.sessions import SESSION_METHODS, check_session, words
 from tests.models.tiling import check_marks
 
@@ -43,14 +43,10 @@ SIZES = [(300, 200), (200, 300), (30, 20), (1500, 900), (640, 101), (56, 56), (5
 
 def pixels_processor(kind: str = "qwen25_vl") -> Any:
     """From 4 to 64 visual tokens an image."""
-    name = "Qwen2VLImageProcessorPil"
-    build = getattr(transformers, name, None) or transformers.Qwen2VLImageProcessor
     side = QWEN_PATCH[kind]
     token = (2 * side) ** 2
-    try:
-        return build(patch_size=side, size={"shortest_edge": 4 * token, "longest_edge": 64 * token})
-    except ImportError:
-        pytest.skip("This release of transformers prepares Qwen's images by torchvision alone.")
+    size = {"shortest_edge": 4 * token, "longest_edge": 64 * token}
+    return image_processor("Qwen2VLImageProcessor", patch_size=side, size=size)
 
 
 @pytest.fixture(scope="module", params=QWEN_MODELS)

@@ -37,13 +37,13 @@ class Environment:
             env=self.variables,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
 
 
 def pip(*arguments: str) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)  # noqa: S603
     assert done.returncode == 0, done.stderr
 
 

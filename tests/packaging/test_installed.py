@@ -19,7 +19,7 @@ from pruneviz.methods import list_methods
 from tests.packaging.conftest import ROOT
 
 pytestmark = pytest.mark.slow
-PATIENCE = 120
+PATIENCE = 600
 
 
 LOOK = """

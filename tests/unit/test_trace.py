@@ -160,7 +160,7 @@ def test_damaged_files(saver: str, content: bytes, message: str, tmp_path: Path)
         SAVERS[saver][1](path)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04broken"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04broken", b"{}", b"a picture"])
 def test_truncated_npz(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "broken.npz"
     path.write_bytes(content)
