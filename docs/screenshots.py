@@ -17,7 +17,7 @@ from pruneviz.engine import Session
 from pruneviz.ui import build, launch_settings
 
 FOLDER = Path(__file__).parent
-PATIENCE = 180_000
+PATIENCE = 600_000
 # The Ask tab is shown down to its mask.
 HEIGHTS = {"ask": 1340, "compare": 1000, "sweep": 1000}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
