@@ -66,15 +66,15 @@ METHODS = (
     _in(
         "resprune",
         "ResPrune favours patches far from the words",
-        "weight = relevance**self.alpha",
-        "weight = relevance**-self.alpha",
+        "weight = relevance ** (ALPHA",
+        "weight = relevance ** -(ALPHA",
         SIGNALS,
     ),
     _in(
         "resprune",
         "ResPrune scores what it dropped without the words",
-        "total = (weight * residual).float()",
-        "total = residual.float()",
+        "total = pick_scores(features, weight, order",
+        "total = pick_scores(features, torch.ones_like(weight), order",
         SIGNALS,
     ),
     _in(
