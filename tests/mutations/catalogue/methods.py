@@ -37,10 +37,11 @@ METHODS = (
     _in(
         "transprune",
         "TransPrune leaves the pruning layer's own TTV out",
-        "at <= layer if self.accumulate",
-        "at < layer if self.accumulate",
+        "span = self._read_at(stage.layer, self.accumulate_layers or ())",
+        "span = self._read_at(stage.layer, self.accumulate_layers or ())\n"
+        "            span = span[:-1] or span",
         GOLDEN,
-        UNIT,
+        SIGNALS,
     ),
     _in(
         "transprune",
