@@ -9,6 +9,7 @@ CORNERS = "tests/pruning/test_corner_cases.py"
 EQUAL = "tests/pruning/test_equivalence.py"
 FORWARD = "tests/pruning/test_forward.py"
 GENERATE = "tests/pruning/test_generate.py"
+INVARIANT = "tests/pruning/test_invariant.py"
 MERGING = "tests/pruning/test_merging.py"
 APART = "tests/pruning/test_merging_apart.py"
 NEWLINES = "tests/pruning/test_newlines.py"
@@ -70,8 +71,7 @@ STEPS = (
         "What the model adds between layers is added to merged tokens twice",
         "cut.states - (entering - hidden), hidden)",
         "cut.states, hidden)",
-        f"{MERGING}::test_the_llm_runs_on_the_new_tokens",
-        APART,
+        INVARIANT,
     ),
     _in(
         "prefill",
