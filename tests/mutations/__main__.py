@@ -17,6 +17,7 @@ from tests.mutations.runner import (
     Outcome,
     check_unchanged,
     copied,
+    methods_without,
     run_one,
 )
 
@@ -47,6 +48,9 @@ def main(words: Sequence[str] | None = None) -> int:
         _say(str(error))
         return 1
     _say("\n" + table(outcomes))
+    untried = methods_without(MUTATIONS)
+    if untried:
+        _say(f"Methods that no mutation is in: {', '.join(untried)}.")
     return int(any(outcome.result != "killed" for outcome in outcomes))
 
 

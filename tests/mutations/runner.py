@@ -16,6 +16,7 @@ from tests.mutations.worker import pytest_run
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "out", "runs")
 FAILED, PASSED = 1, 0
+CARD = re.compile(r"^    card\b.*=", re.MULTILINE)
 
 
 class CatalogueError(ValueError):
@@ -129,3 +130,11 @@ def check_unchanged(
     code, said = pytest_run(folder, [*options, *tests])
     if code != PASSED:
         raise CatalogueError(f"The tests fail without any mutation:\n{said[-2000:]}")
+
+
+def methods_without(mutations: Sequence[Mutation], root: Path = ROOT) -> list[str]:
+    """Files of methods that none of these mutations is in, told by their cards."""
+    tried = {mutation.file for mutation in mutations}
+    files = sorted((root / "pruneviz/methods").glob("*.py"))
+    named = {file.relative_to(root).as_posix(): file.read_text(encoding="utf-8") for file in files}
+    return [name for name, text in named.items() if CARD.search(text) and name not in tried]

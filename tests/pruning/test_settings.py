@@ -5,7 +5,7 @@ from __future__ import annotations
 from pruneviz import list_methods
 from pruneviz.methods import register, unregister
 from tests.helpers import LAYERS, MODELS, NUM_PATCHES, VISION_MODELS
-from tests.newcomer.largest_norm import LargestNorm
+from tests.newcomer.throw_away import LargestNorm
 from tests.pruning.settings import (
     MERGING,
     METHODS,

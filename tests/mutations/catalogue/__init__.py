@@ -4,9 +4,10 @@ from tests.mutations.catalogue.around import AROUND
 from tests.mutations.catalogue.maths import MATHS
 from tests.mutations.catalogue.methods import METHODS
 from tests.mutations.catalogue.models import MODELS
+from tests.mutations.catalogue.peers import NEWER
 from tests.mutations.catalogue.pruning import PRUNING
 
-MUTATIONS = (*METHODS, *MATHS, *PRUNING, *MODELS, *AROUND)
+MUTATIONS = (*METHODS, *NEWER, *MATHS, *PRUNING, *MODELS, *AROUND)
 """In the order in which a token meets the code."""
 
 __all__ = ["MUTATIONS"]

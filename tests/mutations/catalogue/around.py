@@ -85,9 +85,8 @@ AROUND = (
     _in(
         "engine/session",
         "A method reads the encoder layer that is on record",
-        "if not method.needs.encoder:\n            return None\n        return",
-        "if method.needs.encoder_layer is None or method.needs.encoder:\n            return None\n"
-        "        return",
+        "asked = (needs.encoder_layer, *needs.further_layers) if",
+        "asked = (None, *needs.further_layers) if",
         "tests/models/test_encoder_choices.py",
     ),
     _in(

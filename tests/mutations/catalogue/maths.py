@@ -60,8 +60,8 @@ OPS = (
     _in(
         "ops/attention",
         "Queries are rotated as if they stood first",
-        "query = _rotary(query, cos[rows], sin[rows])",
-        "query = _rotary(query, cos[: len(rows)], sin[: len(rows)])",
+        "query = rotated(query, cos[rows], sin[rows])",
+        "query = rotated(query, cos[: len(rows)], sin[: len(rows)])",
         ATTENTION,
     ),
     _in(

@@ -37,10 +37,11 @@ METHODS = (
     _in(
         "transprune",
         "TransPrune leaves the pruning layer's own TTV out",
-        "at <= layer if self.accumulate",
-        "at < layer if self.accumulate",
+        "span = self._read_at(stage.layer, self.accumulate_layers or ())",
+        "span = self._read_at(stage.layer, self.accumulate_layers or ())\n"
+        "            span = span[:-1] or span",
         GOLDEN,
-        UNIT,
+        SIGNALS,
     ),
     _in(
         "transprune",
@@ -66,15 +67,15 @@ METHODS = (
     _in(
         "resprune",
         "ResPrune favours patches far from the words",
-        "weight = relevance**self.alpha",
-        "weight = relevance**-self.alpha",
+        "weight = relevance ** (ALPHA",
+        "weight = relevance ** -(ALPHA",
         SIGNALS,
     ),
     _in(
         "resprune",
         "ResPrune scores what it dropped without the words",
-        "total = (weight * residual).float()",
-        "total = residual.float()",
+        "total = pick_scores(features, weight, order",
+        "total = pick_scores(features, torch.ones_like(weight), order",
         SIGNALS,
     ),
     _in(

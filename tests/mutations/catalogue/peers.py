@@ -1,0 +1,498 @@
+"""Errors in the newer methods, in greedy coverage, and in what a model decides for a method."""
+
+from __future__ import annotations
+
+from tests.mutations.runner import Mutation
+
+GOLDEN = "tests/golden/test_peers.py"
+PEERS = "tests/pruning/test_peers.py"
+BATCHES = "tests/pruning/test_batches.py"
+EQUAL = "tests/pruning/test_equivalence.py"
+RESIDUAL = "tests/unit/test_residual.py"
+UNIT = "tests/unit/test_methods.py"
+
+
+def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
+    return Mutation(name, f"pruneviz/{file}.py", old, new, tests or (PEERS, GOLDEN))
+
+
+COVERING = (
+    _in(
+        "ops/coverage",
+        "Rows are covered by the last pick alone",
+        "best = torch.maximum(best, values.index_select(1, pick).squeeze(1))",
+        "best = values.index_select(1, pick).squeeze(1)",
+        GOLDEN,
+    ),
+    _in(
+        "ops/coverage",
+        "A pick may be picked again",
+        "open_.index_fill_(0, pick, -torch.inf)",
+        "pass",
+        GOLDEN,
+    ),
+    _in(
+        "ops/coverage",
+        "What covers a row worse takes from the gain",
+        "found = (values - best[:, None]).clamp_min_(0).sum(0)",
+        "found = (values - best[:, None]).sum(0)",
+        GOLDEN,
+    ),
+    _in(
+        "ops/coverage",
+        "A pick's score is what it could still gain",
+        "return self.left.index_copy(0, self.order, self.gain).float()",
+        "return self.left.float()",
+    ),
+    _in(
+        "methods/scope",
+        "SCOPE covers the picture without attention",
+        "found = coverage_profile(unit @ unit.T, share, weight)",
+        "found = coverage_profile(unit @ unit.T, share)",
+    ),
+    _in(
+        "methods/scope",
+        "SCOPE forgets its power",
+        "weight = part.attention.float() ** self.alpha",
+        "weight = part.attention.float()",
+    ),
+    _in(
+        "methods/scope",
+        "SCOPE compares features by their length too",
+        "unit = normalize(part.features.float(), dim=-1)",
+        "unit = part.features.float()",
+    ),
+    _in(
+        "methods/scope",
+        "SCOPE picks from the first image for the second",
+        "kept.append(start + found.order)",
+        "kept.append(found.order)",
+    ),
+    _in(
+        "methods/scope",
+        "SCOPE tells the whole score as coverage",
+        "covers.append(totals[-1] / weight.clamp_min(torch.finfo(torch.float32).tiny))",
+        "covers.append(totals[-1])",
+    ),
+    _in(
+        "methods/mmtok",
+        "MMTok weighs the picture like the words",
+        "return torch.cat([said, self.alpha * shown])",
+        "return torch.cat([said, shown])",
+    ),
+    _in(
+        "methods/mmtok",
+        "MMTok forgets the words",
+        "return torch.cat([said, self.alpha * shown])",
+        "return torch.cat([0 * said, self.alpha * shown])",
+    ),
+    _in(
+        "methods/mmtok",
+        "MMTok does not sharpen the words",
+        "words @ patches.T / (self.text_temperature or ELSEWHERE)",
+        "words @ patches.T / self.vision_temperature",
+    ),
+    _in(
+        "methods/mmtok",
+        "MMTok counts words by their number",
+        "max(\n            1, len(words)\n        )",
+        "1",
+    ),
+    _in(
+        "methods/mmtok",
+        "MMTok compares what enters the LLM with itself",
+        "words, patches, own = (_unit(rows) for rows in (text, states, features))",
+        "words, patches, own = (_unit(rows) for rows in (text, states, states))",
+    ),
+    _in(
+        "methods/mmtok",
+        "MMTok looks for the words in the first image",
+        "own = states[start : start + len(part.attention)]",
+        "own = states[: len(part.attention)]",
+    ),
+    _in(
+        "methods/mmtok",
+        "MMTok picks from the first image for the second",
+        "kept.append(start + found.order)",
+        "kept.append(found.order)",
+    ),
+    _in(
+        "methods/mmtok",
+        "MMTok is as sharp on Qwen as elsewhere",
+        'ON_QWEN if host.kin == "qwen" else ELSEWHERE',
+        "ELSEWHERE",
+    ),
+    _in(
+        "methods/mmtok",
+        "MMTok forgets the temperature that it was given",
+        "if self.text_temperature is not None:",
+        "if self.text_temperature == -1:",
+    ),
+)
+
+REPEATING = (
+    _in(
+        "methods/dart",
+        "DART keeps what repeats most",
+        "rest = alike[pivot].masked_fill(taken, torch.inf)",
+        "rest = (-alike[pivot]).masked_fill(taken, torch.inf)",
+    ),
+    _in(
+        "methods/dart",
+        "DART takes pivots in the order of the prompt",
+        "for place in set_order(places)]",
+        "for place in sorted(places)]",
+    ),
+    _in(
+        "methods/dart",
+        "DART's pivots have the smallest keys",
+        "return torch.sort(size, descending=True, stable=True).indices[:count]",
+        "return torch.sort(size, stable=True).indices[:count]",
+    ),
+    _in(
+        "methods/dart",
+        "DART's last pivots take what does not go evenly",
+        "each + (turn < more)",
+        "each + (turn >= len(order) - more)",
+    ),
+    _in(
+        "methods/dart",
+        "DART's pivots may be taken by others",
+        "taken[image] = True",
+        "pass",
+    ),
+    _in(
+        "methods/dart",
+        "DART keeps all its pivots whatever the budget",
+        "min(self.image_pivots, keep)",
+        "self.image_pivots",
+    ),
+    _in(
+        "methods/dart",
+        "DART's words are numbered like patches",
+        "pivots = torch.cat([image, len(unit) + text])",
+        "pivots = torch.cat([image, text])",
+    ),
+    _in(
+        "methods/dart",
+        "DART renumbers",
+        'positions: ClassVar[Positions] = "keep"',
+        'positions: ClassVar[Positions] = "renumber"',
+        f"{GOLDEN}::test_dart_prunes_a_model_as_published",
+    ),
+    _in(
+        "methods/dart",
+        "A set grows twofold",
+        "while size <= 4 * used:",
+        "while size <= 2 * used:",
+        f"{GOLDEN}::test_the_order_of_a_set_is_spelled_out",
+    ),
+    _in(
+        "methods/dart",
+        "A set looks for a free place in another way",
+        "near = 9 if place + 9 <= mask else 0",
+        "near = 9 if place + 9 < mask else 0",
+        f"{GOLDEN}::test_the_order_of_a_set_is_spelled_out",
+    ),
+    _in(
+        "pruning/signals",
+        "Keys are read before they are rotated",
+        "return rotated(keys, cos, sin).transpose(0, 1)",
+        "return keys.transpose(0, 1)",
+        GOLDEN,
+        PEERS,
+    ),
+    _in(
+        "pruning/signals",
+        "Keys are rotated as those of the first row",
+        "table[row if table.shape[0] > 1 else 0][places]",
+        "table[0][places]",
+        PEERS,
+        BATCHES,
+    ),
+    _in(
+        "pruning/context",
+        "States are compared without the final norm",
+        "self._spec.decoder.module.norm(self._hidden[self._places_of(tokens)])",
+        "self._hidden[self._places_of(tokens)]",
+        GOLDEN,
+    ),
+    _in(
+        "pruning/context",
+        "Places in the prompt count its padding",
+        "padding = self._row.first_column",
+        "padding = 0",
+        PEERS,
+        BATCHES,
+        EQUAL,
+    ),
+)
+
+STRETCHES = (
+    _in(
+        "methods/holov",
+        "HoloV keeps the least attended of a stretch",
+        "best = torch.sort(own, descending=True, stable=True)",
+        "best = torch.sort(own, stable=True)",
+    ),
+    _in(
+        "methods/holov",
+        "HoloV gives what rounding leaves to the first stretches",
+        "for place in order[: keep - sum(given)]:",
+        "for place in sorted(order)[: keep - sum(given)]:",
+    ),
+    _in(
+        "methods/holov",
+        "HoloV puts the order of the picture in place of the published one",
+        'if self.order == "raster":',
+        'if self.order != "":',
+    ),
+    _in(
+        "methods/holov",
+        "HoloV never hands on",
+        'if self.overflow == "handed_on":',
+        'if self.overflow == "never":',
+    ),
+    _in(
+        "methods/holov",
+        "HoloV hands on where zeros are asked for",
+        'if self.overflow == "handed_on":',
+        'if self.overflow != "never":',
+    ),
+    _in(
+        "methods/holov",
+        "HoloV hands on to the heaviest alone",
+        "surplus -= len(room)",
+        "surplus -= len(room)\n        order = order[:1] if surplus else order",
+    ),
+    _in(
+        "methods/holov",
+        "HoloV's zeros are the first token",
+        "torch.zeros_like(states[:1]))",
+        "states[:1])",
+    ),
+    _in(
+        "methods/holov",
+        "HoloV's later stretches are the longer ones",
+        "total // count + (p < total % count)",
+        "total // count + (p >= count - total % count)",
+    ),
+    _in(
+        "methods/holov",
+        "HoloV cuts half as many stretches",
+        "1024 * total // (576 * keep)",
+        "512 * total // (576 * keep)",
+    ),
+    _in(
+        "methods/holov",
+        "HoloV orders a full stretch by attention",
+        "(best if number < size else torch.arange(size).to(best))",
+        "best",
+    ),
+    _in(
+        "methods/holov",
+        "HoloV's second image falls on the first where it picks",
+        "kept.append(start + places)",
+        "kept.append(places)",
+    ),
+    _in(
+        "methods/holov",
+        "HoloV's orders merge alike",
+        'return self.order == "published" or self.overflow == "zeros"',
+        "return True",
+    ),
+)
+
+LAYERS = (
+    _in(
+        "methods/hiprune",
+        "HiPrune has more anchors",
+        "round(keep * self.alpha / 5)",
+        "round(keep * self.alpha / 3)",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune takes anchors from the deep layer",
+        "anchors = top_indices(objects,",
+        "anchors = top_indices(deep,",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune takes the rest from the object layer",
+        "rest = torch.where(chosen, left, scale)",
+        "rest = torch.where(chosen, left, objects)",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune takes the worst neighbours where room is short",
+        "best = objects[room].sort(descending=True, stable=True).indices",
+        "best = objects[room].sort(stable=True).indices",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune chooses a patch twice though it should not",
+        'left = -torch.inf if self.anchors == "excluded" else scale - 1',
+        "left = scale - 1",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune chooses no patch twice though published",
+        'left = -torch.inf if self.anchors == "excluded" else scale - 1',
+        "left = -torch.inf",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune's neighbours go round the ends of rows unasked",
+        "        if wrap:\n",
+        "        if wrap or rows:\n",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune has no neighbour below",
+        "torch.where(row < rows - 1, own + columns, missing)",
+        "missing.expand_as(own)",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune's second grid has the first one's neighbours",
+        "found.append(torch.where(beside < 0, -1, beside + first))",
+        "found.append(beside)",
+        "tests/models",
+        PEERS,
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune prunes the first image twice",
+        "kept.append(first + self._kept(",
+        "kept.append(self._kept(",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune takes one layer for both",
+        "further = () if self.object_layer is None else (self.object_layer,)",
+        "further = () if self.object_layer is None else (self.encoder_layer or self.object_layer,)",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune reads on Qwen what it reads on LLaVA",
+        'share = OBJECTS_QWEN if host.kin == "qwen" else OBJECTS',
+        "share = OBJECTS",
+    ),
+    _in(
+        "methods/hiprune",
+        "HiPrune ignores the layer that it was given",
+        "if self.object_layer is not None or not host.whole_layers:",
+        "if not host.whole_layers:",
+    ),
+    _in(
+        "methods/base/host",
+        "The nearest layer is the first",
+        "key=lambda layer: abs(layer - wanted))",
+        "key=lambda layer: layer)",
+    ),
+)
+
+GUIDED = (
+    _in(
+        "methods/resprune",
+        "ResPrune's alpha is the same in every family",
+        "alpha=ALPHAS.get(host.kin, ALPHA))",
+        "alpha=ALPHA)",
+    ),
+    _in(
+        "methods/resprune",
+        "ResPrune's own alpha gives way to the family's",
+        "if self.alpha is None else self\n",
+        "if self.alpha is None or host.kin else self\n",
+    ),
+    _in(
+        "methods/resprune",
+        "ResPrune begins with the shortest token",
+        "longest = features.float().norm(dim=-1).argmax()",
+        "longest = features.float().norm(dim=-1).argmin()",
+    ),
+    _in(
+        "methods/resprune",
+        "ResPrune begins with what CLS ignores",
+        "return seen.attention.argmax(), ()",
+        "return seen.attention.argmin(), ()",
+    ),
+    _in(
+        "methods/resprune",
+        "ResPrune takes the mean over queries for CLS",
+        "if not len(seen.leading):",
+        "if seen.leading is None:",
+    ),
+    _in(
+        "methods/resprune",
+        "ResPrune reads CLS without asking for it",
+        'return Needs(encoder=self.seed == "cls")',
+        "return Needs()",
+    ),
+    _in(
+        "methods/resprune",
+        "ResPrune watches the encoder for nothing",
+        'return Needs(encoder=self.seed == "cls")',
+        "return Needs(encoder=True)",
+        PEERS,
+        "tests/pruning",
+    ),
+    _in(
+        "ops/residual",
+        "A seed is picked like any other",
+        "if step == 0 and seed is not None:",
+        "if step == -1 and seed is not None:",
+        RESIDUAL,
+        PEERS,
+    ),
+    _in(
+        "ops/residual",
+        "A seed's score may be below the others'",
+        "picked[0] = picked.amax()",
+        "pass",
+        RESIDUAL,
+    ),
+    _in(
+        "ops/residual",
+        "Beyond the rank scores say nothing",
+        "total = torch.where(could > floor, could, rest)",
+        "total = could",
+        RESIDUAL,
+    ),
+)
+
+HOSTS = (
+    _in(
+        "pruning/api",
+        "A method is not told of the model",
+        "Policy.pruning(method.on(host_of(model, adapter)), decoder, positions)",
+        "Policy.pruning(method, decoder, positions)",
+    ),
+    _in(
+        "methods/chain",
+        "Members of a chain are not told of the model",
+        "methods=[method.on(host) for method in self.methods]",
+        "methods=list(self.methods)",
+    ),
+    _in(
+        "methods/pinned",
+        "A method under pins is not told of the model",
+        "return replace(self, method=self.method.on(host))",
+        "return self",
+    ),
+    _in(
+        "engine/session",
+        "A session does not tell a method of the model",
+        "return method.on(host_of(self.loaded.model, self.loaded.adapter))",
+        "return method",
+        "tests/engine/test_session.py",
+    ),
+    _in(
+        "models/qwen_vl/adapter",
+        "Windows count as whole images",
+        "sorted(full)) if full else super().whole_layers(model)",
+        "sorted(full)) if not full else super().whole_layers(model)",
+    ),
+)
+
+NEWER = (*COVERING, *REPEATING, *STRETCHES, *LAYERS, *GUIDED, *HOSTS)

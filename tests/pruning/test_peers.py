@@ -1,0 +1,280 @@
+"""The newer peers on a model: settings, several images, encoder layers, what the host decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pruneviz import Chain, FastV, Pinned, ResPrune, get_method, prune
+from pruneviz.methods import Host, Method, Needs, Stage
+from pruneviz.models import find_adapter
+from pruneviz.ops import pick_profile
+from pruneviz.pruning.host import host_of
+from tests.golden.test_peers import context
+from tests.helpers import VISION_MODELS, Prompt, prompt, tiny
+from tests.pruning.test_choices import best, tower
+from tests.removal import check_batch
+
+KIND = "llava_clip"
+N = 36
+
+
+def run(method: Method, kind: str = KIND, case: Prompt | None = None, **settings: Any) -> Any:
+    model, given = tiny(kind), case or prompt(kind)
+    with prune(model, method, **given.prune_kwargs, **settings) as seen:
+        model(**given.inputs)
+    return seen.trace
+
+
+def one_of_two(number: int) -> Prompt:
+    """A prompt with one of the two images of `prompt(KIND, images=2)`, its text the same."""
+    both = prompt(KIND, images=2)
+    rest = torch.arange(both.visual.shape[1])
+    rest = torch.cat([rest[: 3 + N], rest[3 + 2 * N :]])
+    inputs = {
+        "input_ids": both.inputs["input_ids"][:, rest],
+        "attention_mask": both.inputs["attention_mask"][:, rest],
+        "pixel_values": both.inputs["pixel_values"][number : number + 1],
+    }
+    return Prompt(inputs, both.visual[:, rest], both.embeds[:, rest])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("scope", {}),
+        ("holov", {}),
+        ("holov", {"order": "raster"}),
+        ("mmtok", {}),
+        ("hiprune", {"alpha": 1.0}),
+        ("hiprune", {"alpha": 1.0, "wrap": True}),
+    ],
+)
+def test_each_of_two_images_is_pruned_as_if_alone(name: str, settings: dict[str, Any]) -> None:
+    both = run(get_method(name, keep_tokens=22, **settings), case=prompt(KIND, images=2))
+    wanted = [
+        run(get_method(name, keep_tokens=11, **settings), case=one_of_two(number)).kept
+        for number in range(2)
+    ]
+    assert both.kept.tolist() == [*wanted[0], *(wanted[1] + N)]
+    assert wanted[0].tolist() != wanted[1].tolist()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 3.0])
+def test_scope_weighs_coverage_by_a_power_of_attention(alpha: float) -> None:
+    """The first pick covers most on its own; what is left is covered less."""
+    stage = run(get_method("scope", keep_tokens=9, alpha=alpha)).stages[0]
+    _, maps, states, _ = tower()
+    unit = torch.nn.functional.normalize(states[1:], dim=-1)
+    attention = maps[-2][0, 1:]
+    np.testing.assert_allclose(stage.components["encoder"], attention.numpy(), rtol=1e-3)
+    covers = stage.components["coverage"]
+    np.testing.assert_allclose(stage.scores, covers * attention.numpy() ** alpha, rtol=1e-3)
+    first = (unit @ unit.T).clamp_min(0).sum(0) * attention**alpha
+    assert stage.scores[int(first.argmax())] == pytest.approx(float(first.max()), rel=1e-4)
+    assert stage.scores.argmax() == int(first.argmax())
+
+
+def test_alpha_of_scope_changes_what_it_keeps() -> None:
+    kept = {tuple(run(get_method("scope", keep_tokens=9, alpha=a)).kept) for a in (0.0, 1.0, 4.0)}
+    assert len(kept) == 3
+
+
+def test_holov_gives_no_stretch_more_than_it_holds_and_zeros_only_where_asked() -> None:
+    """Nearly all attention on the first of four stretches of nine."""
+    states = torch.randn(N, 8, generator=torch.Generator().manual_seed(0))
+    attention = torch.full((N,), 0.001) * torch.linspace(1, 2, N)
+    attention[:9] = torch.linspace(1, 0.2, 9)
+    asked = {"stretches": 4, "keep_tokens": 18}
+
+    def anchors(**settings: Any) -> list[int]:
+        method = get_method("holov", **asked, **settings)
+        return method.score(context(states, attention), Stage(0), 18).merge.anchors.tolist()
+
+    handed_on = anchors()
+    assert handed_on[:9] == list(range(9))
+    # Nine go round to the other three, three each: the most attended of each, the last ones.
+    assert handed_on[9:] == [17, 16, 15, 26, 25, 24, 35, 34, 33]
+    zeros = anchors(overflow="zeros")
+    assert zeros == [*range(9), *[-1] * 9]
+    made = get_method("holov", **asked, overflow="zeros")
+    merge = made.score(context(states, attention), Stage(0), 18).merge
+    assert not merge.states[9:].any()
+    assert (merge.into[9:] == -1).all()
+
+
+def test_what_rounding_leaves_goes_to_the_heaviest_stretch() -> None:
+    """Shares of 9 by 1, 2, 3, 4 tenths: 0, 1, 2, 3; the three left to the last three."""
+    attention = torch.tensor([0.1, 0.2, 0.3, 0.4]).repeat_interleave(9)
+    asked = context(torch.randn(N, 8, generator=torch.Generator().manual_seed(0)), attention)
+    method = get_method("holov", stretches=4, keep_tokens=9)
+    places = method.score(asked, Stage(0), 9).merge.anchors // 9
+    assert torch.bincount(places, minlength=4).tolist() == [0, 2, 3, 4]
+
+
+def test_earlier_stretches_are_the_longer_ones() -> None:
+    attention = torch.ones(11).index_fill(0, torch.tensor([0, 4, 8]), 2.0)
+    asked = context(torch.randn(11, 8, generator=torch.Generator().manual_seed(0)), attention)
+    method = get_method("holov", stretches=3, keep_tokens=4)
+    # Of 4, 4 and 3 tokens the first, and one more of the last stretch, whose mean is the largest.
+    assert method.score(asked, Stage(0), 4).merge.anchors.tolist() == [0, 4, 8, 9]
+
+
+def test_holov_in_raster_order_keeps_the_same_tokens() -> None:
+    published = run(get_method("holov", keep_tokens=12))
+    raster = run(get_method("holov", keep_tokens=12, order="raster"))
+    assert raster.kept.tolist() == published.kept.tolist()
+    assert published.stages[0].into is not None
+    assert raster.stages[0].into is None
+    without = run(get_method("holov", keep_tokens=12, features="none"))
+    assert without.kept.tolist() == published.kept.tolist()
+
+
+QWEN = Host("qwen", 32, (8, 16, 24, 32))
+LLAVA = Host("llava", 24, tuple(range(1, 25)))
+WINDOWS = Host("qwen", 32, (7, 13, 19, 31))
+
+
+def test_the_model_decides_what_was_left_to_it() -> None:
+    assert [ResPrune().on(host).alpha for host in (LLAVA, QWEN, Host())] == [0.75, 0.3, 0.5]
+    assert ResPrune(alpha=0.0).on(LLAVA).alpha == 0.0
+    mmtok: Any = get_method("mmtok")
+    hosts = (LLAVA, QWEN, Host())
+    assert [mmtok.on(host).text_temperature for host in hosts] == [0.02, 0.01, 0.02]
+    assert get_method("mmtok", text_temperature=0.5).on(QWEN).text_temperature == 0.5
+    hiprune: Any = get_method("hiprune")
+    assert [hiprune.on(h).object_layer for h in (LLAVA, QWEN, Host())] == [9, 16, None]
+    assert hiprune.on(WINDOWS).object_layer == 13
+    assert hiprune.on(LLAVA).needs.further_layers == (9,)
+    assert get_method("hiprune", object_layer=-3).on(QWEN).object_layer == -3
+
+
+@pytest.mark.parametrize(("kind", "alpha"), [(KIND, 0.75), ("qwen25_vl", 0.3), ("llama", 0.5)])
+@pytest.mark.parametrize("wrap", ["", "chain", "pins"])
+def test_the_trace_tells_what_the_model_decided(kind: str, alpha: float, wrap: str) -> None:
+    method: Method = ResPrune(keep_tokens=12)
+    if wrap == "chain":
+        method = Chain([method, FastV(keep_tokens=5)])
+    elif wrap == "pins":
+        method = Pinned(method, keep=[3])
+    told = run(method, kind).parameters
+    own = told["methods"][0] if wrap == "chain" else told
+    own = own["method"] if wrap == "pins" else own
+    assert own["alpha"] == alpha
+
+
+def test_hosts_of_models() -> None:
+    model = tiny("qwen25_vl")
+    host = host_of(model, find_adapter(model))
+    assert (host.kin, host.encoder_layers, host.whole_layers) == ("qwen", 4, (2, 3))
+    model = tiny(KIND)
+    host = host_of(model, find_adapter(model))
+    assert (host.kin, host.encoder_layers, host.whole_layers) == ("llava", 4, (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("seed", ["energy", "norm", "cls"])
+def test_a_first_pick_of_its_own(seed: str) -> None:
+    """The longest token, or the one that CLS attends to most; the others follow from it."""
+    case = prompt(KIND)
+    rows, text = case.embeds[0, 3 : 3 + N], case.embeds[0, 3 + N :]
+    attention = tower()[1][-2][0, 1:]
+    first = {"energy": None, "norm": rows.norm(dim=-1).argmax(), "cls": attention.argmax()}[seed]
+    unit = torch.nn.functional.normalize
+    nearest = (unit(rows, dim=-1) @ unit(text, dim=-1).T).amax(-1)
+    weight = ((nearest - nearest.min()) / (nearest.max() - nearest.min())) ** 0.75
+    wanted = pick_profile(rows, weight, 9, first)[0]
+    trace = run(ResPrune(keep_tokens=9, seed=seed))
+    assert trace.kept.tolist() == sorted(wanted.tolist())
+    scores = trace.stages[0].scores
+    assert scores[int(wanted[0])] == scores.max()
+
+
+def test_without_cls_the_longest_token_stands_in() -> None:
+    norm, cls = (
+        run(ResPrune(keep_tokens=9, seed=seed), "llava_siglip") for seed in ("norm", "cls")
+    )
+    assert norm.kept.tolist() == cls.kept.tolist()
+    assert any("No CLS token" in note for note in cls.stages[0].notes)
+    assert run(ResPrune(keep_tokens=9, seed="norm"), "llama").num_visual == N
+    assert ResPrune(seed="norm").needs == Needs()
+
+
+def test_hiprune_reads_both_layers_of_the_encoder() -> None:
+    """Received from all queries, CLS among them, against the eager tower's maps."""
+    maps = tower()[1]
+    method = get_method("hiprune", keep_tokens=12, object_layer=1, encoder_layer=3)
+    stage = run(method).stages[0]
+    for name, layer in (("object", 1), ("deep", 3)):
+        wanted = maps[layer - 1].mean(0)[1:].numpy()
+        np.testing.assert_allclose(stage.components[name], wanted, rtol=1e-3)
+
+
+def test_hiprune_keeps_objects_their_neighbours_and_the_best_of_the_rest() -> None:
+    stage = run(get_method("hiprune", keep_tokens=15, alpha=0.7)).stages[0]
+    objects, deep = (torch.from_numpy(stage.components[name]) for name in ("object", "deep"))
+    anchors = best(objects, 2)
+    room = set()
+    for place in anchors:
+        row, column = divmod(place, 6)
+        beside = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+        room |= {6 * r + c for r, c in beside if 0 <= r < 6 and 0 <= c < 6} - set(anchors)
+    chosen = [*anchors, *room]
+    rest = [place for place in best(deep, N) if place not in chosen]
+    assert stage.kept.tolist() == sorted(chosen + rest[: 15 - len(chosen)])
+
+
+def test_neighbours_are_kept_as_far_as_there_is_room() -> None:
+    stage = run(get_method("hiprune", keep_tokens=4, alpha=1.0)).stages[0]
+    objects = torch.from_numpy(stage.components["object"])
+    (anchor,) = best(objects, 1)
+    row, column = divmod(anchor, 6)
+    beside = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+    room = sorted(6 * r + c for r, c in beside if 0 <= r < 6 and 0 <= c < 6)
+    wanted = sorted(room, key=lambda place: -float(objects[place]))[:3]
+    assert set(stage.kept.tolist()) >= {anchor, *wanted}
+
+
+@pytest.mark.parametrize("kind", VISION_MODELS)
+def test_a_layer_is_the_same_whether_first_or_further(kind: str) -> None:
+    """Read as the object layer or as the deep one, in every family."""
+    first = run(get_method("hiprune", keep_tokens=12, object_layer=2, encoder_layer=3), kind)
+    other = run(get_method("hiprune", keep_tokens=12, object_layer=3, encoder_layer=2), kind)
+    (a,), (b,) = first.stages, other.stages
+    np.testing.assert_allclose(a.components["object"], b.components["deep"], rtol=1e-5)
+    np.testing.assert_allclose(a.components["deep"], b.components["object"], rtol=1e-5)
+    assert not np.allclose(a.components["deep"], a.components["object"], rtol=1e-3)
+
+
+def test_records_of_both_layers_may_be_given_in_any_order() -> None:
+    model, case = tiny(KIND), prompt(KIND)
+    adapter, records = find_adapter(model), []
+    for layer in (1, 3):
+        handle = adapter.watch_vision(model, records.append, layer)
+        embeds = adapter.embed(model, case.inputs)
+        handle.remove()
+    method = get_method("hiprune", keep_tokens=12, object_layer=1, encoder_layer=3)
+    wanted = run(method)
+    for vision in (records, records[::-1]):
+        with prune(model, method, vision=vision, visual_mask=case.visual) as seen:
+            model(**embeds)
+        assert seen.trace.kept.tolist() == wanted.kept.tolist()
+        stage = seen.trace.stages[0]
+        for name, values in wanted.stages[0].components.items():
+            np.testing.assert_allclose(stage.components[name], values, rtol=1e-5)
+
+
+def test_needs_of_two_methods_hold_the_further_layers_of_both() -> None:
+    both = Needs(encoder=True, further_layers=(1,)) | Needs(further_layers=(3,), grid=True)
+    assert both.further_layers == (1, 3)
+
+
+def test_dart_counts_places_from_the_prompts_own_start() -> None:
+    """The order of its pivots must not depend on padding before the prompt."""
+    method = get_method("dart", keep_tokens=13, prune_layer=2)
+    for seed in range(6):
+        after = 8 + 3 * seed
+        cases = [prompt("llama_gqa", seed=seed), prompt("llama_gqa", seed=9, after=after)]
+        check_batch(tiny("llama_gqa"), method, cases)
