@@ -100,7 +100,7 @@ def _options(cls: type[Method]) -> str:
 
 
 def _meanings(cls: type[Method]) -> dict[str, str]:
-    """What the docstrings' sections of parameters say of each, the class's own before its bases'."""
+    """What the class's docstring says of each parameter, or else a base's."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         section = inspect.cleandoc(base.__doc__ or "").partition("Parameters\n----------\n")[2]
