@@ -25,10 +25,11 @@ POSITIONS = {
 
 
 def table() -> str:
-    """Every method in a row: name, where it prunes, what decides, paper."""
-    rows = [("name", "where it prunes", "what decides", "paper"), ("---",) * 4]
+    """Every method in a row: where it prunes, what decides, how far it is the published one."""
+    rows = [("name", "where it prunes", "what decides", "where it stands", "paper"), ("---",) * 5]
     rows += [
-        (f"`{name}`", cls.where(), cls.card.decides, _paper(cls)) for name, cls in METHODS.items()
+        (f"`{name}`", cls.where(), cls.card.decides, cls.card.standing, _paper(cls))
+        for name, cls in METHODS.items()
     ]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

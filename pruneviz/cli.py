@@ -14,7 +14,7 @@ from typing import Any
 from pruneviz import serving
 from pruneviz.engine import Comparison, Prepared, Session, Settings, read_image
 from pruneviz.engine.benchmark import benchmark
-from pruneviz.errors import PruneVizError
+from pruneviz.errors import PruneVizError, told
 from pruneviz.export import model_title, write_results
 from pruneviz.methods import (
     Method,
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except (PruneVizError, ValueError) as error:
-        sys.stderr.write(f"pruneviz: {error}\n")
+        sys.stderr.write(f"pruneviz: {told(error)}\n")
         return 1
     except OSError as error:
         sys.stderr.write(f"pruneviz: cannot write the results: {error}\n")
@@ -270,7 +270,8 @@ def summary(comparison: Comparison) -> str:
         f"{pruned.label}: {pruned.text}",
         f"Kept: {figures(Spending(pruned.trace.num_visual, pruned.cost.tokens_per_layer))}",
         f"Decoder FLOPs: {pruned.cost.llm_flops / base.cost.llm_flops:.1%} of the baseline; "
-        f"with the vision encoder {pruned.cost.total_flops / base.cost.total_flops:.1%}",
+        f"with the vision encoder and choosing "
+        f"{pruned.cost.total_flops / base.cost.total_flops:.1%}",
         f"KV cache: {pruned.cost.kv_bytes / base.cost.kv_bytes:.1%} of the baseline",
     ]
     if comparison.fidelity is not None:

@@ -142,6 +142,9 @@ class Cost:
         projector.
     kv_bytes : int
         KV cache after the prefill, all layers.
+    scoring_flops : int
+        What choosing the tokens takes, counted as it ran: matrix products, two per
+        multiply-accumulate, and single operations.
     """
 
     tokens_per_layer: tuple[int, ...]
@@ -151,11 +154,12 @@ class Cost:
     llm_flops: int
     vision_flops: int
     kv_bytes: int
+    scoring_flops: int = 0
 
     @property
     def total_flops(self) -> int:
-        """Vision encoder, projector and language model together."""
-        return self.llm_flops + self.vision_flops
+        """Vision encoder, projector, language model and choosing together."""
+        return self.llm_flops + self.vision_flops + self.scoring_flops
 
 
 def prefill_cost(

@@ -19,3 +19,8 @@ class InputError(PruneVizError, ValueError):
 
 class ModelLoadError(PruneVizError, RuntimeError):
     """A model could not be found or loaded."""
+
+
+def told(error: BaseException) -> str:
+    """The message of an error, and where it arose if that was noted."""
+    return " ".join([str(error), *getattr(error, "__notes__", ())])

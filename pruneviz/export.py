@@ -182,6 +182,7 @@ def _cost(done: Comparison) -> list[tuple[Any, ...]]:
         _row("visual tokens", "layer average", "tokens", a.layer_average, b.layer_average),
         _row("cost", "FLOPs as the papers count", "FLOPs", *tera),
         _row("cost", "true FLOPs, language model", "FLOPs", a.llm_flops, b.llm_flops),
+        _row("cost", "true FLOPs, choosing tokens", "FLOPs", a.scoring_flops, b.scoring_flops),
         _row("cost", "true FLOPs, vision encoder", "FLOPs", a.vision_flops, b.vision_flops),
         _row("cost", "KV cache after the prompt", "bytes", a.kv_bytes, b.kv_bytes),
     ]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from pruneviz.cost import ModelShape, prefill_cost
+from pruneviz.engine.penalty import penalised
 from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Answer, Settings, Times
 from pruneviz.engine.streaming import StopWhen, TokenStream
@@ -19,8 +20,29 @@ from pruneviz.methods.base import Method
 from pruneviz.metrics import Fidelity, first_divergence, kl_divergence, mean_logprob
 from pruneviz.models.core.loading import LoadedModel
 from pruneviz.pruning import Run, observe, prune
+from pruneviz.pruning.finite import not_finite
 from pruneviz.pruning.spec import SIGNALS
 from pruneviz.trace import Trace
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What a second, closer look at a run tells.
+
+    Attributes
+    ----------
+    trace : Trace
+        With TTV, IGA and residual of every layer where they were asked for.
+    logits : np.ndarray
+        Float32 ``[max(tokens, 1), vocabulary]``: what the model predicts for each token of the
+        given answer after the ones before it.
+    scoring_flops : int
+        What choosing tokens took.
+    """
+
+    trace: Trace
+    logits: np.ndarray
+    scoring_flops: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +52,10 @@ class Generated:
     answer: Answer
     logits: np.ndarray
 
-    def with_trace(self, trace: Trace) -> Generated:
-        """The same with a richer trace of the run."""
-        return replace(self, answer=replace(self.answer, trace=trace))
+    def looked_into(self, found: Analysis) -> Generated:
+        """The same with the richer trace of a closer look, and what choosing tokens took."""
+        cost = replace(self.answer.cost, scoring_flops=found.scoring_flops)
+        return replace(self, answer=replace(self.answer, trace=found.trace, cost=cost))
 
     def fidelity(self, token_ids: Sequence[int], logits: np.ndarray) -> Fidelity:
         """How near another run comes to this answer.
@@ -74,6 +97,7 @@ def generate(
     with torch.no_grad(), _block(loaded, prepared, method, ()) as run:
         made = loaded.model.generate(
             **prepared.inputs,
+            **penalised(loaded.model, prepared.input_ids),
             max_new_tokens=settings.max_new_tokens,
             do_sample=False,
             num_beams=1,
@@ -100,7 +124,7 @@ def generate(
         ),
         stopped=stop.is_set(),
     )
-    return Generated(answer, torch.cat(made.logits).float().cpu().numpy())
+    return Generated(answer, _finite(loaded, torch.cat(made.logits), answer.label))
 
 
 @torch.no_grad()
@@ -110,19 +134,11 @@ def analyse(
     method: Method | None,
     tokens: Sequence[int],
     signals: bool,
-) -> tuple[Trace, np.ndarray]:
-    """Prefill once more, recording signals, and read how likely given answer tokens are.
-
-    Returns
-    -------
-    trace : Trace
-        With TTV, IGA and residual of every layer where `signals`.
-    logits : np.ndarray
-        Float32 ``[max(len(tokens), 1), vocabulary]``: what the model predicts for each token
-        after the ones before it.
-    """
+) -> Analysis:
+    """Prefill once more, recording signals, and read how likely given answer tokens are."""
     model = loaded.model
-    with _block(loaded, prepared, method, SIGNALS if signals else ()) as run:
+    record = SIGNALS if signals else ()
+    with _block(loaded, prepared, method, record, count_flops=True) as run:
         out = model(
             **prepared.inputs,
             use_cache=True,
@@ -134,7 +150,18 @@ def analyse(
             following = _next_step(following, token)
             out = model(**following, past_key_values=cache)
             rows.append(out.logits[0, -1])
-    return run.trace, torch.stack(rows).float().cpu().numpy()
+    logits = _finite(loaded, torch.stack(rows), method.title if method else "Baseline")
+    return Analysis(run.trace, logits, run.scoring_flops)
+
+
+def _finite(loaded: LoadedModel, logits: torch.Tensor, label: str) -> np.ndarray:
+    """Logits ``[tokens, vocabulary]`` as float32; raises PruningError if one is not finite."""
+    values = logits.float().cpu().numpy()
+    bad = ~np.isfinite(values).all(-1)
+    if bad.any():
+        place = f"the logits of answer token {int(bad.argmax()) + 1} ({label})"
+        raise not_finite(place, loaded.model)
+    return values
 
 
 def _next_step(before: dict[str, Any], token: int) -> dict[str, Any]:
@@ -151,7 +178,11 @@ def _next_step(before: dict[str, Any], token: int) -> dict[str, Any]:
 
 @contextmanager
 def _block(
-    loaded: LoadedModel, prepared: Prepared, method: Method | None, record: tuple[str, ...]
+    loaded: LoadedModel,
+    prepared: Prepared,
+    method: Method | None,
+    record: tuple[str, ...],
+    count_flops: bool = False,
 ) -> Iterator[Run]:
     where: dict[str, Any] = {
         "visual_mask": prepared.visual_mask,
@@ -162,7 +193,8 @@ def _block(
         with observe(loaded.model, record=record, **where) as run:
             yield run
     else:
-        where |= {"vision": prepared.vision, "positions": prepared.positions}
+        seen = () if prepared.vision is None else (prepared.vision, *prepared.further)
+        where |= {"vision": seen, "positions": prepared.positions, "count_flops": count_flops}
         with prune(loaded.model, method, record=record, **where) as run:
             yield run
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -36,6 +36,8 @@ class Prepared:
         For methods that read the encoder's attention.
     grid : PatchGrid
         Where each visual token lies.
+    further : tuple of EncoderRecord
+        Of more encoder layers, for methods that read several.
     vision_seconds : float
         Time the encoding took.
     hints : tuple of str
@@ -53,6 +55,7 @@ class Prepared:
     visual_mask: torch.Tensor
     inputs: dict[str, Any]
     vision: EncoderRecord | None
+    further: tuple[EncoderRecord, ...] = field(default=(), kw_only=True)
     grid: PatchGrid
     vision_seconds: float
     hints: tuple[str, ...] = ()

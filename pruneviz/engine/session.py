@@ -17,7 +17,7 @@ from pruneviz.errors import InputError
 from pruneviz.methods.base import Method
 from pruneviz.models.core.loading import LoadedModel
 from pruneviz.models.core.vision import EncoderRecord
-from pruneviz.pruning import check_reading
+from pruneviz.pruning import check_reading, host_of
 
 REMEMBERED = 8
 
@@ -104,15 +104,24 @@ class Session:
         ValueError
             If the encoder has no such layer.
         """
-        index = self._encoder_index(method)
-        seen = prepared.vision
-        if index is None or seen is None or seen.encoder_index in (None, index):
+        indices = self._encoder_indices(method)
+        if not indices or prepared.vision is None or prepared.vision.encoder_index is None:
             return prepared
-        key = prepared.key, index
+        first, *further = (self._record(prepared, index) for index in indices)
+        return replace(prepared, vision=first, further=tuple(filter(None, further)))
+
+    def _record(self, prepared: Prepared, index: int) -> EncoderRecord | None:
+        seen, key = prepared.vision, (prepared.key, index)
+        if seen is not None and seen.encoder_index == index:
+            return seen
         with self._lock:
             if key not in self._records:
                 self._records[key] = encoder_record(self.loaded, prepared, index)
-            return replace(prepared, vision=self._records[key])
+            return self._records[key]
+
+    def resolved(self, method: Method) -> Method:
+        """The method with what it leaves to the model filled in, as a run will report it."""
+        return method.on(host_of(self.loaded.model, self.loaded.adapter))
 
     def baseline(self, prepared: Prepared, settings: Settings | None = None) -> Answer:
         """Answer without pruning."""
@@ -153,7 +162,7 @@ class Session:
         method.plan(self.num_layers)
         for stage in method.stages():
             method.count(stage, prepared.grid.num_tokens)
-        self._encoder_index(method)
+        self._encoder_indices(method)
         how = settings or Settings()
 
         def work(emit: Callable[[Event], None], stop: threading.Event) -> None:
@@ -183,11 +192,9 @@ class Session:
         fidelity = None
         if not (baseline.stopped or made.answer.stopped):
             emit(Event("status", "Comparing with the baseline …"))
-            trace, logits = analyse(
-                self.loaded, prepared, method, baseline.token_ids, settings.signals
-            )
-            made = made.with_trace(trace)
-            fidelity = reference.fidelity(made.answer.token_ids, logits)
+            found = analyse(self.loaded, prepared, method, baseline.token_ids, settings.signals)
+            made = made.looked_into(found)
+            fidelity = reference.fidelity(made.answer.token_ids, found.logits)
         done = Comparison(
             prepared.question, baseline, made.answer, fidelity, prepared.grid, prepared.hints
         )
@@ -209,12 +216,12 @@ class Session:
             made = generate(self.loaded, prepared, None, settings, on_text, stop)
             if made.answer.stopped:
                 return made
-            trace, _ = analyse(self.loaded, prepared, None, (), settings.signals)
-            self._baselines[key] = made.with_trace(trace)
+            found = analyse(self.loaded, prepared, None, (), settings.signals)
+            self._baselines[key] = made.looked_into(found)
         return self._baselines[key]
 
-    def _encoder_index(self, method: Method) -> int | None:
-        """Index of the encoder layer that a method reads, None if it reads none."""
-        if not method.needs.encoder:
-            return None
-        return self.loaded.adapter.encoder_index(self.loaded.model, method.needs.encoder_layer)
+    def _encoder_indices(self, method: Method) -> list[int]:
+        """Indices of the encoder layers that a method reads."""
+        needs, loaded = self.resolved(method).needs, self.loaded
+        asked = (needs.encoder_layer, *needs.further_layers) if needs.encoder else ()
+        return [loaded.adapter.encoder_index(loaded.model, layer) for layer in asked]

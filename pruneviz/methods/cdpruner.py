@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch.nn.functional import normalize
+
 from pruneviz.methods.base import (
     BUDGET,
     BeforeLLM,
@@ -14,7 +16,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
 )
-from pruneviz.ops import dpp_profile, text_relevance
+from pruneviz.ops import dpp_profile, pick_scores, text_relevance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class CDPruner(BeforeLLM):
             "the question."
         ),
         decides="diversity, weighted by text relevance",
+        standing="equal to its code on 1 reference run, given the relevance, which is ours",
         paper="https://arxiv.org/abs/2506.10967",
         formula=Formula(
             (
@@ -65,7 +68,9 @@ class CDPruner(BeforeLLM):
             "The second line is the greedy maximum of the kernel's determinant, as in the "
             "published code. There, relevance comes from the text tower of the encoder's CLIP "
             "model, which these models do not hold: ours is taken in the LLM's input space. We "
-            "do not know the equations' numbers.",
+            "do not know the equations' numbers. OpenVINO GenAI prunes by this method too, picking "
+            "in two halves unless told otherwise; ours never splits and picks the same given the "
+            "same relevance.",
         ),
         terms={
             "relevance": "closeness to the words of the question",
@@ -89,8 +94,8 @@ class CDPruner(BeforeLLM):
         text, source = context.text_features()
         relevance = text_relevance(features, text, "minmax")
         order, gain, residual = dpp_profile(features, relevance, keep)
-        could = relevance.to(residual.dtype).square() * residual
-        total = could.float().index_copy(0, order, gain.float())
+        unit = normalize(features.float(), dim=-1)
+        total = pick_scores(unit, relevance.square(), order, gain, residual)
         components = {"relevance": relevance, "novelty": residual.float()}
         notes = (source, "Relevance in the LLM's input space, not by CLIP's text tower.")
         return Scores(total, components, order.sort().values, notes)

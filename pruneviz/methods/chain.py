@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from pruneviz.methods.base import Card, Formula, Method, Stage, Wrapper
+from pruneviz.methods.base import Card, Formula, Host, Method, Stage, Wrapper
 from pruneviz.methods.pinned import Pinned
 
 
@@ -27,6 +27,7 @@ class Chain(Wrapper):
         title="Chain",
         summary="Several methods one after another.",
         decides="each member at its own stages",
+        standing="ours",
         formula=Formula(
             ((r"K_m = ⌊r_m K_{m - 1}⌋", "kept after member m"),),
             (("r_m", "keep ratio of member m, of the patches that the one before it left"),),
@@ -62,6 +63,10 @@ class Chain(Wrapper):
     def members(self) -> Sequence[Method]:
         """The methods."""
         return self.methods
+
+    def on(self, host: Host) -> Chain:
+        """Every member on that model."""
+        return replace(self, methods=[method.on(host) for method in self.methods])
 
     def count(self, stage: Stage, num_visual: int) -> int:
         """Tokens left, from the number that entered the member method."""

@@ -44,6 +44,7 @@ class DivPrune(BeforeLLM):
             "Before the LLM, keeps the patches that differ most from each other, whatever is asked."
         ),
         decides="distance from the tokens already picked",
+        standing="equal to its code on 1 reference run",
         paper="https://arxiv.org/abs/2503.02175",
         formula=Formula(
             (

@@ -41,6 +41,7 @@ class Downsample(BeforeLLM):
         title="Downsample",
         summary="Control: averages neighbouring patches, as a coarser picture would.",
         decides="nothing: a control",
+        standing="ours",
         formula=Formula(
             (
                 (r"z_c = mean_{i ∈ c} v_i", "one token a cell"),

@@ -50,6 +50,7 @@ class FastV(Method):
             "to them there."
         ),
         decides="attention of the last prompt token",
+        standing="equal to its code on 1 reference run",
         paper="https://arxiv.org/abs/2403.06764",
         formula=Formula(
             (

@@ -70,6 +70,7 @@ class FoPru(BeforeLLM):
             "attention; the question plays no part."
         ),
         decides="the vision encoder's own attention; whole image or row by row",
+        standing="from its formulas, no code is published",
         paper="https://arxiv.org/abs/2411.14164",
         formula=Formula(
             (

@@ -38,6 +38,7 @@ class Grid(BeforeLLM):
         title="Grid",
         summary="Control: keeps the middles of equal cells, spread in both directions.",
         decides="nothing: a control",
+        standing="ours",
         formula=Formula(
             (
                 (r"B = round((\frac{K R}{C})^{1/2})", "bands of rows"),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from pruneviz.methods.base import Card, Formula, Method, Scores, Stage, StageContext, Wrapper
+from pruneviz.methods.base import Card, Formula, Host, Method, Scores, Stage, StageContext, Wrapper
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Pinned(Wrapper):
         title="Pinned",
         summary="Any method, with some patches kept or dropped by hand.",
         decides="the method, but for the pinned patches",
+        standing="ours",
         formula=Formula(
             ((r"K = \text{the method's own number, pins included}", "patches kept"),),
             (),
@@ -98,6 +99,10 @@ class Pinned(Wrapper):
     def members(self) -> Sequence[Method]:
         """The method alone."""
         return (self.method,)
+
+    def on(self, host: Host) -> Pinned:
+        """The method on that model."""
+        return replace(self, method=self.method.on(host))
 
     @property
     def scored_by(self) -> str:

@@ -58,6 +58,7 @@ class PruMerge(BeforeLLM):
             "and adds to each those most like it; the question plays no part."
         ),
         decides="outliers of the encoder's attention, each with what is like it",
+        standing="by the rules of its code",
         paper="https://arxiv.org/abs/2403.15388",
         formula=Formula(
             (
@@ -145,6 +146,7 @@ class PruMergePlus(PruMerge):
             "outliers of the encoder's attention and evenly spread patches, each with what is like "
             "it"
         ),
+        standing="by the rules of its code",
         paper="https://arxiv.org/abs/2403.15388",
         formula=Formula(
             (

@@ -49,6 +49,7 @@ class PyramidDrop(ScheduledMethod):
             "to them."
         ),
         decides="attention of the last prompt token, in stages",
+        standing="equal to its code on 1 reference run",
         paper="https://arxiv.org/abs/2410.17247",
         formula=Formula(
             (

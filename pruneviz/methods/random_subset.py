@@ -36,6 +36,7 @@ class Random(BeforeLLM):
         title="Random",
         summary="Control: keeps a random subset of the patches (seeded).",
         decides="nothing: a control",
+        standing="ours",
         formula=Formula(
             (
                 (r"score_i = π(i)", "the same for the same seed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from importlib import import_module
@@ -84,7 +85,9 @@ def register(method: type[Method]) -> type[Method]:
     """
     problem = _problem(method)
     if problem:
-        raise ValueError(f"{getattr(method, '__name__', method)} cannot be registered: {problem}.")
+        where = getattr(sys.modules.get(getattr(method, "__module__", "")), "__file__", None)
+        named = getattr(method, "__name__", repr(method)) + (f" in {where}" if where else "")
+        raise ValueError(f"{named} cannot be registered: {problem}.")
     METHODS[method.name] = method
     ordered = sorted(METHODS.values(), key=_place)
     METHODS.clear()
@@ -114,9 +117,28 @@ def _problem(method: Any) -> str:
     own = {field.name for field in fields(method)}
     lost = [option.field for option in method.card.options if option.field not in own]
     if lost:
-        return f"its card offers {', '.join(lost)}, which is no field of it"
+        return (
+            f"its card offers {', '.join(lost)}, which is no field of it ({', '.join(sorted(own))})"
+        )
+    defaults = {field.name: field.default for field in fields(method)}
+    for option in method.card.options:
+        default = defaults[option.field]
+        if default is not None and option.read(str(default)) != default:
+            return f"its default {option.field}={default!r} is not what its card allows"
     if METHODS.get(name, method) is not method:
-        return f"the name {name!r} is taken by {METHODS[name].__name__}"
+        other = METHODS[name]
+        return (
+            f"the name {name!r} is taken by {other.__name__} of {other.__module__}; choose another"
+        )
+    return _unusable(method)
+
+
+def _unusable(method: type[Method]) -> str:
+    """Why the method cannot even be built as published; empty if it can."""
+    try:
+        method().stages()
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        return f"with its defaults it cannot be built ({error})"
     return ""
 
 
@@ -130,7 +152,11 @@ def _found() -> Iterator[type[Method]]:
     for file in pkgutil.iter_modules([str(Path(__file__).parent)]):
         if file.ispkg:
             continue
-        module = import_module(f"pruneviz.methods.{file.name}")
+        try:
+            module = import_module(f"pruneviz.methods.{file.name}")
+        except Exception as error:
+            error.add_note(f"The method file {file.name}.py in pruneviz/methods cannot be used.")
+            raise
         for _, found in inspect.getmembers(module, inspect.isclass):
             own = found.__module__ == module.__name__
             if own and issubclass(found, Method) and not issubclass(found, Wrapper):

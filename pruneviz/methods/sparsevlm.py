@@ -58,7 +58,9 @@ class SparseVLM(ScheduledMethod):
     SparseVLM (ICML 2025, arXiv 2410.04417), first version of its code, which always recycles;
     here it is asked for, because without it all methods only pick. The code's clusters depend
     on chance where densities are equal; these do not. Positions are renumbered.
-    ``round(N * ratio)`` tokens, so that 576 gives the published counts.
+    ``round(N * ratio)`` tokens, so that 576 gives the published counts. The code's second version
+    (original positions, no recycling, fourteen chosen heads, attention divided by a term of
+    positions alone) is not there: that term is not known from a formula.
     """
 
     name: ClassVar[str] = "sparsevlm"
@@ -72,6 +74,7 @@ class SparseVLM(ScheduledMethod):
             "attention of the words that match the picture; `recycle=True` merges the best of what "
             "is dropped"
         ),
+        standing="by the rules of its code, version 1; version 2 is not there",
         paper="https://arxiv.org/abs/2410.04417",
         formula=Formula(
             (

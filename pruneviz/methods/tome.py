@@ -49,6 +49,7 @@ class ToMe(BeforeLLM):
             "part."
         ),
         decides="the most alike tokens merge, step by step",
+        standing="adapted: all merging at once before the LLM",
         paper="https://arxiv.org/abs/2210.09461",
         formula=Formula(
             (

@@ -85,6 +85,7 @@ class TransPrune(ScheduledMethod):
             "and that the question attends to least."
         ),
         decides="token transition variation and the question's attention",
+        standing="equal to its code on 3 reference runs",
         paper="https://arxiv.org/abs/2507.20630",
         formula=Formula(
             (

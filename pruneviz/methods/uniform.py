@@ -37,6 +37,7 @@ class Uniform(BeforeLLM):
         title="Uniform",
         summary="Control: keeps every n-th patch, evenly spread over the rows.",
         decides="nothing: a control",
+        standing="ours",
         formula=Formula(
             (
                 (r"i_k = ⌊\frac{(2 k + 1) N}{2 K}⌋", "kept, for k = 0, 1, …, K − 1"),

@@ -60,6 +60,7 @@ class VisionZip(BeforeLLM):
             "others into a few tokens; the question plays no part."
         ),
         decides="the vision encoder's attention; the others merge into a few contextual tokens",
+        standing="equal to its code on 1 reference run",
         paper="https://arxiv.org/abs/2412.04467",
         formula=Formula(
             (

@@ -57,6 +57,7 @@ class VisPruner(BeforeLLM):
             "differ from each other; the question plays no part."
         ),
         decides="the encoder's attention, then what differs",
+        standing="by the rules of its code",
         paper="https://arxiv.org/abs/2412.01818",
         formula=Formula(
             (

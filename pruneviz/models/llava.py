@@ -24,6 +24,7 @@ class LlavaAdapter(VisionLanguageAdapter):
     architectures: ClassVar[tuple[Architecture, ...]] = (
         Architecture("LLaVA-1.5", LlavaForConditionalGeneration),
     )
+    kin: ClassVar[str] = "llava"
     example: ClassVar[str] = "llava-hf/llava-1.5-7b-hf"
     prompt: ClassVar[str] = "USER: {image}\n{question} ASSISTANT:"
     """Where the processor has no chat template."""
@@ -40,6 +41,14 @@ class LlavaAdapter(VisionLanguageAdapter):
         with torch.device("meta"):
             tower = AutoModel.from_config(config.vision_config)
         return {"key_mapping": NESTED} if hasattr(tower, "vision_model") else {}
+
+    def complete(self, processor: Any, model: Any) -> None:
+        """How many tokens an image has; the files of older releases do not tell the processor."""
+        if getattr(processor, "patch_size", 0) is None:
+            processor.patch_size = model.config.vision_config.patch_size
+            processor.num_additional_image_tokens = int(_has_cls(self.encoder(model)))
+            chosen = model.config.vision_feature_select_strategy
+            processor.vision_feature_select_strategy = chosen
 
     def watch_vision(
         self, model: Any, keep: Callable[[EncoderRecord], None], encoder_layer: int | None = None

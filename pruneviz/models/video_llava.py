@@ -26,6 +26,7 @@ class VideoLlavaAdapter(VisionLanguageAdapter):
     architectures: ClassVar[tuple[Architecture, ...]] = (
         Architecture("Video-LLaVA", VideoLlavaForConditionalGeneration),
     )
+    kin: ClassVar[str] = "llava"
     example: ClassVar[str] = "LanguageBind/Video-LLaVA-7B-hf, from Python alone"
     loadable: ClassVar[bool] = False
     tower: ClassVar[str] = "image_tower"

@@ -4,7 +4,8 @@ Nothing here knows a model, a hook or a file. Every function accepts any device
 and floating dtype and computes in float32 or better.
 """
 
-from pruneviz.ops.attention import attention_rows, self_attention_means
+from pruneviz.ops.attention import attention_rows, rotated, self_attention_means
+from pruneviz.ops.coverage import Coverage, coverage_greedy, coverage_profile
 from pruneviz.ops.merging import (
     assign_to_targets,
     bipartite_merge,
@@ -22,6 +23,7 @@ from pruneviz.ops.residual import (
     dpp_profile,
     max_min_diversity,
     pick_profile,
+    pick_scores,
     residual_greedy,
     text_relevance,
 )
@@ -37,11 +39,14 @@ from pruneviz.ops.transition import DIRECTIONS, PARTS, token_transition, transit
 __all__ = [
     "DIRECTIONS",
     "PARTS",
+    "Coverage",
     "assign_to_targets",
     "attention_rows",
     "bipartite_merge",
     "conditional_dpp",
     "contextual_tokens",
+    "coverage_greedy",
+    "coverage_profile",
     "density_peaks",
     "diversity_profile",
     "dpp_profile",
@@ -53,7 +58,9 @@ __all__ = [
     "larger_variance",
     "max_min_diversity",
     "pick_profile",
+    "pick_scores",
     "residual_greedy",
+    "rotated",
     "self_attention_means",
     "split_budget",
     "spread_cells",

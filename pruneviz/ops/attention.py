@@ -10,7 +10,8 @@ def _rotate_half(x: torch.Tensor) -> torch.Tensor:
     return torch.cat((-second, first), dim=-1)
 
 
-def _rotary(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+def rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Queries or keys ``[..., n, head_dim]`` turned by the tables ``[n, head_dim]`` of RoPE."""
     return x * cos + _rotate_half(x) * sin
 
 
@@ -47,8 +48,8 @@ def attention_rows(
         Float32 ``[rows, n]``; each row sums to 1 over the keys it may see.
     """
     heads, length = query.shape[0], key.shape[1]
-    query = _rotary(query, cos[rows], sin[rows])
-    key = _rotary(key, cos, sin)
+    query = rotated(query, cos[rows], sin[rows])
+    key = rotated(key, cos, sin)
     groups = heads // key.shape[0]
     grouped = query.unflatten(0, (key.shape[0], groups))
     logits = torch.einsum("ghrd,gnd->ghrn", grouped, key).flatten(0, 1).float() * scaling

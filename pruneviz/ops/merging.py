@@ -161,7 +161,11 @@ def density_peaks(features: torch.Tensor, count: int) -> tuple[torch.Tensor, tor
     equal ones differ; here the earlier token counts as the denser one, which is deterministic.
     """
     states = features.float()
-    distance = torch.cdist(states, states) / states.shape[-1] ** 0.5
+    # Centred and term by term: by a matrix product, an offset that all tokens share would drown
+    # what they differ in.
+    states = states - states.mean(0)
+    direct = "donot_use_mm_for_euclid_dist"
+    distance = torch.cdist(states, states, compute_mode=direct) / states.shape[-1] ** 0.5
     nearest = distance.topk(count, largest=False).values
     density = (-nearest.square().mean(-1)).exp()
     order = torch.sort(density, descending=True, stable=True).indices

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 
 NORMALISATIONS = ("minmax", "shift", "relu")
+EXHAUSTED = 1e-13
+"""Share of the largest weighted energy below which nothing but rounding is left."""
 
 
 def _check(features: torch.Tensor, k: int) -> None:
@@ -21,7 +23,7 @@ def _double(x: torch.Tensor) -> torch.Tensor:
 
 
 def pick_profile(
-    features: torch.Tensor, weight: torch.Tensor, k: int
+    features: torch.Tensor, weight: torch.Tensor, k: int, seed: int | torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Weighted residual-energy selection with the energies that decided it.
 
@@ -33,6 +35,8 @@ def pick_profile(
         ``[n]``, non-negative: the factor on each token's residual energy.
     k : int
         Number of picks, ``0 <= k <= n``.
+    seed : int or torch.Tensor, optional
+        The first pick, int64 ``[1]`` where it is a tensor. Default: the largest weighted energy.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def pick_profile(
     gram = rows @ rows.T
     energy = gram.diagonal().clone()
     fallback = g * energy
-    floor = (fallback.max() if n else fallback.sum()) * 1e-13
+    floor = (fallback.max() if n else fallback.sum()) * EXHAUSTED
     factor = rows.new_zeros(n, k)
     order = torch.empty(k, dtype=torch.long, device=rows.device)
     gain = rows.new_zeros(k)
@@ -70,6 +74,8 @@ def pick_profile(
         left = open_energy.amax() > floor
         score = torch.where(left, open_energy, fallback.masked_fill(taken, -1.0))
         pick = score.argmax().reshape(1)
+        if step == 0 and seed is not None:
+            pick = torch.as_tensor(seed, device=rows.device).reshape(1)
         row = factor[:, :step].index_select(0, pick).squeeze(0)
         pivot = energy.gather(0, pick).clamp_min(torch.finfo(torch.float64).tiny)
         column = gram.index_select(1, pick).squeeze(1) - factor[:, :step] @ row
@@ -81,6 +87,41 @@ def pick_profile(
         energy.index_fill_(0, pick, 0.0)
         order[step : step + 1] = pick
     return order.to(features.device), gain.to(features.device), energy.to(features.device)
+
+
+def pick_scores(
+    features: torch.Tensor,
+    weight: torch.Tensor,
+    order: torch.Tensor,
+    gain: torch.Tensor,
+    residual: torch.Tensor,
+) -> torch.Tensor:
+    """A score per token by which the picks are the best: float32 ``[n]``.
+
+    A pick has its gain, another token what it could still gain. Where the features' rank is
+    exhausted all have next to nothing left, and their order is that of the picks there, by
+    ``weight * ||v||^2``; the scores then say no more than that order. A seed has at least the
+    largest gain.
+
+    Parameters
+    ----------
+    features, weight
+        As given to :func:`pick_profile`.
+    order, gain, residual
+        What it returned.
+    """
+    rows, g = _double(features), _double(weight)
+    fallback = g * rows.square().sum(-1)
+    largest = fallback.amax().clamp_min(torch.finfo(torch.float32).tiny)
+    floor = largest * EXHAUSTED
+    rest = floor * fallback / largest
+    where = rows.device
+    could, order, gain = g * _double(residual).to(where), order.to(where), _double(gain).to(where)
+    total = torch.where(could > floor, could, rest)
+    picked = torch.where(gain > floor, gain, rest[order])
+    if len(picked):
+        picked[0] = picked.amax()
+    return total.index_copy(0, order, picked).float().to(features.device)
 
 
 def residual_greedy(features: torch.Tensor, weight: torch.Tensor, k: int) -> torch.Tensor:

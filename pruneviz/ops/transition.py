@@ -106,5 +106,9 @@ def token_transition(
         weight = weight * mask
     total = weight.sum(-1, keepdim=True) if per_sample else weight.sum()
     # A row in which the mask has no token sums to 0.
-    share = weight / total.clamp_min(torch.finfo(torch.float32).tiny)
+    total = total.clamp_min(torch.finfo(torch.float32).tiny)
+    if part == "full" and not per_sample:
+        # In the published order of steps, to the last bit.
+        return magnitude * weight / total
+    share = weight / total
     return share if part == "direction" else magnitude * share

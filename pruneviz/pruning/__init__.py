@@ -8,5 +8,15 @@ records (`observer`), or a `decode` step. What the prompt is (`prompt`) and what
 
 from pruneviz.pruning.api import NEWLINES, Run, check_reading, observe, prune
 from pruneviz.pruning.giveback import best_dropped, give_back
+from pruneviz.pruning.host import host_of
 
-__all__ = ["NEWLINES", "Run", "best_dropped", "check_reading", "give_back", "observe", "prune"]
+__all__ = [
+    "NEWLINES",
+    "Run",
+    "best_dropped",
+    "check_reading",
+    "give_back",
+    "host_of",
+    "observe",
+    "prune",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
@@ -14,7 +14,9 @@ from pruneviz.errors import PruningError
 from pruneviz.methods.base import POSITIONS, Method
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.registry import find_adapter
+from pruneviz.pruning.counting import FlopCounter
 from pruneviz.pruning.hooks import attached
+from pruneviz.pruning.host import host_of
 from pruneviz.pruning.policy import Policy
 from pruneviz.pruning.report import build_trace
 from pruneviz.pruning.runner import Runner
@@ -41,12 +43,13 @@ class Run:
 
         Raises
         ------
-        RuntimeError
-            If the model has not run inside the block.
+        PruningError
+            If the model has not run inside the block, or scores are NaN or infinite.
         """
         spec, prefill = self._runner.spec, self._runner.prefill
         if prefill is None:
             raise PruningError("The model has not run inside this block, so there is no trace.")
+        prefill.doubts.settle()
         if self._built is None or self._built[0] is not prefill:
             traces = [build_trace(spec, prefill, selection) for selection in prefill.selections]
             self._built = (prefill, traces)
@@ -57,6 +60,16 @@ class Run:
         """Time the latest prefill spent choosing tokens, as the host saw it."""
         prefill = self._runner.prefill
         return 0.0 if prefill is None else prefill.recording.scoring_seconds
+
+    @property
+    def scoring_flops(self) -> int:
+        """Floating-point operations that choosing took in the latest prefill, all rows together.
+
+        Matrix products, two for each multiply-accumulate, and single operations; 0 where they
+        were not to be counted.
+        """
+        counter = self._runner.spec.counter
+        return 0 if counter is None else counter.total
 
     @property
     def trace(self) -> Trace:
@@ -80,9 +93,10 @@ def prune(
     positions: str | None = None,
     *,
     input_ids: torch.Tensor | None = None,
-    vision: EncoderRecord | None = None,
+    vision: EncoderRecord | Sequence[EncoderRecord] | None = None,
     record: Iterable[str] = (),
     newlines: str = "visual",
+    count_flops: bool = False,
 ) -> Iterator[Run]:
     """Remove visual tokens for real while the block runs.
 
@@ -106,9 +120,9 @@ def prune(
     input_ids : torch.Tensor, optional
         Int64 ``[batch, sequence]``: ids of the prompt where the model is fed ``inputs_embeds``;
         lets methods find the question's words.
-    vision : EncoderRecord, optional
+    vision : EncoderRecord or sequence of EncoderRecord, optional
         Record of the vision encoder where it ran before the block, of the layer that the method
-        reads.
+        reads; one of each where it reads several.
     record : iterable of {"ttv", "iga", "residual"}
         Signals to record in every layer.
     newlines : {"visual", "text"}
@@ -116,6 +130,9 @@ def prune(
         tokens that count towards N and may be dropped, as in TransPrune's published code; or text,
         which always stays, is no part of the budget and of the trace's indices, and asks nothing
         of the image. Other families have none.
+    count_flops : bool
+        Whether to count the arithmetic of choosing tokens (`Run.scoring_flops`), which slows the
+        choosing down.
 
     Yields
     ------
@@ -151,11 +168,12 @@ def prune(
         model=model,
         adapter=adapter,
         decoder=decoder,
-        policy=Policy.pruning(method, decoder, positions),
+        policy=Policy.pruning(method.on(host_of(model, adapter)), decoder, positions),
         visual=VisualTokens(model, adapter, visual_mask, newlines),
         signals=tuple(record),
         input_ids=input_ids,
-        vision=vision,
+        counter=FlopCounter() if count_flops else None,
+        vision=(vision,) if isinstance(vision, EncoderRecord) else tuple(vision or ()),
     )
     with _entered(spec) as run:
         yield run
@@ -207,6 +225,8 @@ def _entered(spec: RunSpec) -> Iterator[Run]:
     try:
         with attached(runner):
             yield Run(runner)
+        if runner.prefill is not None:
+            runner.prefill.doubts.settle()
     finally:
         with _LOCK:
             _ACTIVE.discard(stack)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -20,20 +21,22 @@ ASSISTED = ("prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
 _GENERATE = inspect.unwrap(GenerationMixin.generate).__code__
 
 
-def check_vision(adapter: Adapter, model: Any, needs: Needs, vision: EncoderRecord | None) -> None:
-    """Raise PruningError if a given record is of another encoder layer than the method reads."""
-    if not needs.encoder or vision is None:
+def check_vision(
+    adapter: Adapter, model: Any, needs: Needs, vision: Sequence[EncoderRecord]
+) -> None:
+    """Raise PruningError if records are given, but not of an encoder layer that is read."""
+    recorded = [record.encoder_index for record in vision]
+    if not needs.encoder or not recorded or None in recorded:
         return
-    recorded = vision.encoder_index
-    if recorded is None:
-        return
-    wanted = adapter.encoder_index(model, needs.encoder_layer)
-    if recorded != wanted:
-        raise PruningError(
-            f"The method reads layer {wanted + 1} of the vision encoder, but the record given as "
-            f"vision is of layer {recorded + 1}. Record the other one: "
-            f"find_adapter(model).watch_vision(model, keep, {wanted + 1})."
-        )
+    for encoder_layer in (needs.encoder_layer, *needs.further_layers):
+        wanted = adapter.encoder_index(model, encoder_layer)
+        if wanted not in recorded:
+            given = ", ".join(str(index + 1) for index in recorded if index is not None)
+            raise PruningError(
+                f"The method reads layer {wanted + 1} of the vision encoder, but the record given "
+                f"as vision is of layer {given}. Record the other one: "
+                f"find_adapter(model).watch_vision(model, keep, {wanted + 1})."
+            )
 
 
 def check_generate() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 
-from pruneviz.errors import PruningError
+from pruneviz.errors import PruneVizError, PruningError
 from pruneviz.methods.base import Merge
 from pruneviz.pruning.context import RowContext
 from pruneviz.pruning.frames import shrink
@@ -55,7 +57,7 @@ class Chooser:
     def cut(
         self, stage: PlannedStage, hidden: torch.Tensor, running: RunningLayer | None
     ) -> Cut | None:
-        """Choose for every row and add the new frame; None where nothing is dropped.
+        """Choose for every row and add the new frame; None where all stays as it is.
 
         `hidden` is ``[batch, n, hidden]`` at the stage, `running` the layer that it comes from,
         None before the LLM.
@@ -81,7 +83,12 @@ class Chooser:
                 states = _put(states, number, kept, record.scores.merge.states)
             counts[number] = len(record.alive) - len(record.kept)
         if not any(counts):
-            return None
+            if states is hidden:
+                return None
+            # As many as there were, but made anew.
+            return Cut(
+                torch.arange(frame.length, device=hidden.device).expand(frame.columns.shape), states
+            )
         self._check_last(drop, counts)
         places, shorter = shrink(frame, drop, counts, stage.positions == "renumber")
         prefill.frames.add(stage.layer, shorter)
@@ -99,7 +106,11 @@ class Chooser:
         budget = min(method.count_now(stage.stage, selection.row.num_visual, left), len(alive))
         context = RowContext(self._spec, self._prefill, selection, hidden, running)
         start = time.perf_counter()
-        places, scores = method.select(context, stage.stage, budget)
+        where = f"after layer {stage.layer}" if stage.layer else "before the LLM"
+        with self._spec.counting(), _by(f"{method.title} {where}"):
+            places, scores = method.select(context, stage.stage, budget)
+        row = selection.row.number
+        self._prefill.doubts.note(f"the scores of {method.title} {where}, row {row}", scores.total)
         if scores.merge is not None and self._stands_apart(stage, selection):
             scores = replace(scores, merge=scores.merge.in_place())
         self._prefill.recording.scoring_seconds += time.perf_counter() - start
@@ -123,6 +134,20 @@ class Chooser:
                         "The prompt ends in a visual token that would be dropped, but the answer "
                         "is read from the last token. Put some text after the image."
                     )
+
+
+@contextmanager
+def _by(who: str) -> Iterator[None]:
+    """Let an error that a method did not mean say whose it is."""
+    try:
+        yield
+    except PruneVizError:
+        raise
+    except (ValueError, RuntimeError) as error:
+        error.add_note(f"({who})")
+        raise
+    except (TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise PruningError(f"{who} failed: {type(error).__name__}: {error}") from error
 
 
 def _origins(selection: Selection, kept: torch.Tensor, merge: Merge | None) -> torch.Tensor:

@@ -10,7 +10,7 @@ from pruneviz.errors import PruningError
 from pruneviz.methods.base import Encoded, NoQueryError
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.core.words import content_tokens
-from pruneviz.pruning.signals import mean_attention
+from pruneviz.pruning.signals import mean_attention, rotated_keys
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer, Selection
 
@@ -54,9 +54,17 @@ class RowContext:
 
     def transition(self, layers: tuple[int, ...]) -> torch.Tensor:
         """TTV summed over layers, float32 ``[n]``."""
+        asked = self._spec.policy.needs.transitions
+        missing = [layer for layer in layers if asked is None or layer not in asked.layers]
+        if missing:
+            raise _undeclared("transitions=TransitionSpec(layers)", f"TTV of layer {missing[0]}")
         total = torch.zeros(len(self.alive), device=self.device)
         for layer in layers:
             index = layer - 1
+            if index not in self._prefill.recording.ttv:
+                raise PruningError(
+                    f"TTV of layer {layer} is not there yet after layer {self.layer}."
+                )
             places = self._selection.places(self._prefill.frames.at(index))
             total += self._prefill.recording.ttv[index][self._row.number, places]
         return total
@@ -72,7 +80,7 @@ class RowContext:
         if own_layer:
             attention = layers[self.layer - 1].self_attn
             if self._running.normed is None:
-                raise PruningError("The layer's attention input was not recorded.")
+                raise _undeclared("own_attention=True", "attention inside the pruning layer")
             normed = self._running.normed[self._row.number]
         else:
             following = layers[self.layer]
@@ -81,6 +89,39 @@ class RowContext:
         frame, row = self._prefill.frames.newest, self._row.number
         received = mean_attention(attention, normed, self._running.rotary, frame, row, columns)
         return received[self._places]
+
+    def own_keys(self, tokens: str) -> torch.Tensor:
+        """Keys after RoPE inside the pruning layer, ``[m, kv_heads, head_dim]``."""
+        if self._running is None:
+            raise PruningError("Keys can only be read inside the language model.")
+        if self._running.normed is None:
+            raise _undeclared("own_attention=True", "keys of the pruning layer")
+        layers: Any = self._spec.decoder.layers
+        return rotated_keys(
+            layers[self.layer - 1].self_attn,
+            self._running.normed[self._row.number],
+            self._running.rotary,
+            self._row.number,
+            self._places_of(tokens),
+        )
+
+    def normed_states(self, tokens: str) -> torch.Tensor:
+        """States entering this stage, through the LLM's final norm, ``[m, hidden]``."""
+        normed: torch.Tensor = self._spec.decoder.module.norm(self._hidden[self._places_of(tokens)])
+        return normed
+
+    def prompt_places(self, tokens: str) -> torch.Tensor:
+        """Places in the prompt, padding not counted, int64 ``[m]``."""
+        padding = self._row.first_column
+        return (
+            self._prefill.frames.newest.columns[self._row.number][self._places_of(tokens)] - padding
+        )
+
+    def _places_of(self, tokens: str) -> torch.Tensor:
+        """Places in the newest frame of the visual tokens or of the text after the image."""
+        if tokens == "visual":
+            return self._places
+        return self._prefill.frames.newest.places(self._row.number, self._row.after_image)
 
     def visual_features(self) -> torch.Tensor:
         """Hidden states of the alive tokens, ``[n, hidden]``."""
@@ -98,6 +139,12 @@ class RowContext:
         """Significance of this sample's images, one after another, float32 ``[num_visual]``."""
         record = self._record
         return record.scores(include_cls, self._images(record))
+
+    def attention_received(self) -> tuple[torch.Tensor, ...]:
+        """Mean attention in the encoder layers that are read, each float32 ``[num_visual]``."""
+        images = self._images(self._record)
+        records = (self._record, *self._prompt.further)
+        return tuple(record.received_from_all(images) for record in records)
 
     def encoded(self) -> Encoded:
         """What the encoder left of this sample's images."""
@@ -142,6 +189,8 @@ class RowContext:
 
     @property
     def _record(self) -> EncoderRecord:
+        if not self._spec.policy.needs.encoder:
+            raise _undeclared("encoder=True", "what the vision encoder left")
         if self._prompt.vision is None:
             raise PruningError(
                 "The vision encoder did not run inside this prune(), so nothing is known of it. "
@@ -166,8 +215,12 @@ class RowContext:
             return self._content_columns()[0]
         if queries == "raters":
             if self._row.raters is None:
-                raise PruningError("The method must say in its needs that it asks for raters.")
+                raise _undeclared("raters=True", "raters")
             return self._row.raters
+        if queries != "after_image":
+            raise PruningError(
+                f"There are no queries {queries!r}; ask for after_image, last, question or raters."
+            )
         return self._row.after_image
 
     def _content_columns(self) -> tuple[torch.Tensor, str]:
@@ -183,3 +236,10 @@ class RowContext:
         chosen = after[marks.to(after.device)]
         words = tokenizer.decode(own[chosen].tolist())
         return chosen, f"Relevance from the words: {words.strip()}."
+
+
+def _undeclared(need: str, what: str) -> PruningError:
+    return PruningError(
+        f"The method asks for {what} but does not say so: its property `needs` must return "
+        f"Needs({need})."
+    )

@@ -49,7 +49,8 @@ def _around_decoder(runner: Runner) -> Iterator[Any]:
         yield entry.register_forward_pre_hook(on_entry, with_kwargs=True)
     yield stack.register_forward_pre_hook(on_decoder, with_kwargs=True)
     if spec.watches_encoder:
-        yield adapter.watch_vision(model, runner.on_vision, spec.policy.needs.encoder_layer)
+        for encoder_layer in spec.encoder_layers:
+            yield adapter.watch_vision(model, runner.on_vision, encoder_layer)
     if spec.policy.prunes and spec.adds_by_place:
         runner.deepstack = Deepstack(stack, runner.columns)
         yield runner.deepstack

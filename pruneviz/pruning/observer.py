@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -31,6 +32,9 @@ class Observer:
 
     def __init__(self, spec: RunSpec, prefill: Prefill) -> None:
         self._layers, self._transitions = spec.decoder.layers, spec.transitions
+        asked = spec.policy.needs.transitions
+        self._read = {layer - 1 for layer in asked.layers} if asked else set[int]()
+        self._counting = spec.counting
         self._prefill, self._recording = prefill, prefill.recording
         self._signals = self._recording.signals
         self._signals.update({name: {} for name in spec.signals})
@@ -66,14 +70,16 @@ class Observer:
         spec, frame = self._transitions, self._prefill.frames.newest
         if index + 1 not in spec.layers:
             return
-        value = token_transition(
-            before,
-            after.view_as(before),
-            spec.direction,
-            mask=frame.visual if spec.scope == "image" else frame.valid,
-            per_sample=True,
-            part=spec.part,
-        )
+        # Where it is only recorded, it is no part of choosing.
+        with self._counting() if index in self._read else nullcontext():
+            value = token_transition(
+                before,
+                after.view_as(before),
+                spec.direction,
+                mask=frame.visual if spec.scope == "image" else frame.valid,
+                per_sample=True,
+                part=spec.part,
+            )
         earlier = self._recording.ttv.get(index)
         self._recording.ttv[index] = value if earlier is None else earlier + value
 

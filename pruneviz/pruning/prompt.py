@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +32,8 @@ class Row:
         Prompt tokens that are not visual, padding not counted.
     slots : torch.Tensor
         Int64 ``[num_visual]``: 0, 1, 2 and so on, a slot for each visual token.
+    first_column : int
+        Column of the first token that is no padding.
     raters : torch.Tensor or None
         Int64: columns of the text after the image that matches the picture; None where no
         method asked for it.
@@ -42,6 +45,7 @@ class Row:
     last: torch.Tensor
     num_text: int
     slots: torch.Tensor
+    first_column: int
     raters: torch.Tensor | None = None
 
     @property
@@ -66,6 +70,8 @@ class Prompt:
         Int64 ``[batch, length]``, where they are known.
     vision : EncoderRecord or None
         What the vision encoder saw of all rows' images, with values for visual tokens alone.
+    further : tuple of EncoderRecord
+        The same of the further layers that are read.
     """
 
     frame: Frame
@@ -73,6 +79,7 @@ class Prompt:
     leaders: tuple[int, ...]
     ids: torch.Tensor | None
     vision: EncoderRecord | None
+    further: tuple[EncoderRecord, ...] = ()
 
     @classmethod
     def read(
@@ -80,7 +87,7 @@ class Prompt:
         spec: RunSpec,
         inputs: DecoderInputs,
         ids: torch.Tensor | None,
-        vision: EncoderRecord | None,
+        vision: Mapping[int, EncoderRecord],
     ) -> Prompt:
         """Read what the decoder stack is called with.
 
@@ -98,18 +105,20 @@ class Prompt:
         frame = Frame.full(inputs.positions(), valid, visual)
         first = leaders(inputs.embeds, visual, valid, frame.positions.movedim(-2, 0))
         asked = spec.policy.needs
-        rows = tuple(
-            _row(
-                number,
-                visual[number],
-                image[number],
-                frame.row_valid(number),
-                inputs.embeds[number] if asked.raters else None,
+        with spec.counting():
+            rows = tuple(
+                _row(
+                    number,
+                    visual[number],
+                    image[number],
+                    frame.row_valid(number),
+                    inputs.embeds[number] if asked.raters else None,
+                )
+                for number in range(inputs.batch)
             )
-            for number in range(inputs.batch)
-        )
-        seen = spec.visual.seen_by(vision, ids, asked.encoder)
-        return cls(frame, rows, tuple(first), ids, seen)
+        seen = [spec.visual.seen_by(one, ids, asked.encoder) for one in vision.values()]
+        main, *further = seen or [None]
+        return cls(frame, rows, tuple(first), ids, main, tuple(filter(None, further)))
 
     def images_of(self, row: Row) -> slice | None:
         """Which of the encoded images are a row's; None where they do not fit the batch."""
@@ -142,6 +151,7 @@ def _row(
         last=real.nonzero().squeeze(-1)[-1:],
         num_text=len(text),
         slots=torch.arange(len(columns), device=visual.device),
+        first_column=0 if valid is None else int(valid.int().argmax()),
         raters=None if embeds is None else raters(columns, after, embeds),
     )
 

@@ -44,7 +44,7 @@ class Runner:
         self.deepstack: Deepstack | None = None
         self._ids: torch.Tensor | None = None
         self._model_counts = False
-        self._vision: EncoderRecord | None = None
+        self._vision: list[EncoderRecord] = []
 
     def columns(self) -> torch.Tensor:
         """The prompt's columns that the layers to come still see, int64 ``[batch, n]``."""
@@ -72,7 +72,7 @@ class Runner:
 
     def on_vision(self, record: EncoderRecord) -> None:
         """Note the vision encoder's run."""
-        self._vision = record
+        self._vision.append(record)
 
     def on_decoder(self, inputs: DecoderInputs) -> dict[str, Any] | None:
         """Keyword arguments in place of the decoder stack's own, None where those are right."""
@@ -94,8 +94,10 @@ class Runner:
         ids = self._ids_of(inputs)
         if ids is None and spec.input_ids is not None:
             ids = expand_rows(spec.input_ids, inputs.batch, "input_ids")
-        vision, self._vision = spec.vision or self._vision, None
-        self.prefill = Prefill(Prompt.read(spec, inputs, ids, vision))
+        vision, self._vision = spec.vision or self._vision, []
+        if spec.counter is not None:
+            spec.counter.clear()
+        self.prefill = Prefill(Prompt.read(spec, inputs, ids, spec.by_layer(vision)), spec.model)
         return PrefillPass(spec, self.prefill, self.deepstack)
 
     def _continue(self, inputs: DecoderInputs) -> Pass | None:
@@ -108,6 +110,7 @@ class Runner:
                 "The cache was not filled by the last prefill inside this prune(). Start from an "
                 "empty cache inside the `with` block."
             )
+        prefill.doubts.settle()
         if not prefill.frames.pruned:
             if inputs.length > 1:
                 self.spec.visual.refuse_late(self._ids_of(inputs))

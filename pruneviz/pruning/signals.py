@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from pruneviz.ops import attention_rows, text_raters
+from pruneviz.ops import attention_rows, rotated, text_raters
 from pruneviz.pruning.frames import Frame
 
 Rotary = tuple[torch.Tensor, torch.Tensor]
@@ -42,14 +42,48 @@ def project_rows(
     """
     size = attention.head_dim
     query = attention.q_proj(normed[rows]).unflatten(-1, (-1, size))
-    key = attention.k_proj(normed).unflatten(-1, (-1, size))
     if hasattr(attention, "q_norm"):
-        query, key = attention.q_norm(query), attention.k_norm(key)
+        query = attention.q_norm(query)
+    key = _keys(attention, normed)
     cos, sin = rotary
     scaling = float(getattr(attention, "scaling", size**-0.5))
     return attention_rows(
         query.transpose(0, 1), key.transpose(0, 1), rows, cos, sin, scaling, key_mask
     )
+
+
+def _keys(attention: Any, normed: torch.Tensor) -> torch.Tensor:
+    """Keys before RoPE, ``[n, kv_heads, head_dim]``."""
+    key = attention.k_proj(normed).unflatten(-1, (-1, attention.head_dim))
+    return attention.k_norm(key) if hasattr(attention, "k_norm") else key
+
+
+def rotated_keys(
+    attention: Any, normed: torch.Tensor, rotary: Rotary, row: int, places: torch.Tensor
+) -> torch.Tensor:
+    """Keys after RoPE of some tokens of one row in a decoder layer.
+
+    Parameters
+    ----------
+    attention
+        The layer's attention module.
+    normed : torch.Tensor
+        What enters it of that row, ``[n, hidden]``.
+    rotary : tuple of torch.Tensor
+        Cosines and sines of the layer, ``[batch or 1, n, head_dim]``.
+    row : int
+        Row of the batch.
+    places : torch.Tensor
+        Int64 ``[m]``.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[m, kv_heads, head_dim]``.
+    """
+    cos, sin = (table[row if table.shape[0] > 1 else 0][places] for table in rotary)
+    keys = _keys(attention, normed[places]).transpose(0, 1)
+    return rotated(keys, cos, sin).transpose(0, 1)
 
 
 def mean_attention(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from pruneviz.models.core.deepstack import adds_features
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.core.words import tokenizer_of
 from pruneviz.pruning.checks import check_vision
+from pruneviz.pruning.counting import FlopCounter
 from pruneviz.pruning.policy import Policy
 from pruneviz.pruning.visible import VisualTokens
 
@@ -39,15 +41,17 @@ class RunSpec:
         What is recorded in every layer.
     input_ids : torch.Tensor or None
         Ids of the prompt, where the model is fed ``inputs_embeds``.
-    vision : EncoderRecord or None
-        Record of a run of the vision encoder before the block.
+    vision : tuple of EncoderRecord
+        Records of a run of the vision encoder before the block.
+    counter : FlopCounter or None
+        Counts what choosing takes, where that is asked for.
 
     Raises
     ------
     ValueError
         If a signal is unknown.
     PruningError
-        If `vision` is of another encoder layer than the method reads.
+        If `vision` is of other encoder layers than the method reads.
     """
 
     model: Any
@@ -57,7 +61,8 @@ class RunSpec:
     visual: VisualTokens
     signals: tuple[str, ...]
     input_ids: torch.Tensor | None
-    vision: EncoderRecord | None = None
+    vision: tuple[EncoderRecord, ...] = ()
+    counter: FlopCounter | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked before the model runs."""
@@ -78,7 +83,21 @@ class RunSpec:
     def watches_encoder(self) -> bool:
         """Whether the vision encoder's run in this block must be recorded."""
         needs = self.policy.needs
-        return self.vision is None and (needs.encoder or (needs.grid and self.adapter.sees))
+        return not self.vision and (needs.encoder or (needs.grid and self.adapter.sees))
+
+    @property
+    def encoder_layers(self) -> tuple[int | None, ...]:
+        """Layers of the vision encoder that are read, the one that most is read of first."""
+        needs = self.policy.needs
+        return (needs.encoder_layer, *needs.further_layers)
+
+    def by_layer(self, records: Sequence[EncoderRecord]) -> dict[int, EncoderRecord]:
+        """The latest record of each layer, by its place among `encoder_layers`."""
+        if len(self.encoder_layers) == 1:
+            return {0: records[-1]} if records else {}
+        latest = {record.encoder_index: record for record in records}
+        wanted = (self.adapter.encoder_index(self.model, n) for n in self.encoder_layers)
+        return {place: latest[index] for place, index in enumerate(wanted) if index in latest}
 
     @property
     def transitions(self) -> TransitionSpec:
@@ -94,6 +113,10 @@ class RunSpec:
         if self.signals:
             return frozenset(range(self.decoder.num_layers))
         return frozenset(layer - 1 for layer in self.transitions.layers)
+
+    def counting(self) -> AbstractContextManager[Any]:
+        """What choosing runs in."""
+        return nullcontext() if self.counter is None else self.counter
 
     def project(self, features: torch.Tensor) -> torch.Tensor:
         """Put encoder features ``[k, d]`` into the LLM's input space, ``[k, hidden]``."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pruneviz.methods.base import Scores
+from pruneviz.pruning.finite import Doubts
 from pruneviz.pruning.frames import Frame, Frames
 from pruneviz.pruning.policy import PlannedStage
 from pruneviz.pruning.prompt import Prompt, Row
@@ -126,10 +127,13 @@ class Prefill:
         One per row of the batch.
     recording : Recording
         What was read.
+    doubts : Doubts
+        What has to be finite.
     """
 
-    def __init__(self, prompt: Prompt) -> None:
+    def __init__(self, prompt: Prompt, model: Any) -> None:
         self.prompt = prompt
+        self.doubts = Doubts(model)
         self.frames = Frames(prompt.frame)
         self.selections = [Selection(row) for row in prompt.rows]
         self.recording = Recording()

@@ -67,7 +67,7 @@ def prepare(session: Session, question: Question) -> tuple[Prepared, Method]:
         question.method, question.keep_percent / 100, session.num_layers, question.options
     )
     prepared = encode(session, question.image, question.text)
-    return prepared, question.pins.on(method, prepared.picture)
+    return prepared, question.pins.on(session.resolved(method), prepared.picture)
 
 
 def encode(session: Session, image: str | None, text: str) -> Prepared:

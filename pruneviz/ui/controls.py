@@ -129,6 +129,8 @@ def _options(shown: str) -> dict[str, Any]:
 def _component(option: Option, common: dict[str, Any]) -> Any:
     if isinstance(option, Choice):
         return gr.Radio(list(option.choices), **common)
+    if isinstance(option, Range) and common["value"] is None:
+        return gr.Number(minimum=option.low, maximum=option.high, step=option.step, **common)
     if isinstance(option, Range):
         return gr.Slider(option.low, option.high, step=option.step, **common)
     return gr.Number(precision=0, **common)

@@ -42,6 +42,7 @@ def cost_lines(done: Comparison) -> list[tuple[str, list[Line]]]:
                 _line(
                     "True FLOPs, vision encoder", "vision", a.vision_flops, b.vision_flops, flops
                 ),
+                _line("True FLOPs, choosing", "choosing", a.scoring_flops, b.scoring_flops, flops),
                 _line("KV cache after the prompt", "kv", a.kv_bytes, b.kv_bytes, size),
             ],
         ),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
 from pruneviz.engine import Session, Shelf
-from pruneviz.errors import PruneVizError
+from pruneviz.errors import PruneVizError, told
 from pruneviz.ui.knows import title
 from pruneviz.ui.status import status_html
 
@@ -24,7 +24,7 @@ def guarded(screens: Iterator[T], failed: Callable[[str], T]) -> Generator[T]:
     try:
         yield from screens
     except MEANT as error:
-        yield failed(status_html(str(error), "error"))
+        yield failed(status_html(told(error), "error"))
     except BROKEN as error:
         logger.exception("The run failed")
         yield failed(status_html(explain(error), "error"))
@@ -59,4 +59,4 @@ def explain(error: Exception) -> str:
             "The model ran out of memory. Use a smaller picture or a shorter answer, or restart "
             "with --quantisation 4bit or --device cpu."
         )
-    return f"The run failed: {error}"
+    return f"The run failed: {told(error)}"

@@ -119,6 +119,7 @@ COST_HINTS = {
     "average": "Averaged over all layers: what the work is roughly proportional to.",
     "paper": "The papers' formula: visual tokens in the language model only.",
     "llm": "Two per multiply-add; text tokens, attention and the output layer included.",
+    "choosing": "What the method computes to choose, counted as it ran.",
     "vision": "Encoder and projector. Pruning after the encoder cannot save this.",
     "kv": "Memory that the prompt's keys and values take during the answer.",
     "t_vision": "Encoding the picture; done once for both runs.",

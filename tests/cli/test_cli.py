@@ -95,7 +95,7 @@ def test_methods_by_name_say_what_can_be_set(capsys):
     assert main(["methods", "resprune", "fopru"]) == 0
     shown = capsys.readouterr().out
     assert "https://arxiv.org/abs/2603.21105" in shown
-    assert "  alpha=0.5 (0 to 4)" in shown
+    assert "  alpha (0 to 4)" in shown
     assert "  strategy=rank (rank, row)" in shown
     assert "Prunes before the LLM" in shown
     assert main(["methods", "nothing"]) == 1

@@ -201,3 +201,29 @@ def test_session_of_an_unpruned_baseline(session, picture):
     assert answer.trace.method == "baseline"
     assert answer.trace.stages == ()
     assert isinstance(session, Session)
+
+
+def test_another_question_about_the_picture_has_a_baseline_of_its_own(session, picture) -> None:
+    fresh, how = Session(session.loaded), Settings(max_new_tokens=6, signals=False)
+    questions = ("Where is the cat?", "What colour is the sky?")
+    answers = [fresh.baseline(fresh.prepare(picture, asked), how) for asked in questions]
+    alone = Session(session.loaded)
+    wanted = alone.baseline(alone.prepare(picture, questions[1]), how)
+    assert answers[1].token_ids == wanted.token_ids
+    assert answers[0] is not answers[1]
+
+
+def test_a_stopped_baseline_is_not_remembered(session, picture) -> None:
+    fresh, how = Session(session.loaded), Settings(max_new_tokens=60, signals=False)
+    prepared = fresh.prepare(picture, "Describe everything in the picture.")
+    events = fresh.ask(prepared, get_method("random", keep_ratio=0.5), how)
+    for event in events:
+        if event.kind == "baseline":
+            break
+    events.close()
+    again = fresh.baseline(prepared, how)
+    assert not again.stopped
+    alone = Session(session.loaded)
+    assert (
+        again.token_ids == alone.baseline(alone.prepare(picture, prepared.question), how).token_ids
+    )

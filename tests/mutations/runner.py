@@ -24,7 +24,7 @@ class CatalogueError(ValueError):
 
 @dataclass(frozen=True)
 class Mutation:
-    """One error.
+    """One error; none that could make the code run for ever, because nothing stops it.
 
     Attributes
     ----------

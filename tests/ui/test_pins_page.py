@@ -10,6 +10,7 @@ import pytest
 from pruneviz.engine import picture_key, read_image
 from pruneviz.errors import InputError
 from pruneviz.ui.asking import ask
+from pruneviz.ui.links import read_query
 from pruneviz.ui.opening import merge
 from pruneviz.ui.pins import Pins, read_pins
 from pruneviz.ui.question import Question
@@ -98,3 +99,10 @@ def test_nonsense_from_the_browser(text) -> None:
 def test_the_script_fills_one_place() -> None:
     assert "values[1] =" in pin_script(1, 9)
     assert "slice(0, 9)" in pin_script(1, 9)
+
+
+def test_pins_of_a_link_without_its_picture_are_left_out() -> None:
+    """They were set on patches of another picture."""
+    linked = read_query({"q": "What is this?", "method": "fopru", "pin_keep": "3"}, [])
+    assert linked is not None
+    assert linked.question.pins == Pins()

@@ -9,8 +9,10 @@ import torch
 
 from pruneviz.ops import (
     conditional_dpp,
+    density_peaks,
     max_min_diversity,
     pick_profile,
+    pick_scores,
     residual_greedy,
     text_relevance,
 )
@@ -197,3 +199,39 @@ def test_text_relevance_without_text_or_contrast() -> None:
     assert alike.tolist() == [1.0] * 6
     with pytest.raises(ValueError, match="minmax, shift, relu"):
         text_relevance(features, torch.randn(2, 4), "softmax")
+
+
+@pytest.mark.parametrize("rank", [2, 5, 30])
+@pytest.mark.parametrize("keep", [1, 4, 5, 6, 12, 29])
+def test_kept_tokens_have_the_largest_scores_beyond_the_rank_too(rank: int, keep: int) -> None:
+    generator = torch.Generator().manual_seed(rank)
+    features = torch.randn(30, rank, generator=generator) @ torch.randn(rank, 40)
+    weight = torch.rand(30, generator=generator) + 0.1
+    order, gain, residual = pick_profile(features, weight, keep)
+    total = pick_scores(features, weight, order, gain, residual)
+    others = torch.ones(30, dtype=torch.bool).index_fill(0, order, False)
+    assert total[order].min() > total[others].max()
+
+
+def test_a_seed_comes_first_and_is_the_best_scored() -> None:
+    features = torch.randn(12, 40, generator=torch.Generator().manual_seed(3))
+    weight = torch.ones(12)
+    order, gain, residual = pick_profile(features, weight, 4, seed=7)
+    assert order[0] == 7
+    assert len(set(order.tolist())) == 4
+    total = pick_scores(features, weight, order, gain, residual)
+    assert total.argmax() in (7, order[gain.argmax()])
+    assert total[7] == total.max()
+    rest = features - features[7] * (features @ features[7] / features[7].square().sum())[:, None]
+    assert order[1] == rest.square().sum(-1).index_fill(0, torch.tensor([7]), 0).argmax()
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0, 30_000.0])
+def test_clusters_do_not_see_an_offset_that_all_tokens_share(offset: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    middles = 40 * torch.randn(9, 64, generator=generator)
+    states = middles.repeat_interleave(10, 0) + torch.randn(90, 64, generator=generator)
+    direction = torch.nn.functional.normalize(torch.ones(64), dim=0)
+    centres, into = density_peaks(states + offset * direction, 9)
+    assert sorted((centres // 10).tolist()) == list(range(9))
+    assert all(len(set(into[10 * i : 10 * i + 10].tolist())) == 1 for i in range(9))

@@ -22,6 +22,7 @@ from pruneviz.methods.base.checks import (
     check_ratio,
 )
 from pruneviz.methods.base.context import Encoded, NoQueryError, StageContext
+from pruneviz.methods.base.host import Host
 from pruneviz.methods.base.method import POSITIONS, Method, Positions, Stage
 from pruneviz.methods.base.needs import Needs, TransitionSpec
 from pruneviz.methods.base.schedule import ScheduledMethod
@@ -38,6 +39,7 @@ __all__ = [
     "Choice",
     "Encoded",
     "Formula",
+    "Host",
     "Merge",
     "Method",
     "Needs",

@@ -145,6 +145,9 @@ class Card:
         What it does, in a sentence for the page.
     decides : str
         What decides about a token, in a few words for tables.
+    standing : str
+        How far it is known to be the published method, in a few words; empty where that is not
+        said.
     formula : Formula
         As the code computes it.
     paper : str
@@ -171,6 +174,7 @@ class Card:
     summary: str
     decides: str
     formula: Formula
+    standing: str = ""
     paper: str = ""
     terms: Mapping[str, str] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
@@ -187,6 +191,34 @@ class Card:
         if empty or not self.formula.lines or not self.formula.reading:
             missing = ", ".join(empty) or "formula with lines and a reading"
             raise ValueError(f"The card of {self.title or 'a method'} needs a {missing}.")
+        problem = self._problem()
+        if problem:
+            raise ValueError(f"The card of {self.title}: {problem}.")
+
+    def _problem(self) -> str:
+        """What cannot be shown or used; empty if all can."""
+        pairs = (*self.formula.lines, *self.formula.symbols)
+        texts = all(
+            isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(t, str) for t in pair)
+            for pair in pairs
+        )
+        if not texts:
+            return "lines and symbols of its formula are pairs of texts"
+        unbalanced = [maths for maths, _ in pairs if maths.count("{") != maths.count("}")]
+        if unbalanced:
+            return f"a brace is missing in its formula {unbalanced[0]!r}"
+        if self.paper and not self.paper.startswith("https://"):
+            return f"its paper is an address that begins with https://, not {self.paper!r}"
+        if self.rounding not in ("down", "nearest"):
+            return f"its rounding is 'down' or 'nearest', not {self.rounding!r}"
+        if not isinstance(self.options, tuple) or not all(
+            isinstance(option, Option) for option in self.options
+        ):
+            return "its options are a tuple of Choice, Range and Whole"
+        loose = [o for o in self.options if isinstance(o, Choice) and isinstance(o.choices, str)]
+        if loose:
+            return f"the choices of {loose[0].field} are a tuple of words, not one word"
+        return ""
 
     def count(self, tokens: float) -> int:
         """A whole number of tokens from a share of them, rounded as this method rounds."""

@@ -37,6 +37,22 @@ class StageContext(Protocol):
         """
         ...
 
+    def own_keys(self, tokens: str) -> torch.Tensor:
+        """Keys after RoPE inside the pruning layer: ``[m, kv_heads, head_dim]``.
+
+        `tokens` is ``"visual"`` (those alive) or ``"after_image"`` (text); see
+        `Needs.own_attention`.
+        """
+        ...
+
+    def normed_states(self, tokens: str) -> torch.Tensor:
+        """States entering this stage, through the LLM's final norm: ``[m, d]``; likewise."""
+        ...
+
+    def prompt_places(self, tokens: str) -> torch.Tensor:
+        """Places in the prompt, counted from 0 without padding: int64 ``[m]``; likewise."""
+        ...
+
     def visual_features(self) -> torch.Tensor:
         """Hidden states of the alive visual tokens entering this stage: ``[n, d]``."""
         ...
@@ -47,6 +63,13 @@ class StageContext(Protocol):
 
     def vision_significance(self, include_cls: bool) -> torch.Tensor:
         """FoPru's significance from the vision encoder: float32 ``[num_visual]``."""
+        ...
+
+    def attention_received(self) -> tuple[torch.Tensor, ...]:
+        """Attention from all queries of a token's own crop, heads averaged.
+
+        Of `Needs.encoder_layer` and of each of `Needs.further_layers`, float32 ``[num_visual]``.
+        """
         ...
 
     def encoded(self) -> Encoded:

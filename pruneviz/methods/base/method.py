@@ -9,9 +9,11 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
 
+from pruneviz.methods.base.answer import check_scores
 from pruneviz.methods.base.card import Card
 from pruneviz.methods.base.checks import check_budget, check_count
 from pruneviz.methods.base.context import StageContext
+from pruneviz.methods.base.host import Host
 from pruneviz.methods.base.needs import Needs
 from pruneviz.methods.base.scores import Scores
 from pruneviz.ops import top_indices
@@ -112,6 +114,10 @@ class Method(ABC):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Scores of the alive tokens; `keep` of them will stay."""
 
+    def on(self, host: Host) -> Self:
+        """The method with every setting that was left to the model filled in."""
+        return self
+
     @property
     def needs(self) -> Needs:
         """What must be watched for :meth:`score`."""
@@ -176,6 +182,7 @@ class Method(ABC):
     def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
         """Places (ascending, int64 ``[keep]``) among the alive tokens, and the scores."""
         scores = self.score(context, stage, keep)
+        check_scores(scores, len(context.alive), self.title)
         if scores.merge is not None:
             return scores.merge.slots(), scores
         kept = top_indices(scores.total, keep) if scores.kept is None else scores.kept

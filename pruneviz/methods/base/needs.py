@@ -39,6 +39,8 @@ class Needs:
     encoder_layer : int or None
         Of which of its layers, counted from 1 or, if negative, from the end; None = the family's
         choice.
+    further_layers : tuple of int
+        Of which more of its layers attention is read, counted likewise.
     grid : bool
         How patches form images and grids (:meth:`StageContext.images`,
         :meth:`StageContext.blocks`), which only the encoder's run tells.
@@ -52,6 +54,7 @@ class Needs:
 
     encoder: bool = False
     encoder_layer: int | None = None
+    further_layers: tuple[int, ...] = ()
     grid: bool = False
     own_attention: bool = False
     raters: bool = False
@@ -63,6 +66,7 @@ class Needs:
         return Needs(
             encoder=self.encoder or other.encoder,
             encoder_layer=theirs if mine is None else mine,
+            further_layers=self.further_layers + other.further_layers,
             grid=self.grid or other.grid,
             own_attention=self.own_attention or other.own_attention,
             raters=self.raters or other.raters,

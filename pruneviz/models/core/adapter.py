@@ -26,6 +26,9 @@ class Adapter(ABC):
     """A hub id, for people."""
     loadable: ClassVar[bool] = True
     """Whether :func:`pruneviz.load_model` loads the family by name."""
+    kin: ClassVar[str] = ""
+    """Which of the families that methods were published for it belongs to: ``"llava"``, ``"qwen"``
+    or none."""
     sees: ClassVar[bool] = False
     """Whether the family has a vision encoder."""
 
@@ -55,6 +58,10 @@ class Adapter(ABC):
     def load_settings(cls, config: Any) -> dict[str, Any]:
         """Further arguments of ``from_pretrained`` for a model of this configuration."""
         return {}
+
+    def complete(self, processor: Any, model: Any) -> None:
+        """Set what the files of a model leave unsaid and its processor needs."""
+        return
 
     @abstractmethod
     def decoder(self, model: Any) -> Decoder:
@@ -125,6 +132,14 @@ class Adapter(ABC):
             f"{type(model).__name__} has no vision encoder here: methods that read its attention "
             "(FoPru) need a vision-language model."
         )
+
+    def encoder_layers(self, model: Any) -> int:
+        """Layers of the vision encoder; 0 where there is none."""
+        return 0
+
+    def whole_layers(self, model: Any) -> tuple[int, ...]:
+        """Those of them, counted from 1, that attend to the whole image."""
+        return tuple(range(1, self.encoder_layers(model) + 1))
 
     def encoder_index(self, model: Any, encoder_layer: int | None = None) -> int:
         """Index from 0 of the layer that :meth:`watch_vision` records for `encoder_layer`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,7 +119,9 @@ def load_model(
         transformers.utils.logging.disable_progress_bar()
     try:
         settings |= adapter.load_settings(transformers.AutoConfig.from_pretrained(source))
-        model = architecture.model_class.from_pretrained(source, **settings)
+        model, report = architecture.model_class.from_pretrained(
+            source, output_loading_info=True, **settings
+        )
         processor = _processor(architecture, source)
     except UNREADABLE as error:
         if _memory(error):
@@ -126,12 +129,25 @@ def load_model(
         raise ModelLoadError(f"Could not load {name!r}: {error}") from error
     finally:
         transformers.utils.logging.enable_progress_bar()
+    _check_complete(name, report["missing_keys"])
     if quantisation is None:
         model = to_device(model, where, name)
     model.eval()
     adapter.decoder(model)
+    adapter.complete(processor, model)
     remember_tokenizer(model, processor.tokenizer)
     return LoadedModel(name, model, processor, adapter, load_knowledge(Path(source)))
+
+
+def _check_complete(name: str, missing: Collection[str]) -> None:
+    """Refuse a model that would answer with some of its weights at random."""
+    if missing:
+        first = ", ".join(sorted(missing)[:3]) + (" and others" if len(missing) > 3 else "")
+        raise ModelLoadError(
+            f"Could not load {name!r}: its files lack weights that the model has ({first}). Give a "
+            "complete copy; if only the head (lm_head) is missing because it is the embedding, its "
+            "config.json must say so with tie_word_embeddings."
+        )
 
 
 def _processor(architecture: Architecture, source: str) -> Any:

@@ -73,6 +73,7 @@ class StillProcessor(ABC):
         text: Sequence[str],
         videos: Any = None,
         return_tensors: str = "pt",
+        add_special_tokens: bool = True,
     ) -> transformers.BatchFeature:
         """One image and its prompt, with as many placeholders as it has visual tokens.
 
@@ -91,7 +92,9 @@ class StillProcessor(ABC):
             raise InputError("Videos are not supported; give single frames as images.")
         seen = self.pixels(images)
         prompt = text[0].replace(self.image_token, self.placeholders(seen))
-        words = self.tokenizer([prompt], return_tensors=return_tensors)
+        words = self.tokenizer(
+            [prompt], return_tensors=return_tensors, add_special_tokens=add_special_tokens
+        )
         return transformers.BatchFeature(
             {
                 "input_ids": words["input_ids"],

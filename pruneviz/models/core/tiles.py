@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -137,11 +138,20 @@ class TilesRecord(EncoderRecord):
         PruningError
             If the encoder ignored padding: its attention is read without a mask.
         """
+        return self._merged(lambda crops: self.crops.scores(include_cls, crops), images)
+
+    def received_from_all(self, images: slice = slice(None)) -> torch.Tensor:
+        """Attention averaged over a crop's queries and over a token's patches, float32."""
+        return self._merged(self.crops.received_from_all, images)
+
+    def _merged(self, values_of: Callable[[slice], torch.Tensor], images: slice) -> torch.Tensor:
+        """Means over the patches that make a token, of one value a patch."""
         if self.padded:
             raise PruningError(
-                "FoPru cannot read crops with padding inside. Use the family's image processor, "
-                "which stretches images over whole tiles, or leave pixel_attention_mask out."
+                "The encoder's attention to crops with padding inside cannot be read. Use the "
+                "family's image processor, which stretches images over whole tiles, or leave "
+                "pixel_attention_mask out."
             )
         (rows, columns), side = self.crops.grid, self.merge
-        patches = self.crops.scores(include_cls, images)
+        patches = values_of(images)
         return patches.view(-1, rows // side, side, columns // side, side).mean((2, 4)).flatten()

@@ -54,7 +54,7 @@ def index_of(encoder_layer: int | None, default: int, count: int) -> int:
 
 def tower_index(tower: nn.Module, encoder_layer: int | None, default: int) -> int:
     """The index from 0 of a layer of a tower; see :func:`index_of`."""
-    return index_of(encoder_layer, default, len(_layers(tower)))
+    return index_of(encoder_layer, default, len(tower_layers(tower)))
 
 
 def layer_attention(tower: nn.Module, index: int = -2) -> nn.Module:
@@ -67,7 +67,7 @@ def layer_attention(tower: nn.Module, index: int = -2) -> nn.Module:
         projections.
     """
     described = type(tower).__name__
-    stack = _layers(tower)
+    stack = tower_layers(tower)
     if any("rotary" in name or "rope" in name for name, _ in tower.named_modules()):
         raise UnsupportedModelError(
             f"{described} uses rotary positions; reading its attention is not supported."
@@ -80,7 +80,7 @@ def layer_attention(tower: nn.Module, index: int = -2) -> nn.Module:
     )
 
 
-def _layers(tower: nn.Module) -> nn.ModuleList:
+def tower_layers(tower: nn.Module) -> nn.ModuleList:
     """The tower's stack of layers."""
     for name, module in tower.named_modules():
         if isinstance(module, nn.ModuleList) and name.rsplit(".", 1)[-1] in ("layers", "layer"):

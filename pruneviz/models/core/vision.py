@@ -94,6 +94,10 @@ class EncoderRecord(ABC):
         """
         return self.scores(False, images)
 
+    @abstractmethod
+    def received_from_all(self, images: slice = slice(None)) -> torch.Tensor:
+        """The same averaged over all queries of a crop, the CLS token's among them."""
+
     def features(self, images: slice = slice(None)) -> EncoderFeatures | None:
         """What methods that merge before the projector need; None where it is not at hand."""
         return None
@@ -165,6 +169,12 @@ class VisionRecord(EncoderRecord):
     def received(self, images: slice = slice(None)) -> torch.Tensor:
         """Attention from CLS, or averaged over all queries, heads averaged, float32."""
         return self._received(images).flatten()
+
+    @torch.no_grad()
+    def received_from_all(self, images: slice = slice(None)) -> torch.Tensor:
+        """Averaged over all queries and over heads, float32."""
+        query, key, scaling = project(self.attention, self.hidden[images])
+        return self_attention_means(query, key, scaling, 0)[0][:, self.leading :].flatten()
 
     def _received(self, images: slice) -> torch.Tensor:
         query, key, scaling = project(self.attention, self.hidden[images])

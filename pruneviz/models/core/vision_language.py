@@ -11,7 +11,7 @@ from pruneviz.cost import EncoderShape
 from pruneviz.errors import InputError
 from pruneviz.models.core.adapter import Adapter
 from pruneviz.models.core.decoder import Decoder
-from pruneviz.models.core.towers import pair, tower_index
+from pruneviz.models.core.towers import pair, tower_index, tower_layers
 
 
 class VisionLanguageAdapter(Adapter):
@@ -38,6 +38,10 @@ class VisionLanguageAdapter(Adapter):
     def encoder(self, model: Any) -> Any:
         """The vision encoder."""
         return getattr(model.model, self.tower)
+
+    def encoder_layers(self, model: Any) -> int:
+        """As many as the tower stacks."""
+        return len(tower_layers(self.encoder(model)))
 
     def encoder_index(self, model: Any, encoder_layer: int | None = None) -> int:
         """The index of the family's own choice, unless another layer is named."""
@@ -76,8 +80,12 @@ class VisionLanguageAdapter(Adapter):
         used = next((t for t in self.placeholders(processor) if t in question), None)
         if used:
             raise InputError(f"Leave the placeholder {used!r} out of the question.")
-        text = self.asked(processor, question)
-        inputs = processor(images=image, text=[text], return_tensors="pt")
+        text, first = self.asked(processor, question), processor.tokenizer.bos_token
+        # A template may write the token itself that the tokenizer puts first.
+        begun = bool(first) and text.startswith(first)
+        inputs = processor(
+            images=image, text=[text], return_tensors="pt", add_special_tokens=not begun
+        )
         return inputs.to(model.device, dtype=model.dtype)
 
     def placeholders(self, processor: Any) -> tuple[str, ...]:

@@ -104,6 +104,10 @@ class CropsRecord(PackedRecord):
         """Attention from each crop's own CLS token, float32."""
         return self._packed(self.crops.received, images)
 
+    def received_from_all(self, images: slice = slice(None)) -> torch.Tensor:
+        """Attention averaged over each crop's own queries, float32."""
+        return self._packed(self.crops.received_from_all, images)
+
     def _packed(self, values_of: Callable[[slice], torch.Tensor], images: slice) -> torch.Tensor:
         """Values of crops' patches in the order of the images' visual tokens."""
         found, first = [], 0

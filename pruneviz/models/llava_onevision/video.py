@@ -67,6 +67,10 @@ class VideoRecord(PackedRecord):
         """Attention averaged over each frame's queries, float32."""
         return self._scale(self.crops.received, images)
 
+    def received_from_all(self, images: slice = slice(None)) -> torch.Tensor:
+        """The same: the encoder has no CLS token."""
+        return self.received(images)
+
     @property
     def _scaled(self) -> tuple[int, int]:
         """Rows and columns of a frame's visual tokens."""

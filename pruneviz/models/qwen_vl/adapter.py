@@ -34,6 +34,7 @@ class QwenVLAdapter(VisionLanguageAdapter):
         Architecture("Qwen2.5-VL", Qwen2_5_VLForConditionalGeneration, StillImageProcessor),
         Architecture("Qwen2-VL", Qwen2VLForConditionalGeneration, StillImageProcessor),
     )
+    kin: ClassVar[str] = "qwen"
     example: ClassVar[str] = "Qwen/Qwen2.5-VL-3B-Instruct"
     tower: ClassVar[str] = "visual"
     projector: ClassVar[str] = "merger"
@@ -72,6 +73,15 @@ class QwenVLAdapter(VisionLanguageAdapter):
     ) -> Any:
         """Watch the encoder's last block with full attention, unless another is named."""
         return watch_qwen(self.encoder(model), self.encoder_index(model, encoder_layer), keep)
+
+    def encoder_layers(self, model: Any) -> int:
+        """The encoder's blocks."""
+        return len(self.encoder(model).blocks)
+
+    def whole_layers(self, model: Any) -> tuple[int, ...]:
+        """Of an encoder with windows the blocks without."""
+        full = getattr(self.encoder(model), "fullatt_block_indexes", None)
+        return tuple(index + 1 for index in sorted(full)) if full else super().whole_layers(model)
 
     def encoder_index(self, model: Any, encoder_layer: int | None = None) -> int:
         """The last block with full attention, unless another is named."""

@@ -52,9 +52,10 @@ class StillImageProcessor(StillProcessor):
         text: Sequence[str],
         videos: Any = None,
         return_tensors: str = "pt",
+        add_special_tokens: bool = True,
     ) -> transformers.BatchFeature:
         """As the base class, and ``mm_token_type_ids`` (1 at visual tokens), int64 ``[1, n]``."""
-        made = super().__call__(images, text, videos, return_tensors)
+        made = super().__call__(images, text, videos, return_tensors, add_special_tokens)
         visual = made["input_ids"] == self.tokenizer.convert_tokens_to_ids(self.image_token)
         made["mm_token_type_ids"] = visual.to(torch.int64)
         return made

@@ -79,6 +79,10 @@ class QwenVisionRecord(EncoderRecord):
         """Attention averaged over all queries, and over a token's patches, float32."""
         return self._each(lambda received, _: received, images)
 
+    def received_from_all(self, images: slice = slice(None)) -> torch.Tensor:
+        """The same: the encoder has no CLS token."""
+        return self.received(images)
+
     @torch.no_grad()
     def _each(self, choose: Means, images: slice) -> torch.Tensor:
         found, start = [], 0

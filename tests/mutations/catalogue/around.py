@@ -20,9 +20,9 @@ def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
 AROUND = (
     _in(
         "engine/breakpoint",
-        "The break point is the smallest count that ever held",
-        "kept = min(count for count in known if count > fails_at)",
-        "kept = min(count for count, same in known.items() if same)",
+        "Counts that failed are told as holding below the break point",
+        "if same and count < fails_at))",
+        "if count < fails_at))",
         SWEEPS,
     ),
     _in(
@@ -91,13 +91,6 @@ AROUND = (
         "tests/models/test_encoder_choices.py",
     ),
     _in(
-        "engine/session",
-        "A stopped run is compared all the same",
-        "if not (baseline.stopped or made.answer.stopped):",
-        "if not baseline.stopped:",
-        SESSION,
-    ),
-    _in(
         "engine/shelf",
         "The model used last goes first",
         "self._held.move_to_end(name)",
@@ -131,7 +124,6 @@ AROUND = (
         "Pins of a link fall on a picture that it does not hold",
         "pins=_read_pins(values) if example else Pins(),",
         "pins=_read_pins(values),",
-        LINKS,
         "tests/ui/test_pins_page.py",
     ),
     _in(

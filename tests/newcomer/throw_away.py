@@ -29,9 +29,9 @@ class LargestNorm(BeforeLLM):
         See :class:`~pruneviz.methods.base.Method`.
     """
 
-    name: ClassVar[str] = "largest-norm"
+    name: ClassVar[str] = "throw-away"
     card: ClassVar[Card] = Card(
-        title="Largest norm",
+        title="Throw-away",
         summary="Before the LLM, keeps the patches whose vectors are longest.",
         decides="length of the token's vector",
         formula=Formula(

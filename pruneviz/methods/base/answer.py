@@ -1,0 +1,78 @@
+"""Whether what a method answers can be acted on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from pruneviz.errors import PruningError
+from pruneviz.methods.base.scores import Merge, Scores
+
+
+def check_scores(scores: Any, alive: int, title: str) -> None:
+    """Check the scores of a stage; what costs no waiting for an accelerator.
+
+    Parameters
+    ----------
+    scores : Scores
+        What the method returned.
+    alive : int
+        Tokens that it was asked about.
+    title : str
+        Its title, for the message.
+
+    Raises
+    ------
+    PruningError
+        If something has the wrong type or shape.
+    """
+    if not isinstance(scores, Scores):
+        raise _wrong(title, f"score() returned {type(scores).__name__} instead of Scores(total)")
+    for name, values in {"total": scores.total, **scores.components}.items():
+        if not isinstance(values, torch.Tensor) or tuple(values.shape) != (alive,):
+            shape = tuple(values.shape) if hasattr(values, "shape") else type(values).__name__
+            raise _wrong(title, f"its {name!r} must be a tensor [{alive}], got {shape}")
+    if scores.kept is not None:
+        check_places(scores.kept, alive, title)
+    if scores.merge is not None:
+        _check_merge(scores.merge, alive, title)
+
+
+def check_places(kept: Any, alive: int, title: str) -> None:
+    """Check the places that a method keeps: int64, ascending, each once, at least one.
+
+    Raises
+    ------
+    PruningError
+        If they are something else. On an accelerator only type and number are looked at.
+    """
+    if not isinstance(kept, torch.Tensor) or kept.dtype != torch.int64 or kept.ndim != 1:
+        kind = getattr(kept, "dtype", type(kept).__name__)
+        raise _wrong(title, f"'kept' must be int64 places [k], got {kind}")
+    if not 1 <= len(kept) <= alive:
+        raise _wrong(title, f"it keeps {len(kept)} of {alive} tokens")
+    if kept.device.type != "cpu":
+        return
+    if int(kept[0]) < 0 or int(kept[-1]) >= alive or bool((kept.diff() <= 0).any()):
+        raise _wrong(title, f"'kept' must be ascending places from 0 to {alive - 1}, each once")
+
+
+def _check_merge(merge: Merge, alive: int, title: str) -> None:
+    made = len(merge.states)
+    if not 1 <= made <= alive or merge.states.ndim != 2:
+        raise _wrong(title, f"it makes {made} tokens of {alive}, as {tuple(merge.states.shape)}")
+    for name, values, size in (("anchors", merge.anchors, made), ("into", merge.into, alive)):
+        if values.dtype != torch.int64 or tuple(values.shape) != (size,):
+            raise _wrong(title, f"its merge's {name!r} must be int64 [{size}]")
+    if merge.anchors.device.type != "cpu":
+        return
+    named = merge.anchors[merge.anchors >= 0]
+    if len(named.unique()) != len(named) or bool((named >= alive).any()):
+        raise _wrong(title, "two merged tokens stand for one place, or one for a place not there")
+    if bool((merge.into >= made).any()):
+        raise _wrong(title, f"its merge's 'into' names tokens beyond the {made} that it makes")
+
+
+def _wrong(title: str, what: str) -> PruningError:
+    return PruningError(f"{title} cannot be used: {what}. See Scores in pruneviz.methods.base.")

@@ -1,0 +1,86 @@
+"""What choosing tokens costs, against PyTorch's own counter on real forwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from pruneviz import Random, get_method, list_methods, prune
+from pruneviz.methods import Card, Method, Scores, Stage, StageContext
+from pruneviz.pruning.counting import FlopCounter
+from tests.helpers import prompt, tiny
+
+KEEP = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay(Method):
+    """Removes what another run removed, without choosing."""
+
+    name: ClassVar[str] = "replay"
+    card: ClassVar[Card] = Random.card
+
+    records: Any
+
+    def stages(self) -> tuple[Stage, ...]:
+        return tuple(Stage(r.stage.layer, index) for index, r in enumerate(self.records))
+
+    def count(self, stage: Stage, num_visual: int) -> int:
+        return len(self.records[stage.index].kept)
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        record = self.records[stage.index]
+        slots = record.alive.tolist()
+        places = torch.tensor([slots.index(slot) for slot in record.kept.tolist()])
+        return replace(record.scores, kept=places)
+
+
+def products(model: Any, case: Any, method: Any, vision: Any) -> int:
+    """Of a whole pruned forward, by PyTorch's counter, which sees all of eager attention."""
+    block = prune(model, method, vision=vision, **case.prune_kwargs)
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), block as run:
+        model(**case.inputs)
+    assert run.scoring_flops == 0
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("name", list_methods())
+def test_choosing_is_what_a_forward_takes_beyond_the_same_removal(name: str) -> None:
+    model, case = tiny("llava_clip", "eager"), prompt("llava_clip")
+    method = get_method(name, keep_tokens=KEEP, num_layers=6)
+    with prune(model, method, count_flops=True, **case.prune_kwargs) as run:
+        model(**case.inputs)
+    counter, prefill = run._runner.spec.counter, run._runner.prefill
+    assert run.scoring_flops == counter.products + counter.others
+    assert run.scoring_flops > 0 or name in ("random", "uniform", "grid")
+    again = Replay(records=prefill.selections[0].records)
+    seen = (prefill.prompt.vision, *prefill.prompt.further) if prefill.prompt.vision else ()
+    whole = products(model, case, method, seen)
+    assert whole - products(model, case, again, seen) == counter.products
+
+
+def test_the_counter_counts_by_hand() -> None:
+    a, b, v = torch.randn(3, 4), torch.randn(4, 5), torch.randn(4)
+    with FlopCounter() as counter:
+        a @ b
+        a @ v
+    assert (counter.products, counter.others) == (2 * 3 * 4 * 5, 2 * 3 * 4)
+    counter.clear()
+    with counter:
+        (a * 2 + 1).sum()
+    assert (counter.products, counter.others) == (0, 3 * 12)
+    assert counter.total == 36
+
+
+def test_a_second_prefill_begins_anew() -> None:
+    model, case = tiny("llama"), prompt("llama")
+    method = get_method("fastv", keep_tokens=KEEP, num_layers=6)
+    with prune(model, method, count_flops=True, **case.prune_kwargs) as run:
+        model(**case.inputs)
+        once = run.scoring_flops
+        model(**case.inputs)
+    assert run.scoring_flops == once > 0

@@ -1,0 +1,49 @@
+"""NaN and infinity are errors that name their place."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from pruneviz import FastV, ResPrune, TransPrune, prune
+from pruneviz.errors import PruningError
+from pruneviz.pruning.finite import Doubts
+from tests.helpers import fresh, prompt
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    ("method", "place"),
+    [
+        (ResPrune(keep_ratio=0.5), "ResPrune before the LLM, row 0"),
+        (FastV(prune_layer=2), "FastV after layer 2, row 0"),
+        (TransPrune(prune_layers=(3,), keep_ratios=(0.5,)), "TransPrune after layer 3, row 0"),
+    ],
+)
+def test_bad_embeddings_are_named_by_the_scores_they_spoil(method, place, value) -> None:
+    model, case = fresh("llama"), prompt("llama")
+    embeds = case.inputs["inputs_embeds"].clone()
+    embeds[0, 5, 3] = value
+    wanted = pytest.raises(PruningError, match=f"NaN or infinity in the scores of {place}")
+    with wanted as error, prune(model, method, **case.prune_kwargs):
+        model(inputs_embeds=embeds)
+    assert "weights are finite" in str(error.value)
+
+
+def test_a_bad_weight_is_named() -> None:
+    model, case = fresh("llama"), prompt("llama")
+    model.model.layers[0].mlp.up_proj.weight[0, 0] = math.nan
+    wanted = pytest.raises(PruningError, match=r"weight 'model.layers.0.mlp.up_proj.weight'")
+    with wanted, prune(model, FastV(prune_layer=2), **case.prune_kwargs):
+        model(**case.inputs)
+
+
+def test_doubts_are_looked_at_together() -> None:
+    doubts = Doubts(torch.nn.Linear(1, 1))
+    doubts.note("what is fine", torch.ones(3))
+    doubts._noted = [("the first", torch.tensor(True)), ("the second", torch.tensor(False))]
+    with pytest.raises(PruningError, match="in the second"):
+        doubts.settle()
+    doubts.settle()  # what was said is not said again

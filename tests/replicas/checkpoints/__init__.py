@@ -1,0 +1,1 @@
+"""One checkpoint a file; the test finds them by itself."""
