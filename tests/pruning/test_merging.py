@@ -34,7 +34,7 @@ from tests.helpers import (
     with_generated,
 )
 from tests.matrix import matrix
-from tests.newcomer.largest_norm import LargestNorm
+from tests.newcomer.throw_away import LargestNorm
 from tests.pruning.settings import MERGING, METHODS, fits, sized
 
 ONE_STAGE = [name for name in MERGING if METHODS[name].stages()[-1].layer == 0]

@@ -6,7 +6,7 @@ from pruneviz import list_methods
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.methods import register, unregister
 from tests.helpers import LAYERS, MODELS, NUM_PATCHES, TEXT_MODELS, VISION_MODELS, tiny
-from tests.newcomer.largest_norm import LargestNorm
+from tests.newcomer.throw_away import LargestNorm
 from tests.pruning.settings import (
     MERGING,
     METHODS,
