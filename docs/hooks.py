@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docs.methods import classes, sections
@@ -15,6 +16,15 @@ def home() -> str:
     return text.replace("](docs/", "](")
 
 
+SOURCE = re.compile(r"\[[^\]]+\]\(\.\./([^)#]+)\)")
+"""A link to a file of the repository outside these pages."""
+
+
+def named(page: str) -> str:
+    """The page with such files' paths in place of links, which lead nowhere once it is built."""
+    return SOURCE.sub(r"`\1`", page)
+
+
 FILLED = {
     "index.md": ("readme", home),
     "methods.md": ("methods", sections),
@@ -24,6 +34,6 @@ FILLED = {
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Fill the pages that have something to fill in."""
+    """Fill the pages that have something to fill in, and name files that are not among them."""
     name, make = FILLED.get(page.file.src_uri, ("", str))
-    return put(markdown, name, make()) if name else markdown
+    return named(put(markdown, name, make()) if name else markdown)

@@ -101,12 +101,13 @@ def _options(cls: type[Method]) -> str:
 
 
 def _meanings(cls: type[Method]) -> dict[str, str]:
-    """What the docstring's section of parameters says of each."""
-    section = (inspect.getdoc(cls) or "").partition("Parameters\n----------\n")[2]
+    """What the class's docstring says of each parameter, or else a base's."""
     found: dict[str, str] = {}
-    for names, text in ENTRY.findall(section.partition("\n\n")[0]):
-        meaning = linked(LITERAL.sub(r"`\1`", " ".join(text.split())))
-        found |= dict.fromkeys(names.split(", "), meaning)
+    for base in reversed(cls.__mro__):
+        section = inspect.cleandoc(base.__doc__ or "").partition("Parameters\n----------\n")[2]
+        for names, text in ENTRY.findall(section.partition("\n\n")[0]):
+            meaning = linked(LITERAL.sub(r"`\1`", " ".join(text.split())))
+            found |= dict.fromkeys(names.split(", "), meaning)
     return found
 
 

@@ -95,7 +95,8 @@ def add_question_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="another setting of the method, such as alpha=0.3; may be given several times",
+        help="another setting of the method, such as alpha=0.3 or, a list, 'prune_layers=[2,5]'; "
+        "may be given several times",
     )
     for name, what in (("keep", "kept"), ("drop", "dropped")):
         parser.add_argument(

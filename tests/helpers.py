@@ -88,16 +88,13 @@ def left_padded(prompts: list[Prompt]) -> Prompt:
     embeds = pad([p.embeds for p in prompts], 0.0)
     mask = pad([torch.ones_like(p.visual).long() for p in prompts], 0)
     inputs = {"attention_mask": mask}
-    if "input_ids" in prompts[0].inputs:
-        inputs["input_ids"] = pad([p.inputs["input_ids"] for p in prompts], 0)
-        for name in ("pixel_values", "pixel_attention_mask", "image_grid_thw", "image_sizes"):
-            parts = [p.inputs[name] for p in prompts if name in p.inputs]
-            if parts:
-                inputs[name] = torch.cat(_with_blank_crops(parts))
-        if "mm_token_type_ids" in prompts[0].inputs:
-            inputs["mm_token_type_ids"] = pad([p.inputs["mm_token_type_ids"] for p in prompts], 0)
-    else:
-        inputs["inputs_embeds"] = embeds
+    for name in dict.fromkeys(name for p in prompts for name in p.inputs):
+        having = [p for p in prompts if name in p.inputs]
+        parts = [p.inputs[name] for p in having]
+        if name != "attention_mask":
+            # What has a place for each token is padded; the rest is of the images.
+            per_token = parts[0].shape[:2] == having[0].visual.shape
+            inputs[name] = pad(parts, 0) if per_token else torch.cat(_with_blank_crops(parts))
     return Prompt(inputs, visual, embeds)
 
 

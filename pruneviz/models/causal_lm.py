@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 
 from pruneviz.errors import UnsupportedModelError
 from pruneviz.models.core.adapter import Adapter
+from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.decoder import Decoder
 
 
 class CausalLMAdapter(Adapter):
     """A ``*ForCausalLM`` (or its inner stack) with visual tokens marked by a `visual_mask`."""
 
+    architectures: ClassVar[tuple[Architecture, ...]] = ()
     loadable: ClassVar[bool] = False
     example: ClassVar[str] = "LlamaForCausalLM, Qwen2ForCausalLM, with visual_mask given"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -25,9 +25,28 @@ def _found() -> Iterator[type[Adapter]]:
                 yield value
 
 
+def _checked(found: Iterable[type[Adapter]]) -> Iterator[type[Adapter]]:
+    """The same; raises ValueError where one does not say itself, or as another, what it handles."""
+    owners: dict[str, type[Adapter]] = {}
+    for adapter in found:
+        for name in ("architectures", "example"):
+            # An inherited one would be that of another family.
+            if name not in vars(adapter):
+                raise ValueError(f"{adapter.__name__} must declare its own `{name}`.")
+        for entry in adapter.architectures:
+            owner = owners.setdefault(entry.model_type, adapter)
+            if owner is not adapter:
+                raise ValueError(
+                    f"{owner.__name__} and {adapter.__name__} both claim "
+                    f"{entry.model_class.__name__} (model_type {entry.model_type!r}): leave it in "
+                    "the `architectures` of one of them."
+                )
+        yield adapter
+
+
 # Those that know a model by how it is built come last: they would take others' models, too.
 ADAPTERS: tuple[type[Adapter], ...] = tuple(
-    sorted(_found(), key=lambda adapter: not adapter.architectures)
+    sorted(_checked(_found()), key=lambda adapter: not adapter.architectures)
 )
 LOADABLE: dict[str, type[Adapter]] = {
     entry.model_type: adapter

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs import methods, tables
+from pruneviz.methods import PyramidDrop, ScheduledMethod
 from pruneviz.methods.registry import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,20 @@ def test_every_option_is_explained(name) -> None:
     table = methods.sections().split(f"- Name: `{name}`")[1].split("\n## ")[0]
     for row in re.findall(r"^\| `(\w+)` \|(.*)\|$", table, re.MULTILINE):
         assert row[1].rpartition("|")[2].strip(), f"{name} does not say what {row[0]} is"
+
+
+def test_inherited_options_are_explained_by_the_base() -> None:
+    class Staged(PyramidDrop):
+        """Without a word on its options."""
+
+    assert methods._meanings(Staged) == methods._meanings(PyramidDrop)
+
+    class Plain(ScheduledMethod):
+        """Likewise."""
+
+    meanings = methods._meanings(Plain)
+    assert meanings["keep_ratios"].startswith("Share of the original visual tokens left")
+    assert meanings["keep_ratios"] != methods._meanings(PyramidDrop)["keep_ratios"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import transformers
+from transformers import BertModel
 
 import pruneviz.models
 from pruneviz.cost import vision_flops
@@ -14,6 +15,7 @@ from pruneviz.models import find_adapter, registry, supported_models
 from pruneviz.models.core import loading
 from pruneviz.models.core.adapter import Adapter
 from pruneviz.models.core.architecture import Architecture
+from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.registry import ADAPTERS, LOADABLE
 from pruneviz.ui.texts import TYPED_INFO
 from tests.tiny import KINDS, VISION_MODELS, tiny
@@ -30,6 +32,7 @@ from pruneviz.models.llava import LlavaAdapter
 
 class NewAdapter(LlavaAdapter):
     architectures = (Architecture("New", BertModel),)
+    example = "new/model"
 """
 
 
@@ -37,11 +40,29 @@ def test_a_file_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "brand_new.py").write_text(NEW, encoding="utf-8")
     folders = [*pruneviz.models.__path__, str(tmp_path)]
     monkeypatch.setattr(pruneviz.models, "__path__", folders)
-    found = list(registry._found())
+    found = list(registry._checked(registry._found()))
     assert {adapter.__name__ for adapter in found} - {a.__name__ for a in ADAPTERS} == {
         "NewAdapter"
     }
     assert len(found) == len(ADAPTERS) + 1, "each once"
+
+
+def test_a_class_that_another_family_handles_is_refused() -> None:
+    declared = {"architectures": LlavaAdapter.architectures, "example": "new/model"}
+    again = type("Again", (LlavaAdapter,), declared)
+    said = "both claim LlavaForConditionalGeneration .*'llava'"
+    with pytest.raises(ValueError, match=f"LlavaAdapter and Again {said}"):
+        list(registry._checked([*ADAPTERS, again]))
+    with pytest.raises(ValueError, match=f"Again and LlavaAdapter {said}"):
+        list(registry._checked([again, *ADAPTERS]))
+
+
+@pytest.mark.parametrize("left_out", ["architectures", "example"])
+def test_what_a_family_must_say_is_not_inherited(left_out: str) -> None:
+    said = {"architectures": (Architecture("New", BertModel),), "example": "new/model"}
+    del said[left_out]
+    with pytest.raises(ValueError, match=f"NewAdapter must declare its own `{left_out}`"):
+        list(registry._checked([type("NewAdapter", (LlavaAdapter,), said)]))
 
 
 def test_no_class_is_taken_twice() -> None:

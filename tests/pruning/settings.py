@@ -12,8 +12,9 @@ from typing import Any
 
 from pruneviz import Chain, get_method, list_methods
 from pruneviz.methods import Method
+from pruneviz.models import Adapter
 from tests.helpers import LAYERS as DEPTH
-from tests.helpers import VISION_MODELS
+from tests.tiny import KINDS
 
 LAYERS = (2, 3, 5)
 RATIOS = (0.8, 0.5, 0.2)
@@ -97,7 +98,9 @@ def methods() -> dict[str, Method]:
 
 def runs_on(kind: str, method: Method) -> bool:
     """Whether a tiny model has what the method asks for."""
-    return kind in VISION_MODELS or not method.needs.encoder
+    family, needs = KINDS[kind].family, method.needs
+    watched = family.watch_vision is not Adapter.watch_vision
+    return watched or not (needs.encoder or (needs.grid and family.sees))
 
 
 METHODS = methods()

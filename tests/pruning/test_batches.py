@@ -29,7 +29,7 @@ POSITIONS = ("renumber", "keep")
 
 @matrix(
     fits,
-    kind=("llama", "llama_gqa", "llava_clip", "llava_siglip"),
+    kind=MODELS,
     name=("transprune", "chain", "fopru", "transprune_paper", "fastv"),
     backend=BACKENDS,
     positions=POSITIONS,

@@ -11,7 +11,7 @@ from pruneviz import Chain, FastV, PyramidDrop, prune
 from tests.helpers import (
     BACKENDS,
     LAYERS,
-    QWEN_MODELS,
+    MODELS,
     alive_columns,
     close,
     fresh,
@@ -52,7 +52,7 @@ def test_forward_without_a_cache(kind: str, name: str, backend: str) -> None:
 
 @matrix(
     fits,
-    kind=("llama_gqa", "qwen2", "llava_clip", "llava_siglip"),
+    kind=[kind for kind in MODELS if prompt(kind).positions is None],
     name=PICKING,
     positions=("renumber", "keep"),
     backend=BACKENDS,
@@ -92,7 +92,7 @@ def test_decoding_by_hand(
 
 
 @matrix(
-    kind=QWEN_MODELS,
+    kind=[kind for kind in MODELS if prompt(kind).positions is not None],
     name=PICKING,
     positions=("renumber", "keep"),
     give_positions=(True, False),

@@ -11,12 +11,9 @@ import pytest
 import torch
 
 from pruneviz import (
-    CDPruner,
     Chain,
     Downsample,
-    FoPru,
     Pinned,
-    ResPrune,
     Trace,
     TransPrune,
     VisionZip,
@@ -38,7 +35,7 @@ from tests.helpers import (
 )
 from tests.matrix import matrix
 from tests.newcomer.throw_away import LargestNorm
-from tests.pruning.settings import MERGING, METHODS, fits
+from tests.pruning.settings import MERGING, METHODS, fits, sized
 
 ONE_STAGE = [name for name in MERGING if METHODS[name].stages()[-1].layer == 0]
 NEW = 4
@@ -232,19 +229,9 @@ def test_a_later_stage_speaks_of_original_tokens() -> None:
     assert len(second.scores) == 19
 
 
-@pytest.mark.parametrize("kind", ["llava_clip", "llava_next", "qwen25_vl"])
-@pytest.mark.parametrize(
-    "first",
-    [
-        VisionZip(keep_tokens=20),
-        CDPruner(keep_tokens=20),
-        ResPrune(keep_tokens=20),
-        FoPru(keep_tokens=20),
-    ],
-    ids=lambda method: method.name,
-)
-def test_chains_with_transprune(first: Method, kind: str) -> None:
-    model, case = tiny(kind), prompt(kind)
+@matrix(fits, kind=MODELS, name=("visionzip", "cdpruner", "resprune", "fopru"))
+def test_chains_with_transprune(kind: str, name: str) -> None:
+    model, case, first = tiny(kind), prompt(kind), sized(name, keep_tokens=20)
     chain = Chain([first, TransPrune(prune_layers=(2, 4), keep_ratios=(0.5, 0.25))])
     with prune(model, chain, **case.prune_kwargs) as run:
         model(**case.inputs)

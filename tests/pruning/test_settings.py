@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pruneviz import list_methods
+from pruneviz.errors import UnsupportedModelError
 from pruneviz.methods import register, unregister
-from tests.helpers import LAYERS, MODELS, NUM_PATCHES, VISION_MODELS
+from tests.helpers import LAYERS, MODELS, NUM_PATCHES, TEXT_MODELS, VISION_MODELS, tiny
 from tests.newcomer.throw_away import LargestNorm
 from tests.pruning.settings import (
     MERGING,
@@ -16,15 +17,27 @@ from tests.pruning.settings import (
     methods,
     runs_on,
 )
+from tests.tiny import KINDS
+
+
+def watchable(kind: str) -> bool:
+    """Whether the attention of a tiny model's encoder can be read."""
+    try:
+        KINDS[kind].family().watch_vision(tiny(kind), print).remove()
+    except UnsupportedModelError:
+        return False
+    return True
 
 
 def test_every_method_is_run_on_every_family_that_has_what_it_asks() -> None:
     assert set(list_methods()) <= set(METHODS)
     assert sorted(PICKING + MERGING) == sorted(METHODS)
+    watched = [kind for kind in MODELS if watchable(kind)]
+    known = [*TEXT_MODELS, *watched]
     for name, method in METHODS.items():
-        assert [kind for kind in MODELS if fits(kind, name)] == [
-            kind for kind in MODELS if kind in VISION_MODELS or not method.needs.encoder
-        ]
+        needs = method.needs
+        wanted = watched if needs.encoder else known if needs.grid else MODELS
+        assert {kind for kind in MODELS if fits(kind, name)} == set(wanted)
         counts = [method.total(stage, NUM_PATCHES) for stage in method.plan(LAYERS)]
         assert 0 < counts[-1] <= 0.6 * NUM_PATCHES, "something must be dropped"
 
