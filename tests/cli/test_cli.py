@@ -166,6 +166,7 @@ def test_bench(picture, capsys):
         (["--equal-compute", "0.01"], "at least"),
         (["--equal-compute", "0.5", "--set", "keep_tokens=9"], "two budgets"),
         (["--set", "prune_layers=2,5"], "--set 'prune_layers=[2,5]'"),
+        (["--set", "keep_ratios=0.5,0.2"], "--set 'keep_ratios=[0.5,0.2]'"),
         (["--method", "nothing"], "Methods: transprune"),
         (["--set", "beta=1"], "Its parameters"),
         (["--set", "beta"], "NAME=VALUE"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -41,13 +41,12 @@ def check_number(value: Any, what: str, high: float = math.inf) -> None:
 
 
 def as_tuple(value: Any, what: str) -> tuple[Any, ...]:
-    """Return a sequence's values as a tuple; raises ValueError on a single value."""
-    try:
-        return tuple(value)
-    except TypeError:
+    """Return a sequence's values as a tuple; raises ValueError on a single value or a string."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
         raise ValueError(
-            f"{what} must be a sequence such as ({value!r},), not {value!r}."
-        ) from None
+            f"{what} must be a list, not {value!r}; on the command line: --set '{what}=[{value}]'."
+        )
+    return tuple(value)
 
 
 def check_count(count: int, num_visual: int, ratio: float | None = None) -> int:

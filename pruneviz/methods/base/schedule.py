@@ -128,10 +128,7 @@ class ScheduledMethod(Method):
     def _check_layers(self, layers: Any, what: str) -> tuple[int, ...]:
         values = as_tuple(layers, what)
         if not values or any(not isinstance(v, int) or v < 1 for v in values):
-            raise ValueError(
-                f"{what} must be a list of whole numbers from 1 up, not {layers!r}; "
-                f"on the command line: --set '{what}=[2,5]'."
-            )
+            raise ValueError(f"{what} must be whole numbers from 1 up, not {layers!r}.")
         if list(values) != sorted(set(values)):
             raise ValueError(f"{what} must increase, got {values}.")
         return values
