@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from pruneviz import Chain, FastV, Pinned, ResPrune, get_method, prune
+from pruneviz import Chain, FastV, Pinned, ResPrune, get_method, load_model, prune
+from pruneviz.engine import Session
 from pruneviz.methods import Host, Method, Needs, Stage
 from pruneviz.models import find_adapter
 from pruneviz.ops import pick_profile
 from pruneviz.pruning.host import host_of
 from tests.golden.test_peers import context
 from tests.helpers import VISION_MODELS, Prompt, prompt, tiny
+from tests.models.sessions import QUESTION, noise
 from tests.pruning.test_choices import best, tower
 from tests.removal import check_batch
 
@@ -278,3 +280,20 @@ def test_dart_counts_places_from_the_prompts_own_start() -> None:
         after = 8 + 3 * seed
         cases = [prompt("llama_gqa", seed=seed), prompt("llama_gqa", seed=9, after=after)]
         check_batch(tiny("llama_gqa"), method, cases)
+
+
+def test_a_session_records_both_layers() -> None:
+    session = Session(load_model(device="cpu"))
+    prepared = session.prepare(noise((80, 60)), QUESTION)
+
+    def told(**settings: Any) -> Any:
+        method = get_method("hiprune", keep_ratio=0.25, **settings)
+        return session.compare(prepared, method).pruned.trace.stages[0].components
+
+    own, other = told(object_layer=1, encoder_layer=2), told(object_layer=2, encoder_layer=1)
+    np.testing.assert_array_equal(own["object"], other["deep"])
+    np.testing.assert_array_equal(own["deep"], other["object"])
+    assert not np.allclose(own["deep"], own["object"], rtol=1e-3)
+    depth = host_of(session.loaded.model, session.loaded.adapter).encoder_layers
+    chosen = told(object_layer=Host("llava", depth, tuple(range(1, depth + 1))).nearest(9 / 24))
+    np.testing.assert_array_equal(told()["object"], chosen["object"])

@@ -6,10 +6,12 @@ from tests.mutations.runner import Mutation
 
 GOLDEN = "tests/golden/test_peers.py"
 PEERS = "tests/pruning/test_peers.py"
-BATCHES = "tests/pruning/test_batches.py"
 EQUAL = "tests/pruning/test_equivalence.py"
 RESIDUAL = "tests/unit/test_residual.py"
-UNIT = "tests/unit/test_methods.py"
+DART = (
+    f"{GOLDEN}::test_dart_takes_as_published",
+    f"{GOLDEN}::test_dart_prunes_a_model_as_published",
+)
 
 
 def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
@@ -136,42 +138,49 @@ REPEATING = (
         "DART keeps what repeats most",
         "rest = alike[pivot].masked_fill(taken, torch.inf)",
         "rest = (-alike[pivot]).masked_fill(taken, torch.inf)",
+        *DART,
     ),
     _in(
         "methods/dart",
         "DART takes pivots in the order of the prompt",
         "for place in set_order(places)]",
         "for place in sorted(places)]",
+        *DART,
     ),
     _in(
         "methods/dart",
         "DART's pivots have the smallest keys",
         "return torch.sort(size, descending=True, stable=True).indices[:count]",
         "return torch.sort(size, stable=True).indices[:count]",
+        *DART,
     ),
     _in(
         "methods/dart",
         "DART's last pivots take what does not go evenly",
         "each + (turn < more)",
         "each + (turn >= len(order) - more)",
+        *DART,
     ),
     _in(
         "methods/dart",
         "DART's pivots may be taken by others",
         "taken[image] = True",
         "pass",
+        *DART,
     ),
     _in(
         "methods/dart",
         "DART keeps all its pivots whatever the budget",
         "min(self.image_pivots, keep)",
         "self.image_pivots",
+        *DART,
     ),
     _in(
         "methods/dart",
         "DART's words are numbered like patches",
         "pivots = torch.cat([image, len(unit) + text])",
         "pivots = torch.cat([image, text])",
+        *DART,
     ),
     _in(
         "methods/dart",
@@ -199,31 +208,29 @@ REPEATING = (
         "Keys are read before they are rotated",
         "return rotated(keys, cos, sin).transpose(0, 1)",
         "return keys.transpose(0, 1)",
-        GOLDEN,
-        PEERS,
+        *DART,
     ),
     _in(
         "pruning/signals",
         "Keys are rotated as those of the first row",
         "table[row if table.shape[0] > 1 else 0][places]",
         "table[0][places]",
-        PEERS,
-        BATCHES,
+        f"{PEERS}::test_dart_counts_places_from_the_prompts_own_start",
+        EQUAL,
     ),
     _in(
         "pruning/context",
         "States are compared without the final norm",
         "self._spec.decoder.module.norm(self._hidden[self._places_of(tokens)])",
         "self._hidden[self._places_of(tokens)]",
-        GOLDEN,
+        *DART,
     ),
     _in(
         "pruning/context",
         "Places in the prompt count its padding",
         "padding = self._row.first_column",
         "padding = 0",
-        PEERS,
-        BATCHES,
+        f"{PEERS}::test_dart_counts_places_from_the_prompts_own_start",
         EQUAL,
     ),
 )
