@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ import torch
 
 from pruneviz import Chain, FastV, Pinned, ResPrune, get_method, load_model, prune
 from pruneviz.engine import Session
+from pruneviz.errors import PruningError
 from pruneviz.methods import Host, Method, Needs, Stage
+from pruneviz.methods.dart import DART
+from pruneviz.methods.hiprune import _neighbours
 from pruneviz.models import find_adapter
 from pruneviz.ops import pick_profile
 from pruneviz.pruning.host import host_of
@@ -239,6 +243,24 @@ def test_neighbours_are_kept_as_far_as_there_is_room() -> None:
     assert set(stage.kept.tolist()) >= {anchor, *wanted}
 
 
+def test_neighbours_are_of_a_tokens_own_grid() -> None:
+    """Two grids in one image: 2 x 3 tokens, then 3 x 2."""
+    assert _neighbours([(2, 3), (3, 2)], wrap=False).tolist() == [
+        [-1, 1, -1, 3],
+        [0, 2, -1, 4],
+        [1, -1, -1, 5],
+        [-1, 4, 0, -1],
+        [3, 5, 1, -1],
+        [4, -1, 2, -1],
+        [-1, 7, -1, 8],
+        [6, -1, -1, 9],
+        [-1, 9, 6, 10],
+        [8, -1, 7, 11],
+        [-1, 11, 8, -1],
+        [10, -1, 9, -1],
+    ]
+
+
 @pytest.mark.parametrize("kind", VISION_MODELS)
 def test_a_layer_is_the_same_whether_first_or_further(kind: str) -> None:
     """Read as the object layer or as the deep one, in every family."""
@@ -268,9 +290,32 @@ def test_records_of_both_layers_may_be_given_in_any_order() -> None:
             np.testing.assert_allclose(stage.components[name], values, rtol=1e-5)
 
 
+def test_a_record_that_lacks_a_further_layer_is_refused() -> None:
+    model, case = tiny(KIND), prompt(KIND)
+    records: list[Any] = []
+    handle = find_adapter(model).watch_vision(model, records.append, 3)
+    find_adapter(model).embed(model, case.inputs)
+    handle.remove()
+    method = get_method("hiprune", keep_tokens=12, object_layer=1, encoder_layer=3)
+    wanted = pytest.raises(PruningError, match="reads layer 1 of the vision encoder")
+    with wanted, prune(model, method, vision=records, visual_mask=case.visual):
+        pass
+
+
 def test_needs_of_two_methods_hold_the_further_layers_of_both() -> None:
     both = Needs(encoder=True, further_layers=(1,)) | Needs(further_layers=(3,), grid=True)
-    assert both.further_layers == (1, 3)
+    assert both == Needs(encoder=True, further_layers=(1, 3), grid=True)
+
+
+def test_keys_have_to_be_declared() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Undeclared(DART):
+        needs = Needs()
+
+    model, case = tiny("llama"), prompt("llama")
+    wanted = pytest.raises(PruningError, match=r"keys of the pruning layer .*own_attention=True")
+    with wanted, prune(model, Undeclared(), **case.prune_kwargs):
+        model(**case.inputs)
 
 
 def test_dart_counts_places_from_the_prompts_own_start() -> None:

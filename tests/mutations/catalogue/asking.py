@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.mutations.runner import Mutation
 
-BATCHES = "tests/pruning/test_batches.py"
-CHOICES = "tests/models/test_encoder_choices.py"
 COUNTING = "tests/pruning/test_counting.py"
 FINITE = "tests/pruning/test_finite.py"
-GOLDEN = "tests/golden/test_peers.py"
-INVARIANT = "tests/pruning/test_invariant.py"
+NEW_TOKENS = (
+    "tests/pruning/test_invariant.py::test_new_tokens_are_used_where_there_are_as_many_as_before"
+)
+NEXT = "tests/models/test_llava_next.py"
 MISTAKES = "tests/newcomer/test_mistakes.py"
 PEERS = "tests/pruning/test_peers.py"
 
@@ -24,30 +24,21 @@ AS_MANY = (
         "New tokens are not used where there are as many as before",
         "if states is hidden:\n                return None",
         "return None",
-        INVARIANT,
-    ),
-    _in(
-        "pruning/chooser",
-        "Nothing new and nothing dropped is taken for a stage",
-        "if states is hidden:\n                return None\n",
-        "pass\n",
-        INVARIANT,
-        "tests/pruning/test_corner_cases.py",
-        "tests/pruning/test_forward.py",
+        NEW_TOKENS,
     ),
     _in(
         "pruning/chooser",
         "New tokens are written over the states of the layer before",
         "hidden = hidden.clone()",
         "hidden = hidden.view_as(hidden)",
-        INVARIANT,
+        NEW_TOKENS,
     ),
     _in(
         "pruning/prefill",
         "New tokens are given the states before the stage where the model adds features",
         "if cut.states is not entering:",
         "if cut.states is None:",
-        INVARIANT,
+        NEW_TOKENS,
     ),
 )
 
@@ -57,67 +48,67 @@ READING = (
         "Encoder layers are told apart by the order in which they ran",
         "return {place: latest[index] for place, index in enumerate(wanted) if index in latest}",
         "return dict(enumerate(records[: len(list(wanted))]))",
-        PEERS,
+        f"{PEERS}::test_records_of_both_layers_may_be_given_in_any_order",
+        f"{PEERS}::test_hiprune_reads_both_layers_of_the_encoder",
     ),
     _in(
         "pruning/spec",
         "The further layers change places with the first",
         "return (needs.encoder_layer, *needs.further_layers)",
         "return (*needs.further_layers, needs.encoder_layer)",
-        PEERS,
+        f"{PEERS}::test_records_of_both_layers_may_be_given_in_any_order",
+        f"{PEERS}::test_hiprune_reads_both_layers_of_the_encoder",
     ),
     _in(
         "pruning/context",
         "Every layer's attention is that of the first",
         "records = (self._record, *self._prompt.further)",
         "records = (self._record,) * (1 + len(self._prompt.further))",
-        PEERS,
+        f"{PEERS}::test_records_of_both_layers_may_be_given_in_any_order",
+        f"{PEERS}::test_hiprune_reads_both_layers_of_the_encoder",
     ),
     _in(
         "models/core/vision",
         "Attention received leaves CLS out of the queries",
         "0)[0][:, self.leading :].flatten()",
         "self.leading)[0].flatten()",
-        PEERS,
-        GOLDEN,
+        f"{PEERS}::test_hiprune_reads_both_layers_of_the_encoder",
     ),
     _in(
         "models/llava_next/records",
         "Tiles tell CLS attention for that of all queries",
         "return self._packed(self.crops.received_from_all, images)",
         "return self._packed(self.crops.received, images)",
-        PEERS,
-        "tests/models/test_llava_next.py",
+        f"{PEERS}::test_a_layer_is_the_same_whether_first_or_further",
+        NEXT,
     ),
     _in(
         "methods/base/needs",
         "Only the first of two methods has further layers",
         "further_layers=self.further_layers + other.further_layers,",
         "further_layers=self.further_layers,",
-        PEERS,
+        f"{PEERS}::test_needs_of_two_methods_hold_the_further_layers_of_both",
     ),
     _in(
         "methods/base/needs",
         "Only the first of two methods has its patches laid out",
         "grid=self.grid or other.grid,",
         "grid=self.grid,",
-        PEERS,
-        "tests/pruning/test_merging_apart.py",
+        f"{PEERS}::test_needs_of_two_methods_hold_the_further_layers_of_both",
     ),
     _in(
         "engine/session",
         "A session records the first layer alone",
         "further=tuple(filter(None, further))",
         "further=()",
-        PEERS,
+        f"{PEERS}::test_a_session_records_both_layers",
     ),
     _in(
         "pruning/checks",
         "Records of the further layers may be missing",
         "for encoder_layer in (needs.encoder_layer, *needs.further_layers):",
         "for encoder_layer in (needs.encoder_layer,):",
-        PEERS,
-        CHOICES,
+        f"{PEERS}::test_a_record_that_lacks_a_further_layer_is_refused",
     ),
 )
 
@@ -155,8 +146,7 @@ DECLARING = (
         "Keys of the pruning layer may be asked for undeclared",
         'raise _undeclared("own_attention=True", "keys of the pruning layer")',
         "self._running.normed = self._hidden[None].expand(len(self._prompt.rows), -1, -1)",
-        MISTAKES,
-        PEERS,
+        f"{PEERS}::test_keys_have_to_be_declared",
     ),
     _in(
         "pruning/context",
@@ -325,7 +315,6 @@ FINITE_VALUES = (
         "int(bad.argmax()) + 1",
         "int(bad.argmax())",
         "tests/engine/test_session.py",
-        "tests/engine",
     ),
 )
 
