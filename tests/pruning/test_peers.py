@@ -290,6 +290,21 @@ def test_records_of_both_layers_may_be_given_in_any_order() -> None:
             np.testing.assert_allclose(stage.components[name], values, rtol=1e-5)
 
 
+def test_tiles_are_looked_at_from_all_queries_of_their_own() -> None:
+    """Not from CLS alone: the eager tower's maps, put in the order of the image's tokens."""
+    model, case = tiny("llava_next", "eager"), prompt("llava_next")
+    records: list[Any] = []
+    handle = find_adapter(model).watch_vision(model, records.append, 2)
+    find_adapter(model).embed(model, case.inputs)
+    handle.remove()
+    out = model.model.vision_tower(case.inputs["pixel_values"][0], output_attentions=True)
+    looked = out.attentions[1].mean((1, 2))[:, 1:]
+    (record,) = records
+    wanted = record._packed(lambda crops: looked[crops].flatten(), slice(None))
+    torch.testing.assert_close(record.received_from_all(), wanted, rtol=1e-3, atol=1e-6)
+    assert not torch.allclose(record.received(), wanted, rtol=1e-2)
+
+
 def test_a_record_that_lacks_a_further_layer_is_refused() -> None:
     model, case = tiny(KIND), prompt(KIND)
     records: list[Any] = []

@@ -9,7 +9,6 @@ FINITE = "tests/pruning/test_finite.py"
 NEW_TOKENS = (
     "tests/pruning/test_invariant.py::test_new_tokens_are_used_where_there_are_as_many_as_before"
 )
-NEXT = "tests/models/test_llava_next.py"
 MISTAKES = "tests/newcomer/test_mistakes.py"
 PEERS = "tests/pruning/test_peers.py"
 
@@ -79,8 +78,7 @@ READING = (
         "Tiles tell CLS attention for that of all queries",
         "return self._packed(self.crops.received_from_all, images)",
         "return self._packed(self.crops.received, images)",
-        f"{PEERS}::test_a_layer_is_the_same_whether_first_or_further",
-        NEXT,
+        f"{PEERS}::test_tiles_are_looked_at_from_all_queries_of_their_own",
     ),
     _in(
         "methods/base/needs",
