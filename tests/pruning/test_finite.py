@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from pruneviz import FastV, ResPrune, TransPrune, prune
+from pruneviz.engine.generate import _finite
 from pruneviz.errors import PruningError
 from pruneviz.pruning.finite import Doubts
 from tests.helpers import fresh, prompt, tiny
@@ -43,6 +46,9 @@ def test_a_bad_weight_is_named() -> None:
 def test_doubts_are_looked_at_together() -> None:
     doubts = Doubts(torch.nn.Linear(1, 1))
     doubts.note("what is fine", torch.ones(3))
+    for bad in (math.nan, math.inf, -math.inf):
+        with pytest.raises(PruningError, match="NaN or infinity in what is not"):
+            doubts.note("what is not", torch.tensor([1.0, bad]))
     doubts._noted = [("the first", torch.tensor(True)), ("the second", torch.tensor(False))]
     with pytest.raises(PruningError, match="in the second"):
         doubts.settle()
@@ -75,3 +81,12 @@ def test_the_row_of_a_batch_is_named() -> None:
     wanted = pytest.raises(PruningError, match="scores of ResPrune before the LLM, row 1")
     with wanted, prune(model, ResPrune(keep_ratio=0.5), visual_mask=visual):
         model(inputs_embeds=embeds)
+
+
+def test_the_answer_token_is_named() -> None:
+    loaded: Any = SimpleNamespace(model=torch.nn.Linear(1, 1))
+    logits = torch.ones(4, 5)
+    assert _finite(loaded, logits, "FastV").shape == (4, 5)
+    logits[1, 3] = math.inf
+    with pytest.raises(PruningError, match=r"logits of answer token 2 \(FastV\)"):
+        _finite(loaded, logits, "FastV")

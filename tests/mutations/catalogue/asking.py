@@ -312,7 +312,7 @@ FINITE_VALUES = (
         "An answer token's place is one too low",
         "int(bad.argmax()) + 1",
         "int(bad.argmax())",
-        "tests/engine/test_session.py",
+        FINITE,
     ),
 )
 

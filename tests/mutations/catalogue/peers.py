@@ -21,7 +21,10 @@ DECIDED = _of(
     "test_the_trace_tells_what_the_model_decided",
 )
 GIVEN = _of(GOLDEN, "test_the_model_is_given_the_published_tokens")
-DART = _of(GOLDEN, "test_dart_takes_as_published", "test_dart_prunes_a_model_as_published")
+DART = (
+    *_of(GOLDEN, "test_dart_takes_as_published", "test_dart_prunes_a_model_as_published"),
+    *_of(PEERS, "test_the_first_of_darts_pivots_take_one_more"),
+)
 SCOPE = (
     *_of(GOLDEN, "test_scope_picks_as_published"),
     *_of(
@@ -54,6 +57,7 @@ HIPRUNE = (
         PEERS,
         "test_hiprune_keeps_objects_their_neighbours_and_the_best_of_the_rest",
         "test_neighbours_are_kept_as_far_as_there_is_room",
+        "test_neighbours_are_of_a_tokens_own_grid",
         "test_hiprune_reads_both_layers_of_the_encoder",
     ),
     *DECIDED,
