@@ -74,6 +74,28 @@ def test_the_counter_counts_by_hand() -> None:
         (a * 2 + 1).sum()
     assert (counter.products, counter.others) == (0, 3 * 12)
     assert counter.total == 36
+    counter.clear()
+    with counter:
+        torch.cat([a, a])[[2, 0]]
+    assert counter.total == 0, "moving numbers is no arithmetic"
+
+
+@pytest.mark.parametrize("layers", [(2,), (1, 2, 3)])
+def test_transitions_are_counted_where_they_choose(layers: tuple[int, ...]) -> None:
+    """Of each layer every state is at least multiplied once; recording it is no choosing."""
+    model, case = tiny("llama"), prompt("llama")
+    stage = {"prune_layers": (3,), "keep_ratios": (0.5,), "accumulate_layers": layers}
+
+    def flops(signal: str, **settings: Any) -> int:
+        method = get_method("transprune", signal=signal, num_layers=6, **stage)
+        with prune(model, method, count_flops=True, **settings, **case.prune_kwargs) as run:
+            model(**case.inputs)
+        return run.scoring_flops
+
+    chosen = flops("ttv")
+    assert chosen > len(layers) * case.embeds.numel()
+    for signal in ("ttv", "iga"):
+        assert flops(signal, record=("ttv",)) == flops(signal)
 
 
 def test_a_second_prefill_begins_anew() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from pruneviz import FastV, ResPrune, TransPrune, prune
+from pruneviz.engine.generate import _finite
 from pruneviz.errors import PruningError
 from pruneviz.pruning.finite import Doubts
-from tests.helpers import fresh, prompt
+from tests.helpers import fresh, prompt, tiny
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -43,7 +46,47 @@ def test_a_bad_weight_is_named() -> None:
 def test_doubts_are_looked_at_together() -> None:
     doubts = Doubts(torch.nn.Linear(1, 1))
     doubts.note("what is fine", torch.ones(3))
+    for bad in (math.nan, math.inf, -math.inf):
+        with pytest.raises(PruningError, match="NaN or infinity in what is not"):
+            doubts.note("what is not", torch.tensor([1.0, bad]))
     doubts._noted = [("the first", torch.tensor(True)), ("the second", torch.tensor(False))]
     with pytest.raises(PruningError, match="in the second"):
         doubts.settle()
     doubts.settle()  # what was said is not said again
+
+
+def test_what_was_noted_is_looked_at_when_the_block_ends() -> None:
+    """And before its trace is told; an accelerator is waited for no earlier."""
+    model, case = tiny("llama"), prompt("llama")
+    doubtful = [("what came late", torch.tensor(False))]
+    wanted = pytest.raises(PruningError, match="NaN or infinity in what came late")
+    with wanted, prune(model, FastV(prune_layer=2), **case.prune_kwargs) as run:
+        model(**case.inputs)
+        run._runner.prefill.doubts._noted = list(doubtful)
+    with wanted, prune(model, FastV(prune_layer=2), **case.prune_kwargs) as run:
+        model(**case.inputs)
+        run._runner.prefill.doubts._noted = list(doubtful)
+        with pytest.raises(PruningError, match="what came late"):
+            _ = run.trace
+        run._runner.prefill.doubts._noted = list(doubtful)
+    with prune(model, FastV(prune_layer=2), **case.prune_kwargs):
+        model(**case.inputs)
+
+
+def test_the_row_of_a_batch_is_named() -> None:
+    model, case = fresh("llama"), prompt("llama")
+    embeds = case.inputs["inputs_embeds"].repeat(2, 1, 1)
+    embeds[1, 5, 3] = math.nan
+    visual = case.visual.expand(2, -1)
+    wanted = pytest.raises(PruningError, match="scores of ResPrune before the LLM, row 1")
+    with wanted, prune(model, ResPrune(keep_ratio=0.5), visual_mask=visual):
+        model(inputs_embeds=embeds)
+
+
+def test_the_answer_token_is_named() -> None:
+    loaded: Any = SimpleNamespace(model=torch.nn.Linear(1, 1))
+    logits = torch.ones(4, 5)
+    assert _finite(loaded, logits, "FastV").shape == (4, 5)
+    logits[1, 3] = math.inf
+    with pytest.raises(PruningError, match=r"logits of answer token 2 \(FastV\)"):
+        _finite(loaded, logits, "FastV")

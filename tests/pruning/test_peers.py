@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from pruneviz import Chain, FastV, Pinned, ResPrune, get_method, prune
+from pruneviz import Chain, FastV, Pinned, ResPrune, get_method, load_model, prune
+from pruneviz.engine import Session
+from pruneviz.errors import PruningError
 from pruneviz.methods import Host, Method, Needs, Stage
+from pruneviz.methods.dart import DART
+from pruneviz.methods.hiprune import _neighbours
 from pruneviz.models import find_adapter
 from pruneviz.ops import pick_profile
 from pruneviz.pruning.host import host_of
-from tests.golden.test_peers import context
+from tests.golden.test_peers import context, received
 from tests.helpers import VISION_MODELS, Prompt, prompt, tiny
+from tests.models.sessions import QUESTION, noise
 from tests.pruning.test_choices import best, tower
 from tests.removal import check_batch
 
@@ -87,7 +94,7 @@ def test_holov_gives_no_stretch_more_than_it_holds_and_zeros_only_where_asked() 
     """Nearly all attention on the first of four stretches of nine."""
     states = torch.randn(N, 8, generator=torch.Generator().manual_seed(0))
     attention = torch.full((N,), 0.001) * torch.linspace(1, 2, N)
-    attention[:9] = torch.linspace(1, 0.2, 9)
+    attention[:9] = torch.linspace(0.2, 1, 9)
     asked = {"stretches": 4, "keep_tokens": 18}
 
     def anchors(**settings: Any) -> list[int]:
@@ -95,7 +102,7 @@ def test_holov_gives_no_stretch_more_than_it_holds_and_zeros_only_where_asked() 
         return method.score(context(states, attention), Stage(0), 18).merge.anchors.tolist()
 
     handed_on = anchors()
-    assert handed_on[:9] == list(range(9))
+    assert handed_on[:9] == list(range(9)), "a full one as it lies in the picture, as published"
     # Nine go round to the other three, three each: the most attended of each, the last ones.
     assert handed_on[9:] == [17, 16, 15, 26, 25, 24, 35, 34, 33]
     zeros = anchors(overflow="zeros")
@@ -227,14 +234,30 @@ def test_hiprune_keeps_objects_their_neighbours_and_the_best_of_the_rest() -> No
 
 
 def test_neighbours_are_kept_as_far_as_there_is_room() -> None:
-    stage = run(get_method("hiprune", keep_tokens=4, alpha=1.0)).stages[0]
-    objects = torch.from_numpy(stage.components["object"])
-    (anchor,) = best(objects, 1)
-    row, column = divmod(anchor, 6)
-    beside = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
-    room = sorted(6 * r + c for r, c in beside if 0 <= r < 6 and 0 <= c < 6)
-    wanted = sorted(room, key=lambda place: -float(objects[place]))[:3]
-    assert set(stage.kept.tolist()) >= {anchor, *wanted}
+    """One object at row 2, column 2, with four neighbours, of which three have room."""
+    objects = torch.zeros(N)
+    objects[torch.tensor([14, 8, 20, 13, 15])] = torch.tensor([1.0, 0.1, 0.2, 0.3, 0.4])
+    asked = received(objects, torch.linspace(1, 2, N), (6, 6))
+    method = get_method("hiprune", keep_tokens=4, alpha=1.0)
+    assert method.score(asked, Stage(0), 4).kept.tolist() == [13, 14, 15, 20]
+
+
+def test_neighbours_are_of_a_tokens_own_grid() -> None:
+    """Two grids in one image: 2 x 3 tokens, then 3 x 2."""
+    assert _neighbours([(2, 3), (3, 2)], wrap=False).tolist() == [
+        [-1, 1, -1, 3],
+        [0, 2, -1, 4],
+        [1, -1, -1, 5],
+        [-1, 4, 0, -1],
+        [3, 5, 1, -1],
+        [4, -1, 2, -1],
+        [-1, 7, -1, 8],
+        [6, -1, -1, 9],
+        [-1, 9, 6, 10],
+        [8, -1, 7, 11],
+        [-1, 11, 8, -1],
+        [10, -1, 9, -1],
+    ]
 
 
 @pytest.mark.parametrize("kind", VISION_MODELS)
@@ -266,9 +289,76 @@ def test_records_of_both_layers_may_be_given_in_any_order() -> None:
             np.testing.assert_allclose(stage.components[name], values, rtol=1e-5)
 
 
+def test_tiles_are_looked_at_from_all_queries_of_their_own() -> None:
+    """Not from CLS alone: the eager tower's maps, put in the order of the image's tokens."""
+    model, case = tiny("llava_next", "eager"), prompt("llava_next")
+    records: list[Any] = []
+    handle = find_adapter(model).watch_vision(model, records.append, 2)
+    find_adapter(model).embed(model, case.inputs)
+    handle.remove()
+    out = model.model.vision_tower(case.inputs["pixel_values"][0], output_attentions=True)
+    looked = out.attentions[1].mean((1, 2))[:, 1:]
+    (record,) = records
+    wanted = record._packed(lambda crops: looked[crops].flatten(), slice(None))
+    torch.testing.assert_close(record.received_from_all(), wanted, rtol=1e-3, atol=1e-6)
+    assert not torch.allclose(record.received(), wanted, rtol=1e-2)
+
+
+def test_a_record_that_lacks_a_further_layer_is_refused() -> None:
+    model, case = tiny(KIND), prompt(KIND)
+    records: list[Any] = []
+    handle = find_adapter(model).watch_vision(model, records.append, 3)
+    find_adapter(model).embed(model, case.inputs)
+    handle.remove()
+    method = get_method("hiprune", keep_tokens=12, object_layer=1, encoder_layer=3)
+    wanted = pytest.raises(PruningError, match="reads layer 1 of the vision encoder")
+    with wanted, prune(model, method, vision=records, visual_mask=case.visual):
+        pass
+
+
 def test_needs_of_two_methods_hold_the_further_layers_of_both() -> None:
     both = Needs(encoder=True, further_layers=(1,)) | Needs(further_layers=(3,), grid=True)
-    assert both.further_layers == (1, 3)
+    assert both == Needs(encoder=True, further_layers=(1, 3), grid=True)
+
+
+@pytest.mark.parametrize(
+    ("keep", "given"), [(14, (2, 2, 1, 1, 1, 1, 1, 1)), (21, (3, 2, 2, 2, 2, 2, 2, 2))]
+)
+def test_the_first_of_darts_pivots_take_one_more(keep: int, given: tuple[int, ...]) -> None:
+    """Four patches of the largest keys, then for each pivot in turn what is least like it."""
+    draw = torch.Generator().manual_seed(2)
+    keys = {"visual": torch.randn(N, 2, 4, generator=draw)}
+    keys["after_image"] = torch.randn(6, 2, 4, generator=draw)
+    states = {name: torch.randn(len(own), 8, generator=draw) for name, own in keys.items()}
+    places = {"visual": torch.arange(3, 3 + N), "after_image": torch.arange(3 + N, 9 + N)}
+    asked: Any = SimpleNamespace(
+        own_keys=keys.get, normed_states=states.get, prompt_places=places.get
+    )
+    unit = {name: torch.nn.functional.normalize(own, dim=-1) for name, own in states.items()}
+    size = {name: own.abs().sum((1, 2)) for name, own in keys.items()}
+    image, words = best(size["visual"], 4), best(size["after_image"], 4)
+    pivots = [*unit["visual"][image], *unit["after_image"][words]]
+    kept = list(image)
+    each = [(keep - 4) // 8 + (turn < (keep - 4) % 8) for turn in range(8)]
+    assert each == list(given)
+    for pivot, count in zip(pivots, each, strict=True):
+        unlike = [place for place in best(-(unit["visual"] @ pivot), N) if place not in kept]
+        kept += unlike[:count]
+    method = get_method("dart", keep_tokens=keep, pivots="norm")
+    scores = method.score(asked, Stage(2), keep)
+    assert scores.kept.tolist() == sorted(kept)
+    assert best(scores.total, keep) == kept, "by when they were taken"
+
+
+def test_keys_have_to_be_declared() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Undeclared(DART):
+        needs = Needs()
+
+    model, case = tiny("llama"), prompt("llama")
+    wanted = pytest.raises(PruningError, match=r"keys of the pruning layer .*own_attention=True")
+    with wanted, prune(model, Undeclared(), **case.prune_kwargs):
+        model(**case.inputs)
 
 
 def test_dart_counts_places_from_the_prompts_own_start() -> None:
@@ -278,3 +368,20 @@ def test_dart_counts_places_from_the_prompts_own_start() -> None:
         after = 8 + 3 * seed
         cases = [prompt("llama_gqa", seed=seed), prompt("llama_gqa", seed=9, after=after)]
         check_batch(tiny("llama_gqa"), method, cases)
+
+
+def test_a_session_records_both_layers() -> None:
+    session = Session(load_model(device="cpu"))
+    prepared = session.prepare(noise((80, 60)), QUESTION)
+
+    def told(**settings: Any) -> Any:
+        method = get_method("hiprune", keep_ratio=0.25, **settings)
+        return session.compare(prepared, method).pruned.trace.stages[0].components
+
+    own, other = told(object_layer=1, encoder_layer=2), told(object_layer=2, encoder_layer=1)
+    np.testing.assert_array_equal(own["object"], other["deep"])
+    np.testing.assert_array_equal(own["deep"], other["object"])
+    assert not np.allclose(own["deep"], own["object"], rtol=1e-3)
+    depth = host_of(session.loaded.model, session.loaded.adapter).encoder_layers
+    chosen = told(object_layer=Host("llava", depth, tuple(range(1, depth + 1))).nearest(9 / 24))
+    np.testing.assert_array_equal(told()["object"], chosen["object"])

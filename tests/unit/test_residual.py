@@ -205,12 +205,18 @@ def test_text_relevance_without_text_or_contrast() -> None:
 @pytest.mark.parametrize("keep", [1, 4, 5, 6, 12, 29])
 def test_kept_tokens_have_the_largest_scores_beyond_the_rank_too(rank: int, keep: int) -> None:
     generator = torch.Generator().manual_seed(rank)
-    features = torch.randn(30, rank, generator=generator) @ torch.randn(rank, 40)
+    features = torch.randn(30, rank, generator=generator)
+    features = features @ torch.randn(rank, 40, generator=generator)
     weight = torch.rand(30, generator=generator) + 0.1
     order, gain, residual = pick_profile(features, weight, keep)
     total = pick_scores(features, weight, order, gain, residual)
     others = torch.ones(30, dtype=torch.bool).index_fill(0, order, False)
     assert total[order].min() > total[others].max()
+    if keep > rank:
+        # Nothing is left to gain: the others in the order in which they would be picked.
+        later = pick_profile(features, weight, 30)[0][keep:]
+        ranked = total.masked_fill(~others, -1).sort(descending=True, stable=True).indices
+        assert ranked[: 30 - keep].tolist() == later.tolist()
 
 
 def test_a_seed_comes_first_and_is_the_best_scored() -> None:
