@@ -1,6 +1,8 @@
 """PruneViz: see, measure and use visual-token pruning for vision-language models."""
 
 from pruneviz.methods import (
+    DART,
+    SCOPE,
     CDPruner,
     Chain,
     DivPrune,
@@ -8,6 +10,9 @@ from pruneviz.methods import (
     FastV,
     FoPru,
     Grid,
+    HiPrune,
+    HoloV,
+    MMTok,
     Pinned,
     PruMerge,
     PruMergePlus,
@@ -33,6 +38,8 @@ from pruneviz.trace import StageTrace, Trace
 __version__ = "0.1.0"
 
 __all__ = [
+    "DART",
+    "SCOPE",
     "CDPruner",
     "Chain",
     "DivPrune",
@@ -40,7 +47,10 @@ __all__ = [
     "FastV",
     "FoPru",
     "Grid",
+    "HiPrune",
+    "HoloV",
     "LoadedModel",
+    "MMTok",
     "Pinned",
     "PruMerge",
     "PruMergePlus",

@@ -35,6 +35,7 @@ from pruneviz.options import add_loading_arguments
 
 LOGGING = {"level": logging.WARNING, "format": "%(levelname)s %(name)s: %(message)s"}
 CHECK_DEPTH = 1_000
+WORDS = {"True": True, "False": False, "None": None}
 """Deep enough for any schedule: settings are checked before a model is loaded."""
 
 
@@ -152,7 +153,11 @@ def described(name: str) -> str:
         f"Prunes {method.where()}; decides: {card.decides}.",
         card.formula.reading,
         "Settings:",
-        *(f"  {f.name}{_default(f.default)}{allowed.get(f.name, '')}" for f in fields(method)),
+        *(
+            f"  {f.name}{_default(f.default)}{allowed.get(f.name, '')}"
+            for f in fields(method)
+            if f.name != "num_layers"
+        ),
     ]
     return "\n".join(lines) + "\n"
 
@@ -242,7 +247,14 @@ def build(
     With `num_visual` None, before the prompt is known, an equal-compute budget is only checked.
     """
     own = {key: getattr(args, key) for key in ("keep_ratio", "keep_tokens")}
-    own = {**settings, **{key: value for key, value in own.items() if value is not None}}
+    own = {key: value for key, value in own.items() if value is not None}
+    twice = settings.keys() & own
+    if twice:
+        key = min(twice)
+        raise ValueError(f"Give --{key.replace('_', '-')} or --set {key}, not both.")
+    if "num_layers" in settings:
+        raise ValueError("num_layers cannot be set: it is the model's number of layers.")
+    own = {**settings, **own}
     share = args.equal_compute
     if share is not None and num_visual is not None:
         return at_compute(name, share, num_visual=num_visual, num_layers=num_layers, **own)
@@ -252,10 +264,12 @@ def build(
 
 
 def read_setting(text: str) -> tuple[str, Any]:
-    """Split ``name=value``; the value is read as JSON where it is, else taken as text."""
+    """Split ``name=value``; the value is read as Python or JSON writes it, else taken as text."""
     name, sign, value = text.partition("=")
     if not sign or not name:
         raise ValueError(f"--set takes NAME=VALUE, not {text!r}.")
+    if value in WORDS:
+        return name, WORDS[value]
     try:
         return name, json.loads(value)
     except json.JSONDecodeError:

@@ -32,7 +32,8 @@ class StageTrace:
     alive, kept : np.ndarray
         Int64, ascending indices among the original visual tokens, before and after.
     scores : np.ndarray
-        Float32, one per `alive`: what the choice was made by, larger is kept.
+        Float32, one per `alive`: what the choice was made by. The largest are kept, unless the
+        method merges or divides its budget over parts of the picture (HoloV).
     components : dict of str to np.ndarray
         Float32, one per `alive`: the terms of the score as they entered it.
     notes : tuple of str

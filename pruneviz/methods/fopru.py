@@ -21,6 +21,7 @@ from pruneviz.methods.base import (
     StageContext,
     check_choice,
     check_count,
+    check_flag,
 )
 from pruneviz.ops import group_means, top_indices
 
@@ -122,6 +123,7 @@ class FoPru(BeforeLLM):
         super().__post_init__()
         for name, known in (("strategy", STRATEGIES), ("crops", CROPS)):
             check_choice(getattr(self, name), name, known)
+        check_flag(self.include_cls, "include_cls")
         if self.strategy == "row" and self.crops == "each":
             raise ValueError('Rows reach over crops: strategy="row" needs crops="together".')
         layer = self.encoder_layer

@@ -20,6 +20,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
     check_choice,
+    check_flag,
     check_number,
 )
 from pruneviz.ops import split_budget, top_indices
@@ -111,8 +112,7 @@ class HiPrune(BeforeLLM):
         super().__post_init__()
         check_number(self.alpha, "alpha", 1)
         check_choice(self.anchors, "anchors", ANCHORS)
-        if not isinstance(self.wrap, bool):
-            raise ValueError(f"wrap must be True or False, not {self.wrap!r}.")
+        check_flag(self.wrap, "wrap")
         for what in ("object_layer", "encoder_layer"):
             layer = getattr(self, what)
             if layer is not None and (isinstance(layer, bool) or not isinstance(layer, int)):

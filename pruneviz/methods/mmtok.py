@@ -26,6 +26,9 @@ from pruneviz.ops import coverage_profile
 ELSEWHERE, ON_QWEN = 0.02, 0.01
 """Published temperatures of words."""
 
+COLDEST = 1e-6
+"""Below it, closeness over temperature may leave float32."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MMTok(BeforeLLM):
@@ -101,8 +104,8 @@ class MMTok(BeforeLLM):
             value = getattr(self, what)
             if value is not None:
                 check_number(value, what)
-            if value == 0:
-                raise ValueError(f"{what} must be above 0.")
+            if value is not None and value < COLDEST:
+                raise ValueError(f"{what} must be at least {COLDEST:g}, not {value!r}.")
 
     def on(self, host: Host) -> Self:
         """The words' temperature as published for the family, unless it is set."""

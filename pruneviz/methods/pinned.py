@@ -149,7 +149,7 @@ class Pinned(Wrapper):
         notes = self._notes(chosen, kept, dropped, places, len(own))
         if scores.merge is not None and self.touched:
             # Its tokens are made for its own choice; with another one every token stays itself.
-            notes = (*notes, "Nothing is merged, because patches are pinned.")
+            notes = (*notes, "Patches are pinned: nothing is merged or put in another order.")
             return places, replace(scores, notes=(*scores.notes, *notes), merge=None)
         return places, replace(scores, notes=(*scores.notes, *notes))
 

@@ -19,6 +19,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
     check_count,
+    check_flag,
     slashed,
 )
 from pruneviz.ops import density_peaks, group_means
@@ -113,8 +114,7 @@ class SparseVLM(ScheduledMethod):
     def __post_init__(self) -> None:
         """Check the switch."""
         super().__post_init__()
-        if not isinstance(self.recycle, bool):
-            raise ValueError(f"recycle must be True or False, not {self.recycle!r}.")
+        check_flag(self.recycle, "recycle")
 
     @property
     def needs(self) -> Needs:

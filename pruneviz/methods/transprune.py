@@ -21,6 +21,7 @@ from pruneviz.methods.base import (
     TransitionSpec,
     as_tuple,
     check_choice,
+    check_flag,
     check_number,
     slashed,
 )
@@ -152,6 +153,7 @@ class TransPrune(ScheduledMethod):
     def __post_init__(self) -> None:
         """Fill in the accumulation layers and check every switch."""
         super().__post_init__()
+        check_flag(self.accumulate, "accumulate")
         if self.accumulate_layers is None:
             span = tuple(range(self.layers[0], self.layers[-1] + 1))
         else:

@@ -107,10 +107,18 @@ class Chooser:
         context = RowContext(self._spec, self._prefill, selection, hidden, running)
         start = time.perf_counter()
         where = f"after layer {stage.layer}" if stage.layer else "before the LLM"
-        with self._spec.counting(), _by(f"{method.title} {where}"):
-            places, scores = method.select(context, stage.stage, budget)
-        row = selection.row.number
-        self._prefill.doubts.note(f"the scores of {method.title} {where}, row {row}", scores.total)
+        row, doubts = selection.row.number, self._prefill.doubts
+        name = f"{method.title} {where}, row {row}"
+        states = hidden[row, selection.places(self._prefill.frames.newest)]
+        try:
+            with self._spec.counting(), _by(f"{method.title} {where}"):
+                places, scores = method.select(context, stage.stage, budget)
+        except (PruneVizError, ValueError, RuntimeError):
+            doubts.explain(f"what {name} reads", states)
+            raise
+        doubts.note(f"the scores of {name}", scores.total)
+        # Not every choice shows in its scores what is wrong with the tokens.
+        doubts.note(f"the visual tokens of {name}", states)
         if scores.merge is not None and self._stands_apart(stage, selection):
             scores = replace(scores, merge=scores.merge.in_place())
         self._prefill.recording.scoring_seconds += time.perf_counter() - start

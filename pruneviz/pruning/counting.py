@@ -8,8 +8,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-REDUCTIONS = frozenset({"sum", "mean", "linalg_vector_norm", "var", "_softmax", "prod", "amax"})
+REDUCTIONS = frozenset(
+    {"sum", "mean", "linalg_vector_norm", "var", "_softmax", "prod", "amax", "amin", "max", "min"}
+)
 """Operators that take one step for each number they are given, not for each they return."""
+
+MOVES = frozenset({"clone", "copy", "_to_copy", "fill", "masked_fill", "where"})
+"""Operators that only move numbers or write given ones."""
 
 
 class FlopCounter(TorchDispatchMode):
@@ -48,8 +53,11 @@ class FlopCounter(TorchDispatchMode):
             self.products += int(flop_registry[packet](*args, **given, out_val=out))
         elif packet is torch.ops.aten.mv:
             self.others += 2 * args[0].numel()
-        elif isinstance(out, torch.Tensor) and out.is_floating_point():
-            self.others += _steps(func, args, out)
+        else:
+            # Where an operator also tells places, the values come first.
+            values = out[0] if isinstance(out, tuple) else out
+            if isinstance(values, torch.Tensor) and values.is_floating_point():
+                self.others += _steps(func, args, values)
         return out
 
 
@@ -57,4 +65,8 @@ def _steps(func: Any, args: tuple[Any, ...], out: torch.Tensor) -> int:
     name = func._schema.name.rpartition("::")[2].removesuffix("_")
     if name in REDUCTIONS and isinstance(args[0], torch.Tensor):
         return args[0].numel()
-    return out.numel() if torch.Tag.pointwise in func.tags else 0
+    if name == "index_add":
+        return args[3].numel()
+    if name == "cumsum":
+        return out.numel()
+    return out.numel() if torch.Tag.pointwise in func.tags and name not in MOVES else 0

@@ -43,13 +43,27 @@ class Doubts:
             return
         raise not_finite(next(what for what, flag in noted if not bool(flag)), self._model)
 
+    def explain(self, what: str, values: torch.Tensor) -> None:
+        """Say of what has just failed that it read something NaN or infinite, if it did.
+
+        Raises
+        ------
+        PruningError
+            If one of these values, called `what`, or a weight is not finite.
+        """
+        if not torch.isfinite(values).all() or bad_weight(self._model) is not None:
+            raise not_finite(what, self._model)
+
+
+def bad_weight(model: Any) -> str | None:
+    """Name of the first weight that holds NaN or infinity, None where none does."""
+    named = model.named_parameters()
+    return next((name for name, values in named if not torch.isfinite(values).all()), None)
+
 
 def not_finite(what: str, model: Any) -> PruningError:
     """The error for values that are NaN or infinite."""
-    weight = next(
-        (name for name, values in model.named_parameters() if not torch.isfinite(values).all()),
-        None,
-    )
+    weight = bad_weight(model)
     why = (
         f"The weight {weight!r} of the model holds such values: its file is damaged."
         if weight

@@ -43,7 +43,11 @@ def _around_decoder(runner: Runner) -> Iterator[Any]:
         changed = runner.on_decoder(DecoderInputs.read(module, args, kwargs))
         return None if changed is None else ((), changed)
 
+    def on_output(_: Any, args: Args, output: Any) -> None:
+        runner.on_output(output)
+
     yield model.register_forward_pre_hook(on_model, with_kwargs=True)
+    yield model.register_forward_hook(on_output)
     entry = adapter.entry(model)
     if entry is not stack:
         yield entry.register_forward_pre_hook(on_entry, with_kwargs=True)

@@ -64,6 +64,12 @@ class Runner:
                 "and compare the logits of the text tokens yourself."
             )
 
+    def on_output(self, output: Any) -> None:
+        """Note what a prefill says of the next token: NaN that no method saw shows there."""
+        logits = getattr(output, "logits", None)
+        if self.prefilling is not None and self.prefill is not None and logits is not None:
+            self.prefill.doubts.note("the logits after the prompt", logits[:, -1])
+
     def on_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Note what the module that sees ids together with the image is called with."""
         self._ids = kwargs.get("input_ids", args[0] if args else None)

@@ -167,6 +167,13 @@ def test_bench(picture, capsys):
         (["--equal-compute", "0.5", "--set", "keep_tokens=9"], "two budgets"),
         (["--set", "prune_layers=2,5"], "--set 'prune_layers=[2,5]'"),
         (["--set", "keep_ratios=0.5,0.2"], "--set 'keep_ratios=[0.5,0.2]'"),
+        (
+            ["--keep-ratio", "0.1", "--set", "keep_ratio=0.5"],
+            "Give --keep-ratio or --set keep_ratio",
+        ),
+        (["--set", "num_layers=10"], "num_layers cannot be set"),
+        (["--set", "accumulate=yes"], "accumulate must be True or False"),
+        (["--method", "fopru", "--set", "include_cls=1"], "include_cls must be True or False"),
         (["--method", "nothing"], "Methods: transprune"),
         (["--set", "beta=1"], "Its parameters"),
         (["--set", "beta"], "NAME=VALUE"),
@@ -225,7 +232,15 @@ def test_results_that_cannot_be_written(picture, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("a=0.5", 0.5), ("a=row", "row"), ("a=[1, 2]", [1, 2]), ("a=true", True), ("a=x=y", "x=y")],
+    [
+        ("a=0.5", 0.5),
+        ("a=row", "row"),
+        ("a=[1, 2]", [1, 2]),
+        ("a=true", True),
+        ("a=True", True),
+        ("a=None", None),
+        ("a=x=y", "x=y"),
+    ],
 )
 def test_read_setting(text, value):
     assert read_setting(text) == ("a", value)

@@ -50,7 +50,7 @@ def test_the_layer_reaches_every_family(kind: str) -> None:
     other = run(kind, FoPru(keep_ratio=0.5, encoder_layer=2)).stages[0].scores
     assert np.abs(other - plain).max() > 1e-6
     for missing in (5, -5):
-        with pytest.raises(ValueError, match="has 4 layers: encoder_layer must be from 1 to 4"):
+        with pytest.raises(ValueError, match="has 4 layers: the one to read must be from 1 to 4"):
             run(kind, FoPru(keep_ratio=0.5, encoder_layer=missing))
     assert not own_hooks(tiny(kind))
     assert "get_image_features" not in vars(tiny(kind).model)
@@ -135,7 +135,7 @@ def test_a_session_encodes_once_more_for_another_layer(monkeypatch: pytest.Monke
     seen = session.seen_for(prepared, FoPru(encoder_layer=1))
     again = session.compare(seen, FoPru(keep_ratio=0.25))
     assert again.pruned.trace.kept.tolist() == tokens[None]
-    with pytest.raises(ValueError, match="layers: encoder_layer must be"):
+    with pytest.raises(ValueError, match="layers: the one to read must be"):
         session.ask(prepared, FoPru(encoder_layer=99))
 
 

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pruneviz import Random, get_method, list_methods, prune
 from pruneviz.methods import Card, Method, Scores, Stage, StageContext
+from pruneviz.methods.base import Positions
 from pruneviz.pruning.counting import FlopCounter
 from tests.helpers import prompt, tiny
 
@@ -28,6 +29,9 @@ class Replay(Method):
 
     def stages(self) -> tuple[Stage, ...]:
         return tuple(Stage(r.stage.layer, index) for index, r in enumerate(self.records))
+
+    def positions_at(self, stage: Stage) -> Positions:
+        return self.records[stage.index].stage.positions
 
     def count(self, stage: Stage, num_visual: int) -> int:
         return len(self.records[stage.index].kept)
@@ -106,3 +110,22 @@ def test_a_second_prefill_begins_anew() -> None:
         once = run.scoring_flops
         model(**case.inputs)
     assert run.scoring_flops == once > 0
+
+
+@pytest.mark.parametrize(
+    ("operator", "steps"),
+    [
+        (lambda x: x.amin(0), 12),
+        (lambda x: x.max(-1), 12),
+        (lambda x: x.cumsum(0), 12),
+        (lambda x: torch.zeros(2, 4).index_add_(0, torch.tensor([0, 1, 1]), x), 12),
+        (lambda x: x.clone().masked_fill(x > 0, 0.0), 0),
+        (lambda x: x.argmax(-1), 0),
+        (lambda x: x[[0, 2]], 0),
+    ],
+)
+def test_what_is_a_step_and_what_only_moves(operator: Any, steps: int) -> None:
+    values = torch.randn(3, 4)
+    with FlopCounter() as counter:
+        operator(values)
+    assert counter.others == steps

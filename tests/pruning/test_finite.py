@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from pruneviz import FastV, ResPrune, TransPrune, prune
+from pruneviz import FastV, Random, ResPrune, TransPrune, get_method, list_methods, prune
 from pruneviz.engine.generate import _finite
 from pruneviz.errors import PruningError
 from pruneviz.pruning.finite import Doubts
-from tests.helpers import fresh, prompt, tiny
+from tests.helpers import LAYERS, fresh, prompt, tiny
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -40,6 +41,40 @@ def test_a_bad_weight_is_named() -> None:
     model.model.layers[0].mlp.up_proj.weight[0, 0] = math.nan
     wanted = pytest.raises(PruningError, match=r"weight 'model.layers.0.mlp.up_proj.weight'")
     with wanted, prune(model, FastV(prune_layer=2), **case.prune_kwargs):
+        model(**case.inputs)
+
+
+@pytest.mark.parametrize("name", list_methods())
+@pytest.mark.parametrize(
+    "weight",
+    [
+        "model.multi_modal_projector.linear_1.weight",
+        "model.language_model.layers.0.self_attn.q_proj.weight",
+        f"model.language_model.layers.{LAYERS - 1}.mlp.down_proj.weight",
+        "lm_head.weight",
+    ],
+)
+def test_no_method_answers_from_a_bad_weight(name: str, weight: str) -> None:
+    model, case = fresh("llava_clip"), prompt("llava_clip")
+    with torch.no_grad():
+        model.get_parameter(weight)[0, 0] = math.nan
+    wanted = pytest.raises(PruningError, match=f"NaN or infinity in .*{re.escape(weight)}")
+    method = get_method(name, keep_tokens=9, num_layers=LAYERS)
+    with wanted, prune(model, method, **case.prune_kwargs):
+        model(**case.inputs)
+
+
+def test_what_fails_over_sound_weights_says_why() -> None:
+    model, case = tiny("llama"), prompt("llama")
+
+    class Failing(Random):
+        def score(self, context, stage, keep):
+            raise ValueError("its own reason")
+
+    with (
+        pytest.raises(ValueError, match="its own reason"),
+        prune(model, Failing(keep_tokens=3), **case.prune_kwargs),
+    ):
         model(**case.inputs)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import DynamicCache, PreTrainedTokenizerFast, TextIteratorStreamer
 
@@ -34,6 +35,12 @@ CASES = each(fits, kind=MODELS, name=PICKING)
 """Every family and every method that masks can imitate."""
 
 
+def needs_own_tiles(kind: str) -> None:
+    """Skip where the model itself, unpruned, gives sequences of one prompt each other's tiles."""
+    if kind == "internvl" and transformers.__version__.startswith("5.4."):
+        pytest.skip("This release of transformers mixes up InternVL's tiles of several sequences.")
+
+
 def log_probability(model: Any, case: Prompt, trace: Any, ids: torch.Tensor) -> torch.Tensor:
     """Log probabilities ``[t]`` of generated ids under the masked full-length run."""
     alive = alive_columns(case.visual[0], trace, LAYERS)
@@ -47,6 +54,7 @@ def log_probability(model: Any, case: Prompt, trace: Any, ids: torch.Tensor) -> 
 @pytest.mark.parametrize("backend", BACKENDS)
 @CASES
 def test_beams_score_what_the_masked_model_would(kind: str, name: str, backend: str) -> None:
+    needs_own_tiles(kind)
     model, case, method = tiny(kind, backend), prompt(kind), METHODS[name]
     with prune(model, method, positions="renumber", **case.prune_kwargs) as run:
         out = model.generate(
@@ -125,6 +133,7 @@ def test_beams_at_keep_ratio_one_are_the_baseline(kind: str, name: str) -> None:
 @CASES
 def test_sampling(kind: str, name: str) -> None:
     """The same seed gives the same tokens, drawn from the masked model's distribution."""
+    needs_own_tiles(kind)
     model, case, method = tiny(kind), prompt(kind), METHODS[name]
 
     def sample(seed: int) -> tuple[Any, Any]:

@@ -270,7 +270,7 @@ def test_pins_stop_the_merging() -> None:
     _, _, pinned = received(model, case, Pinned(method, keep=[lost]))
     assert lost in pinned.kept
     assert pinned.stages[0].into is None
-    assert any("Nothing is merged" in note for note in pinned.stages[0].notes)
+    assert any("nothing is merged" in note for note in pinned.stages[0].notes)
 
 
 @pytest.mark.parametrize("keep", [12, 24])

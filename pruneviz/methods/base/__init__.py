@@ -18,6 +18,7 @@ from pruneviz.methods.base.checks import (
     check_budget,
     check_choice,
     check_count,
+    check_flag,
     check_number,
     check_ratio,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "check_budget",
     "check_choice",
     "check_count",
+    "check_flag",
     "check_number",
     "check_ratio",
     "slashed",

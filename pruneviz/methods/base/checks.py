@@ -40,6 +40,12 @@ def check_number(value: Any, what: str, high: float = math.inf) -> None:
         raise ValueError(f"{what} must be a number {upper}, not {value!r}.")
 
 
+def check_flag(value: Any, what: str) -> None:
+    """Raise ValueError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{what} must be True or False, not {value!r}.")
+
+
 def as_tuple(value: Any, what: str) -> tuple[Any, ...]:
     """Return a sequence's values as a tuple; raises ValueError on a single value or a string."""
     if isinstance(value, str) or not isinstance(value, Iterable):

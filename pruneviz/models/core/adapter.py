@@ -129,8 +129,8 @@ class Adapter(ABC):
         from the end; None is the family's own choice. Raises ValueError where there is none.
         """
         raise UnsupportedModelError(
-            f"{type(model).__name__} has no vision encoder here: methods that read its attention "
-            "(FoPru) need a vision-language model."
+            f"{type(model).__name__} has no vision encoder here: methods that read one need a "
+            "vision-language model."
         )
 
     def encoder_layers(self, model: Any) -> int:

@@ -46,7 +46,7 @@ def index_of(encoder_layer: int | None, default: int, count: int) -> int:
     index = encoder_layer - 1 if encoder_layer > 0 else count + encoder_layer
     if not encoder_layer or not 0 <= index < count:
         raise ValueError(
-            f"The vision encoder has {count} layers: encoder_layer must be from 1 to {count}, or "
+            f"The vision encoder has {count} layers: the one to read must be from 1 to {count}, or "
             f"from -{count} to -1 to count from the end, not {encoder_layer}."
         )
     return index

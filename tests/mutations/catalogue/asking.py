@@ -274,23 +274,43 @@ FINITE_VALUES = (
     _in(
         "pruning/finite",
         "No damaged weight is found",
-        "if not torch.isfinite(values).all()",
-        "if values is None",
+        "for name, values in named if not torch.isfinite(values).all()",
+        "for name, values in named if values is None",
         FINITE,
     ),
     _in(
         "pruning/chooser",
         "Scores are not looked at",
-        'self._prefill.doubts.note(f"the scores of {method.title} {where}, row {row}", '
-        "scores.total)",
+        'doubts.note(f"the scores of {name}", scores.total)',
+        "pass",
+        FINITE,
+    ),
+    _in(
+        "pruning/chooser",
+        "The tokens chosen from are not looked at",
+        'doubts.note(f"the visual tokens of {name}", states)',
+        "pass",
+        FINITE,
+    ),
+    _in(
+        "pruning/chooser",
+        "A choice that fails over NaN blames the method",
+        'doubts.explain(f"what {name} reads", states)',
+        "pass",
+        FINITE,
+    ),
+    _in(
+        "pruning/runner",
+        "What the model answers is not looked at",
+        'self.prefill.doubts.note("the logits after the prompt", logits[:, -1])',
         "pass",
         FINITE,
     ),
     _in(
         "pruning/chooser",
         "The first row is blamed",
-        "row = selection.row.number\n",
-        "row = 0\n",
+        'name = f"{method.title} {where}, row {row}"',
+        'name = f"{method.title} {where}, row 0"',
         FINITE,
     ),
     _in(
@@ -341,7 +361,7 @@ COUNTED = (
     _in(
         "pruning/counting",
         "Moving numbers counts as arithmetic",
-        "return out.numel() if torch.Tag.pointwise in func.tags else 0",
+        "return out.numel() if torch.Tag.pointwise in func.tags and name not in MOVES else 0",
         "return out.numel()",
         COUNTING,
     ),
