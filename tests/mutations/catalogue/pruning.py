@@ -71,7 +71,7 @@ STEPS = (
         "What the model adds between layers is added to merged tokens twice",
         "cut.states - (entering - hidden), hidden)",
         "cut.states, hidden)",
-        INVARIANT,
+        f"{INVARIANT}::test_features_added_between_layers_come_once",
     ),
     _in(
         "prefill",
