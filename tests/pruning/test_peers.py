@@ -386,3 +386,14 @@ def test_a_session_records_both_layers() -> None:
     depth = host_of(session.loaded.model, session.loaded.adapter).encoder_layers
     chosen = told(object_layer=Host("llava", depth, tuple(range(1, depth + 1))).nearest(9 / 24))
     np.testing.assert_array_equal(told()["object"], chosen["object"])
+
+
+def test_only_content_words_of_the_question_are_asked() -> None:
+    session = Session(load_model(device="cpu"))
+    prepared = session.prepare(noise((80, 60)), "What colour is the cat?")
+    trace = session.compare(prepared, ResPrune(keep_ratio=0.25)).pruned.trace
+    (note,) = (note for note in trace.stages[0].notes if note.startswith("Relevance"))
+    words = note.removeprefix("Relevance from the words: ").rstrip(".").lower().split()
+    assert "cat" in words
+    assert not {"what", "is", "the", "?"} & set(words)
+    assert "?" not in note
