@@ -12,6 +12,7 @@ import torch
 from pruneviz import Downsample, SparseVLM, prune
 from pruneviz.methods import Card, Merge, Method, Scores, Stage, StageContext
 from tests.helpers import (
+    DEEPSTACK,
     LAYERS,
     MODELS,
     NUM_PATCHES,
@@ -176,6 +177,14 @@ def test_new_tokens_are_used_where_there_are_as_many_as_before(
     kind: str, layers: tuple[int, ...], positions: str
 ) -> None:
     check_as_many(kind, Blurred(layers=layers), positions)
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+@pytest.mark.parametrize("name", ["fastv", "sparsevlm", "sparsevlm_recycle", "chain_zip"])
+def test_features_added_between_layers_come_once(name: str, positions: str) -> None:
+    """To new tokens those of their places, just where a stage stands between such layers."""
+    check_all("qwen3_vl", name, positions)
+    check_as_many("qwen3_vl", Blurred(layers=tuple(range(1, DEEPSTACK + 1))), positions)
 
 
 @pytest.mark.parametrize("layers", [(3,), (2, 4)])

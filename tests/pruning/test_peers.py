@@ -95,20 +95,21 @@ def test_holov_gives_no_stretch_more_than_it_holds_and_zeros_only_where_asked() 
     states = torch.randn(N, 8, generator=torch.Generator().manual_seed(0))
     attention = torch.full((N,), 0.001) * torch.linspace(1, 2, N)
     attention[:9] = torch.linspace(0.2, 1, 9)
-    asked = {"stretches": 4, "keep_tokens": 18}
+    asked = {"stretches": 4, "keep_tokens": 19}
 
     def anchors(**settings: Any) -> list[int]:
         method = get_method("holov", **asked, **settings)
-        return method.score(context(states, attention), Stage(0), 18).merge.anchors.tolist()
+        return method.score(context(states, attention), Stage(0), 19).merge.anchors.tolist()
 
     handed_on = anchors()
     assert handed_on[:9] == list(range(9)), "a full one as it lies in the picture, as published"
-    # Nine go round to the other three, three each: the most attended of each, the last ones.
-    assert handed_on[9:] == [17, 16, 15, 26, 25, 24, 35, 34, 33]
+    # Ten go round to the other three, to the heaviest once more: the most attended of each, the
+    # last ones.
+    assert handed_on[9:] == [17, 16, 15, 26, 25, 24, 35, 34, 33, 32]
     zeros = anchors(overflow="zeros")
-    assert zeros == [*range(9), *[-1] * 9]
+    assert zeros == [*range(9), *[-1] * 10]
     made = get_method("holov", **asked, overflow="zeros")
-    merge = made.score(context(states, attention), Stage(0), 18).merge
+    merge = made.score(context(states, attention), Stage(0), 19).merge
     assert not merge.states[9:].any()
     assert (merge.into[9:] == -1).all()
 
@@ -385,3 +386,14 @@ def test_a_session_records_both_layers() -> None:
     depth = host_of(session.loaded.model, session.loaded.adapter).encoder_layers
     chosen = told(object_layer=Host("llava", depth, tuple(range(1, depth + 1))).nearest(9 / 24))
     np.testing.assert_array_equal(told()["object"], chosen["object"])
+
+
+def test_only_content_words_of_the_question_are_asked() -> None:
+    session = Session(load_model(device="cpu"))
+    prepared = session.prepare(noise((80, 60)), "What colour is the cat?")
+    trace = session.compare(prepared, ResPrune(keep_ratio=0.25)).pruned.trace
+    (note,) = (note for note in trace.stages[0].notes if note.startswith("Relevance"))
+    words = note.removeprefix("Relevance from the words: ").rstrip(".").lower().split()
+    assert "cat" in words
+    assert not {"what", "is", "the", "?"} & set(words)
+    assert "?" not in note

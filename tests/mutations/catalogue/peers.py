@@ -345,9 +345,9 @@ STRETCHES = (
     ),
     _in(
         "methods/holov",
-        "HoloV hands on to the heaviest alone",
-        "surplus -= len(room)",
-        "surplus -= len(room)\n        order = order[:1] if surplus else order",
+        "HoloV hands on to the lightest first",
+        "room = [place for place in order if",
+        "room = [place for place in reversed(order) if",
         *HOLOV,
     ),
     _in(

@@ -71,7 +71,7 @@ STEPS = (
         "What the model adds between layers is added to merged tokens twice",
         "cut.states - (entering - hidden), hidden)",
         "cut.states, hidden)",
-        INVARIANT,
+        f"{INVARIANT}::test_features_added_between_layers_come_once",
     ),
     _in(
         "prefill",
@@ -339,8 +339,7 @@ CHOICE = (
         "All text counts for the question's words",
         "chosen = after[marks.to(after.device)]",
         "chosen = after",
-        "tests/models",
-        "tests/engine/test_session.py",
+        "tests/pruning/test_peers.py::test_only_content_words_of_the_question_are_asked",
     ),
     _in(
         "context",
