@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pruneviz.errors import InputError
-from pruneviz.methods.base import Method, check_ratio
+from pruneviz.methods.base import Method, check_ratio, check_whole
 from pruneviz.methods.registry import get_method
-from pruneviz.methods.spending import check_size, spending, stage_counts
+from pruneviz.methods.spending import spending, stage_counts
 
 NEAR = 0.5
 """Most visual tokens that a layer average may lie from the budget: half of one token's step."""
@@ -60,7 +60,7 @@ def at_compute(
         On an unknown method or setting, a share outside (0, 1], or a second budget.
     """
     check_compute(share, settings)
-    check_size(num_visual, "num_visual")
+    check_whole(num_visual, "num_visual", 1)
 
     def build(ratio: float) -> Method:
         return get_method(name, num_layers=num_layers, keep_ratio=ratio, **settings)

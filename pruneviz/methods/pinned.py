@@ -9,7 +9,17 @@ from typing import Any, ClassVar
 
 import torch
 
-from pruneviz.methods.base import Card, Formula, Host, Method, Scores, Stage, StageContext, Wrapper
+from pruneviz.methods.base import (
+    Card,
+    Formula,
+    Host,
+    Method,
+    Scores,
+    Stage,
+    StageContext,
+    Wrapper,
+    check_whole,
+)
 
 
 @dataclass(frozen=True)
@@ -71,8 +81,7 @@ class Pinned(Wrapper):
                 "Pinned takes a method that is not itself pinned; put all pins in one."
             )
         extra = self.extra
-        if isinstance(extra, bool) or not isinstance(extra, Integral) or extra < 0:
-            raise ValueError(f"extra must be a whole number of at least 0, not {extra!r}.")
+        check_whole(extra, "extra", 0)
         kept, dropped = _indices(self.keep, "keep"), _indices(self.drop, "drop")
         both = sorted(set(kept) & set(dropped))
         if both:

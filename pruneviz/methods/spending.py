@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 
-from pruneviz.methods.base import Method
+from pruneviz.methods.base import Method, check_whole
 
 
 @dataclass(frozen=True)
@@ -71,17 +70,11 @@ def spending(method: Method, num_visual: int, num_layers: int) -> Spending:
     ValueError
         Where the method does not fit so many tokens or layers.
     """
-    check_size(num_visual, "num_visual")
-    check_size(num_layers, "num_layers")
+    check_whole(num_visual, "num_visual", 1)
+    check_whole(num_layers, "num_layers", 1)
     seen = [num_visual] * num_layers
     stages = method.plan(num_layers)
     for stage, count in zip(stages, stage_counts(method, num_visual), strict=True):
         # A stage after layer p leaves layer p its tokens; layer 0 is the LLM's input.
         seen[stage.layer :] = [count] * (num_layers - stage.layer)
     return Spending(num_visual, tuple(seen))
-
-
-def check_size(value: int, what: str) -> None:
-    """Raise ValueError unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{what} must be a whole number of at least 1, not {value!r}.")

@@ -109,7 +109,7 @@ class Chooser:
         where = f"after layer {stage.layer}" if stage.layer else "before the LLM"
         row, doubts = selection.row.number, self._prefill.doubts
         name = f"{method.title} {where}, row {row}"
-        states = hidden[row, selection.places(self._prefill.frames.newest)]
+        states = context.visual_features()
         try:
             with self._spec.counting(), _by(f"{method.title} {where}"):
                 places, scores = method.select(context, stage.stage, budget)

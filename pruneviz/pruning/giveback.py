@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 from pruneviz.methods import Method, Pinned
+from pruneviz.methods.base import check_whole
 from pruneviz.trace import Trace
 
 
@@ -24,8 +23,7 @@ def best_dropped(trace: Trace, count: int) -> tuple[int, ...]:
     ValueError
         If `count` is no whole number from 0.
     """
-    if isinstance(count, bool) or not isinstance(count, Integral) or count < 0:
-        raise ValueError(f"count must be a whole number of at least 0, not {count!r}.")
+    check_whole(count, "count", 0)
     out = {*trace.kept.tolist(), *trace.pins("drop")}
     ranked = [token for token in trace.keep_order.tolist() if token not in out]
     return tuple(ranked[: int(count)])

@@ -81,7 +81,7 @@ def rotated_keys(
     torch.Tensor
         ``[m, kv_heads, head_dim]``.
     """
-    cos, sin = (table[row if table.shape[0] > 1 else 0][places] for table in rotary)
+    cos, sin = (table[places] for table in _of_row(rotary, row))
     keys = _keys(attention, normed[places]).transpose(0, 1)
     return rotated(keys, cos, sin).transpose(0, 1)
 
@@ -116,9 +116,14 @@ def mean_attention(
     torch.Tensor
         Float32 ``[n]``.
     """
+    own, places = _of_row(rotary, row), frame.places(row, queries)
+    return project_rows(attention, normed, places, own, frame.row_valid(row)).mean(0)
+
+
+def _of_row(rotary: Rotary, row: int) -> Rotary:
+    """One row's tables ``[n, head_dim]``; rows may share them."""
     cos, sin = (table[row if table.shape[0] > 1 else 0] for table in rotary)
-    places = frame.places(row, queries)
-    return project_rows(attention, normed, places, (cos, sin), frame.row_valid(row)).mean(0)
+    return cos, sin
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from pruneviz.methods.base.checks import (
     check_flag,
     check_number,
     check_ratio,
+    check_whole,
 )
 from pruneviz.methods.base.context import Encoded, NoQueryError, StageContext
 from pruneviz.methods.base.host import Host
@@ -62,5 +63,6 @@ __all__ = [
     "check_flag",
     "check_number",
     "check_ratio",
+    "check_whole",
     "slashed",
 ]

@@ -14,10 +14,14 @@ def check_budget(keep_ratio: float | None, keep_tokens: int | None) -> None:
         raise ValueError("Give keep_ratio or keep_tokens, not both.")
     if keep_ratio is not None:
         check_ratio(keep_ratio)
-    if keep_tokens is not None and (
-        isinstance(keep_tokens, bool) or not isinstance(keep_tokens, Integral) or keep_tokens < 1
-    ):
-        raise ValueError(f"keep_tokens must be a whole number of at least 1, not {keep_tokens!r}.")
+    if keep_tokens is not None:
+        check_whole(keep_tokens, "keep_tokens", 1)
+
+
+def check_whole(value: Any, what: str, low: int) -> None:
+    """Raise ValueError unless `value` is a whole number of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise ValueError(f"{what} must be a whole number of at least {low}, not {value!r}.")
 
 
 def check_ratio(value: float, what: str = "keep_ratio") -> float:

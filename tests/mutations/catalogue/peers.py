@@ -285,8 +285,8 @@ REPEATING = (
     _in(
         "pruning/signals",
         "Keys are rotated as those of the first row",
-        "table[row if table.shape[0] > 1 else 0][places]",
-        "table[0][places]",
+        "table[places] for table in _of_row(rotary, row)",
+        "table[places] for table in _of_row(rotary, 0)",
         f"{PEERS}::test_dart_counts_places_from_the_prompts_own_start",
         EQUAL,
     ),

@@ -359,8 +359,8 @@ CHOICE = (
     _in(
         "signals",
         "Attention read from outside sees padding and filler",
-        "(cos, sin), frame.row_valid(row)).mean(0)",
-        "(cos, sin), None).mean(0)",
+        "own, frame.row_valid(row)).mean(0)",
+        "own, None).mean(0)",
         BATCHES,
         EQUAL,
     ),
