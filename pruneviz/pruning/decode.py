@@ -9,13 +9,17 @@ import torch
 from pruneviz.models.core.decoder import Decoder
 from pruneviz.pruning.frames import Frame
 from pruneviz.pruning.inputs import DecoderInputs
-from pruneviz.pruning.masks import decode_mask
+from pruneviz.pruning.masks import decode_mask, open_mask
 from pruneviz.pruning.passes import Pass
 from pruneviz.pruning.state import Prefill
 
 
 class DecodeStep(Pass):
-    """Gives one new token the positions and masks that each layer's shorter cache asks for.
+    """Gives one new token what its layers' shorter caches ask for.
+
+    Its positions are those that the model gives it: a prompt that is counted anew is counted from
+    its last token back. Where no key is padding one mask goes for caches of every length, so that
+    no layer needs a hook; else each stretch of layers has its own.
 
     Parameters
     ----------
@@ -34,24 +38,23 @@ class DecodeStep(Pass):
         self, decoder: Decoder, prefill: Prefill, inputs: DecoderInputs, recounted: bool
     ) -> None:
         super().__init__(prefill.frames)
-        self._decoder = decoder
+        self._decoder, self._recounted = decoder, recounted
         length = prefill.prompt.frame.length
-        gone = length - self.frames.base.length
-        past = inputs.cache.get_seq_length()
+        self._gone = length - self.frames.base.length
         # Tokens since the prefill, this one included, and their mask, None = all valid.
-        self._new = past - self.frames.base.length + inputs.length
-        self._later = None if inputs.mask is None else inputs.mask[:, length:].bool()
-        counted = inputs.positions(past + gone)
-        self._positions = counted + gone if recounted else counted
+        self._past = inputs.cache.get_seq_length()
+        self._new = self._past - self.frames.base.length + inputs.length
+        later = None if inputs.mask is None else inputs.mask[:, length:].bool()
+        self._later = None if later is None or bool(later.all()) else later
+        self.in_layers = self._later is not None or self.frames.ragged
 
-    def stack_inputs(self, inputs: DecoderInputs) -> dict[str, Any] | None:
-        """Positions and mask of a stack whose prompt was pruned before it."""
+    def stack_inputs(self, inputs: DecoderInputs) -> dict[str, Any]:
+        """Positions by the prompt's length, and a mask that fits the stack's first layers."""
+        changed = inputs.kwargs | self._positions(inputs)
+        if not self.in_layers:
+            mask = open_mask(self._decoder.config, inputs.embeds)
+            return changed | {"attention_mask": mask}
         base = self.frames.base
-        if base is self.frames.full:
-            return None
-        changed = inputs.kwargs | {"position_ids": self._positions_in(base)}
-        if base.valid is None and inputs.mask is None:
-            return changed
         past = torch.ones_like(base.columns) if base.valid is None else base.valid.long()
         later = torch.ones_like(past[:, :1]).expand(-1, self._new)
         if self._later is not None:
@@ -63,16 +66,13 @@ class DecodeStep(Pass):
         return decode_mask(self._decoder.config, frame, self._new, self._later, hidden.dtype)
 
     def rotary(self, frame: Frame, hidden: torch.Tensor, tables: Any) -> Any:
-        """The stack's own unless the frame counts positions anew."""
-        if not frame.renumbered:
-            return tables
-        return self._decoder.rotary(hidden, self._positions_in(frame))
+        """The stack's own: the token's position is the same in every layer."""
+        return tables
 
-    def _positions_in(self, frame: Frame) -> torch.Tensor:
-        """The token's position as a frame counts it."""
-        steps, shift = self._positions, frame.shift[..., None]
-        if steps.ndim == shift.ndim == 3:
-            # One of them may hold the text's positions before the three others.
-            channels = min(len(steps), len(shift))
-            steps, shift = steps[-channels:], shift[-channels:]
-        return steps - shift
+    def _positions(self, inputs: DecoderInputs) -> dict[str, Any]:
+        """Position ids in place of those that go by the length of the first layer's cache."""
+        if not self._gone:
+            return {}
+        if inputs.position_ids is None:
+            return {"position_ids": inputs.positions(self._past + self._gone)}
+        return {"position_ids": inputs.position_ids + self._gone} if self._recounted else {}

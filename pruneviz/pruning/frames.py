@@ -23,9 +23,6 @@ class Frame:
     positions : torch.Tensor
         Int64 ``[batch, n]``: position id of each token; ``[channels, batch, n]`` where the model
         gives a token several.
-    shift : torch.Tensor
-        Int64 ``[batch]`` or ``[channels, batch]``: how far positions of later tokens lie below
-        the unpruned ones.
     renumbered : bool
         Whether positions differ from those the model computes for its own input.
     """
@@ -34,7 +31,6 @@ class Frame:
     valid: torch.Tensor | None
     visual: torch.Tensor
     positions: torch.Tensor
-    shift: torch.Tensor
     renumbered: bool = False
 
     @property
@@ -49,7 +45,7 @@ class Frame:
         """The unpruned prompt: `positions` ``[..., batch, n]``, the others as attributes."""
         batch, length = positions.shape[-2:]
         columns = torch.arange(length, device=positions.device).expand(batch, length)
-        return cls(columns, valid, visual, positions, positions.new_zeros(positions.shape[:-1]))
+        return cls(columns, valid, visual, positions)
 
     def places(self, row: int, columns: torch.Tensor) -> torch.Tensor:
         """Places in this frame of original columns (which it must hold), int64."""
@@ -88,6 +84,11 @@ class Frames:
         """Whether any token was removed."""
         return self.newest is not self.full
 
+    @property
+    def ragged(self) -> bool:
+        """Whether any layer sees padding, or dropped tokens that fill a row."""
+        return any(frame.valid is not None for _, frame in self._frames)
+
     def at(self, index: int) -> Frame:
         """Frame that the decoder layer of this index, from 0, sees."""
         return next(frame for first, frame in reversed(self._frames) if first <= index)
@@ -118,7 +119,7 @@ def shrink(
     counts : list of int
         Number of True values per row.
     renumber : bool
-        Rebuild position ids without gaps, else keep them.
+        Close the gaps between position ids, else keep them.
 
     Returns
     -------
@@ -146,35 +147,33 @@ def shrink(
         valid = alive.gather(1, index)
         valid = None if bool(valid.all()) else valid
     positions = frame.positions.gather(-1, index.expand(*frame.positions.shape[:-1], -1))
-    shift = frame.shift
     if renumber:
-        positions, shift = _renumber(frame, positions, valid)
+        positions = _closed_up(positions, valid)
     after = Frame(
         frame.columns.gather(1, index),
         valid,
         (frame.visual & ~drop).gather(1, index),
         positions,
-        shift,
         frame.renumbered or renumber,
     )
     return index, after
 
 
-def _renumber(
-    frame: Frame, positions: torch.Tensor, valid: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Positions without gaps, and how far the next token's position moves down."""
+def _closed_up(positions: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+    """Positions without gaps, those before a gap moved towards the last.
+
+    RoPE knows only differences, so this is what counting from the first one on would give; but
+    the last token keeps its position, and those that come after it need no other than the model
+    gives them. Nor does the length by which some RoPE types choose their frequencies change.
+    """
+    length = positions.shape[-1]
     if valid is None:
-        first = positions[..., :1]
-        fresh = first + torch.arange(positions.shape[-1], device=positions.device)
-        return fresh, frame.shift + positions[..., -1] - fresh[..., -1]
+        back = torch.arange(1 - length, 1, device=positions.device)
+        return positions[..., -1:] + back
     low = torch.iinfo(positions.dtype).min
-    first = positions.masked_fill(~valid, torch.iinfo(positions.dtype).max).amin(-1, keepdim=True)
-    fresh = first + valid.long().cumsum(-1) - 1
-    fresh = torch.where(valid, fresh, positions)
-    before = positions.masked_fill(~valid, low).amax(-1)
-    after = fresh.masked_fill(~valid, low).amax(-1)
-    return fresh, frame.shift + before - after
+    last = positions.masked_fill(~valid, low).amax(-1, keepdim=True)
+    left = valid.long().flip(-1).cumsum(-1).flip(-1)
+    return torch.where(valid, last + 1 - left, positions)
 
 
 def leaders(*rows: torch.Tensor | None) -> list[int]:

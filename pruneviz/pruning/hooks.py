@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import chain
 from typing import Any
 
 from pruneviz.models.core.deepstack import Deepstack
@@ -22,13 +21,52 @@ def attached(runner: Runner) -> Iterator[None]:
     """Keep every hook that a run needs on its model while the block runs, and none after it."""
     with ExitStack() as handles:
         handles.callback(runner.rest)
+        layers = handles.enter_context(LayerHooks(runner))
         # One by one, so that those before a failing one are removed too.
-        for handle in chain(_around_decoder(runner), _in_layers(runner)):
+        for handle in _around_decoder(runner, layers):
             handles.callback(handle.remove)
         yield
 
 
-def _around_decoder(runner: Runner) -> Iterator[Any]:
+class LayerHooks:
+    """The hooks in the decoder layers: there while a forward of the stack needs them.
+
+    A decode step is short, and a hook, even one that does nothing, costs every layer as much as
+    several operators would.
+
+    Parameters
+    ----------
+    runner : Runner
+        Whose forwards they serve.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner, self._handles = runner, ExitStack()
+
+    def __enter__(self) -> LayerHooks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.detach()
+
+    def attach(self) -> None:
+        """Register them for the forward that begins, if it needs any."""
+        self.detach()
+        running = self._runner.running
+        if running is None:
+            return
+        prefilling = self._runner.prefilling is not None
+        hooks = _in_prefill if prefilling else _in_padded_step
+        if prefilling or running.in_layers:
+            for handle in hooks(self._runner):
+                self._handles.callback(handle.remove)
+
+    def detach(self) -> None:
+        """Remove them."""
+        self._handles.close()
+
+
+def _around_decoder(runner: Runner, layers: LayerHooks) -> Iterator[Any]:
     """Register what sees the model's inputs and the encoder; yields the handles."""
     spec = runner.spec
     model, adapter, stack = spec.model, spec.adapter, spec.decoder.module
@@ -41,7 +79,12 @@ def _around_decoder(runner: Runner) -> Iterator[Any]:
 
     def on_decoder(module: Any, args: Args, kwargs: Kwargs) -> Changed:
         changed = runner.on_decoder(DecoderInputs.read(module, args, kwargs))
+        layers.attach()
         return None if changed is None else ((), changed)
+
+    def after_decoder(_: Any, args: Args, output: Any) -> None:
+        layers.detach()
+        runner.rest()
 
     def on_output(_: Any, args: Args, output: Any) -> None:
         runner.on_output(output)
@@ -52,6 +95,7 @@ def _around_decoder(runner: Runner) -> Iterator[Any]:
     if entry is not stack:
         yield entry.register_forward_pre_hook(on_entry, with_kwargs=True)
     yield stack.register_forward_pre_hook(on_decoder, with_kwargs=True)
+    yield stack.register_forward_hook(after_decoder)
     if spec.watches_encoder:
         for encoder_layer in spec.encoder_layers:
             yield adapter.watch_vision(model, runner.on_vision, encoder_layer)
@@ -60,7 +104,7 @@ def _around_decoder(runner: Runner) -> Iterator[Any]:
         yield runner.deepstack
 
 
-def _in_layers(runner: Runner) -> Iterator[Any]:
+def _in_prefill(runner: Runner) -> Iterator[Any]:
     """Register what changes and reads the decoder layers; yields the handles."""
     spec = runner.spec
     stages = {stage.layer - 1: stage for stage in spec.policy.stages if stage.layer > 0}
@@ -79,6 +123,14 @@ def _in_layers(runner: Runner) -> Iterator[Any]:
         if stage is not None:
             # First of all hooks, so that recorded hidden states are always the pruned ones.
             yield layer.register_forward_hook(_after_layer(runner, stage), prepend=True)
+
+
+def _in_padded_step(runner: Runner) -> Iterator[Any]:
+    """Register what gives layers with another cache than the first one their own mask."""
+    stages = [stage.layer for stage in runner.spec.policy.stages if stage.layer > 0]
+    for index in range(min(stages, default=0), runner.spec.decoder.num_layers):
+        layer = runner.spec.decoder.layers[index]
+        yield layer.register_forward_pre_hook(_before_layer(runner, index), with_kwargs=True)
 
 
 def _before_layer(runner: Runner, index: int) -> Callable[[Any, Args, Kwargs], Changed]:

@@ -25,16 +25,24 @@ def prefill_mask(config: Any, hidden: torch.Tensor, frame: Frame) -> Any:
     )
 
 
+def open_mask(config: Any, embeds: torch.Tensor) -> torch.Tensor | None:
+    """Mask of one new token, `embeds` ``[batch, 1, width]``, that may look at all there is.
+
+    It goes for any number of keys: eager attention, which always adds one, gets zeros
+    ``[batch, 1, 1, 1]``; the other backends need none.
+    """
+    if str(config._attn_implementation) != "eager":
+        return None
+    return embeds.new_zeros(embeds.shape[0], 1, 1, 1)
+
+
 def decode_mask(
     config: Any, frame: Frame, new: int, later: torch.Tensor | None, dtype: torch.dtype
-) -> torch.Tensor | None:
+) -> torch.Tensor:
     """Mask of one new token over the frame and the `new` tokens since the prefill.
 
-    `later` is the 2-D mask of those tokens, bool ``[batch, new]``, None = all valid. Returns
-    None where every key is valid: no backend needs a mask for a single query then.
+    `later` is the 2-D mask of those tokens, bool ``[batch, new]``, None = all valid.
     """
-    if frame.valid is None and (later is None or bool(later.all())):
-        return None
     batch = frame.columns.shape[0]
     device = frame.columns.device
     past = frame.valid

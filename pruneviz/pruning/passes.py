@@ -20,7 +20,14 @@ class Pass(ABC):
     ----------
     frames : Frames
         What each layer sees.
+
+    Attributes
+    ----------
+    in_layers : bool
+        Whether layers must hear what to change, and not the stack alone.
     """
+
+    in_layers = True
 
     def __init__(self, frames: Frames) -> None:
         self.frames = frames

@@ -44,6 +44,7 @@ class Runner:
         self.deepstack: Deepstack | None = None
         self._ids: torch.Tensor | None = None
         self._model_counts = False
+        self._unread: Prefill | None = None
         self._vision: list[EncoderRecord] = []
 
     def columns(self) -> torch.Tensor:
@@ -53,7 +54,7 @@ class Runner:
         return self.prefill.frames.newest.columns
 
     def rest(self) -> None:
-        """Let go of the forward that ran last."""
+        """Let go of the forward that has run."""
         self.running = self.prefilling = None
 
     def on_model(self, kwargs: dict[str, Any]) -> None:
@@ -67,8 +68,9 @@ class Runner:
     def on_output(self, output: Any) -> None:
         """Note what a prefill says of the next token: NaN that no method saw shows there."""
         logits = getattr(output, "logits", None)
-        if self.prefilling is not None and self.prefill is not None and logits is not None:
-            self.prefill.doubts.note("the logits after the prompt", logits[:, -1])
+        prefill, self._unread = self._unread, None
+        if prefill is not None and logits is not None:
+            prefill.doubts.note("the logits after the prompt", logits[:, -1])
 
     def on_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Note what the module that sees ids together with the image is called with."""
@@ -85,6 +87,7 @@ class Runner:
         if self.deepstack is not None:
             self.deepstack.begin(inputs.kwargs)
         self.rest()
+        self._unread = None
         if inputs.cache is None or inputs.cache.get_seq_length() == 0:
             self.running = self.prefilling = self._begin(inputs)
         else:
@@ -104,6 +107,7 @@ class Runner:
         if spec.counter is not None:
             spec.counter.clear()
         self.prefill = Prefill(Prompt.read(spec, inputs, ids, spec.by_layer(vision)), spec.model)
+        self._unread = self.prefill
         return PrefillPass(spec, self.prefill, self.deepstack)
 
     def _continue(self, inputs: DecoderInputs) -> Pass | None:

@@ -37,17 +37,18 @@ class Watched:
         self.given: dict[int, torch.Tensor] = {}
         self.entering: dict[int, torch.Tensor] = {}
         with prune(model, method, **settings, **case.prune_kwargs) as run:
-            # Put before the block's own hooks, so these see what a stage is about to shorten.
-            handles = [
+            handles: list[Any] = []
+
+            def in_layers(*_: Any) -> None:
+                """After the block's own hooks came, so these see what a stage will shorten."""
+                for index, layer in enumerate(stack.layers):
+                    given, gave = self._input(index), self._output(index)
+                    handles.append(layer.register_forward_pre_hook(given, with_kwargs=True))
+                    handles.append(layer.register_forward_hook(gave, prepend=True))
+
+            handles += [
                 stack.register_forward_pre_hook(self._entry, with_kwargs=True, prepend=True),
-                *(
-                    layer.register_forward_pre_hook(self._input(index), with_kwargs=True)
-                    for index, layer in enumerate(stack.layers)
-                ),
-                *(
-                    layer.register_forward_hook(self._output(index), prepend=True)
-                    for index, layer in enumerate(stack.layers)
-                ),
+                stack.register_forward_pre_hook(in_layers),
             ]
             try:
                 self.logits = model(**case.inputs).logits
