@@ -88,14 +88,19 @@ class CDPruner(BeforeLLM):
             "dropped one when picking ended."
         )
 
+    @property
+    def batched(self) -> bool:
+        """Rows are scored alike."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Gains under the conditioned kernel."""
         features = context.visual_features()
-        text, source = context.text_features()
-        relevance = text_relevance(features, text, "minmax")
+        text = context.text_features()
+        relevance = text_relevance(features, text.features, "minmax", text.real)
         order, gain, residual = dpp_profile(features, relevance, keep)
         unit = normalize(features.float(), dim=-1)
         total = pick_scores(unit, relevance.square(), order, gain, residual)
         components = {"relevance": relevance, "novelty": residual.float()}
-        notes = (source, "Relevance in the LLM's input space, not by CLIP's text tower.")
-        return Scores(total, components, order.sort().values, notes)
+        notes = ("Relevance in the LLM's input space, not by CLIP's text tower.",)
+        return Scores(total, components, order.sort(-1).values, notes, text.sources)

@@ -68,8 +68,13 @@ class DivPrune(BeforeLLM):
     )
     default_ratio: ClassVar[float] = 0.098
 
+    @property
+    def batched(self) -> bool:
+        """Rows are scored alike."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Distances from the picks."""
         order, distance, rest = diversity_profile(context.visual_features(), keep)
-        total = rest.index_copy(0, order, distance)
-        return Scores(total, {"distance": total}, order.sort().values)
+        total = rest.scatter(-1, order, distance)
+        return Scores(total, {"distance": total}, order.sort(-1).values)

@@ -100,6 +100,11 @@ class FastV(Method):
         """Attention inside `prune_layer`."""
         return Needs(own_attention=True)
 
+    @property
+    def batched(self) -> bool:
+        """Rows are scored alike."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention of the last prompt token inside layer `prune_layer`."""
         attention = context.attention("last", own_layer=True)

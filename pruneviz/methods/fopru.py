@@ -149,6 +149,11 @@ class FoPru(BeforeLLM):
         """Not where whole rows are kept."""
         return self.strategy == "rank"
 
+    @property
+    def batched(self) -> bool:
+        """Where all tokens of an image compete; rows of patches and crops are each image's own."""
+        return self.strategy == "rank" and self.crops == "together"
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Significance, or that of the token's row."""
         significance = context.vision_significance(self.include_cls)

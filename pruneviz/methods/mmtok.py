@@ -121,17 +121,17 @@ class MMTok(BeforeLLM):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Gains, and the greedy picks."""
         seen, states = context.encoded(), context.visual_features()
-        text, source = context.text_features()
-        totals, kept, start = [], [], 0
+        text = context.text_features()
+        totals, picks, start = [], [], 0
         for part, share in seen.shares(keep):
             own = states[start : start + len(part.attention)]
-            found = coverage_profile(self._matrix(text, own, part.features), share)
+            found = coverage_profile(self._matrix(text.features, own, part.features), share)
             totals.append(found.scores())
-            kept.append(start + found.order)
+            picks.append(start + found.order)
             start += len(own)
         total = torch.cat(totals)
-        notes = (source, *seen.notes)
-        return Scores(total, {"coverage": total}, torch.cat(kept).sort().values, notes)
+        kept = torch.cat(picks).sort().values
+        return Scores(total, {"coverage": total}, kept, seen.notes, text.sources)
 
     def _matrix(
         self, text: torch.Tensor, states: torch.Tensor, features: torch.Tensor

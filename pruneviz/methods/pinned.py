@@ -105,6 +105,11 @@ class Pinned(Wrapper):
         return f"{self.method.title} + pins" if self.touched else self.method.title
 
     @property
+    def batched(self) -> bool:
+        """Pins are each image's own."""
+        return not self.touched and super().batched
+
+    @property
     def members(self) -> Sequence[Method]:
         """The method alone."""
         return (self.method,)
@@ -142,6 +147,8 @@ class Pinned(Wrapper):
     def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
         """The method's choice, pins put in and out."""
         self._check(context.num_visual)
+        if not self.touched:
+            return self.method.select(context, stage, keep)
         alive = context.alive
         budget = min(self.method.count(stage, context.num_visual), len(alive))
         own, scores = self.method.select(context, stage, budget)
@@ -156,7 +163,7 @@ class Pinned(Wrapper):
         target = min(self._target(len(own), context.num_visual), len(alive) - int(dropped.sum()))
         places = order[:target].sort().values
         notes = self._notes(chosen, kept, dropped, places, len(own))
-        if scores.merge is not None and self.touched:
+        if scores.merge is not None:
             # Its tokens are made for its own choice; with another one every token stays itself.
             notes = (*notes, "Patches are pinned: nothing is merged or put in another order.")
             return places, replace(scores, notes=(*scores.notes, *notes), merge=None)

@@ -76,6 +76,11 @@ class PyramidDrop(ScheduledMethod):
     published_layers: ClassVar[tuple[int, ...]] = LAYERS
     published_ratios: ClassVar[tuple[float, ...]] = RATIOS
 
+    @property
+    def batched(self) -> bool:
+        """Rows are scored alike."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention of the last prompt token in the next layer."""
         attention = context.attention("last")

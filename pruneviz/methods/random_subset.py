@@ -60,8 +60,14 @@ class Random(BeforeLLM):
         if not isinstance(self.seed, int):
             raise ValueError(f"seed must be a whole number, not {self.seed!r}.")
 
+    @property
+    def batched(self) -> bool:
+        """Rows are scored alike."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """A random permutation's ranks, nested in the budget."""
         generator = torch.Generator().manual_seed(self.seed)
-        order = torch.randperm(len(context.alive), generator=generator)
-        return Scores(order.float().to(context.device))
+        shape = context.alive.shape
+        order = torch.randperm(shape[-1], generator=generator)
+        return Scores(order.float().to(context.device).expand(shape))

@@ -162,11 +162,16 @@ class ResPrune(BeforeLLM):
             "when it was picked, of a dropped one when picking ended."
         )
 
+    @property
+    def batched(self) -> bool:
+        """Unless the encoder chooses the first pick."""
+        return self.seed != "cls"
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Weighted residual energies and the greedy picks."""
         features = context.visual_features()
-        text, source = context.text_features()
-        relevance = text_relevance(features, text, self.normalisation)
+        text = context.text_features()
+        relevance = text_relevance(features, text.features, self.normalisation, text.real)
         weight = relevance ** (ALPHA if self.alpha is None else self.alpha)
         seed, notes = self._seed(context, features)
         order, gain, residual = pick_profile(features, weight, keep, seed)
@@ -176,15 +181,15 @@ class ResPrune(BeforeLLM):
             "energy": features.float().square().sum(-1),
             "residual": residual.float(),
         }
-        return Scores(total, components, order.sort().values, (source, *notes))
+        return Scores(total, components, order.sort(-1).values, notes, text.sources)
 
     def _seed(
         self, context: StageContext, features: torch.Tensor
     ) -> tuple[torch.Tensor | None, tuple[str, ...]]:
-        """The first pick, int64 ``[]``, and what stands in for a missing CLS token."""
+        """The first pick, int64 ``[...]``, and what stands in for a missing CLS token."""
         if self.seed == "energy":
             return None, ()
-        longest = features.float().norm(dim=-1).argmax()
+        longest = features.float().norm(dim=-1).argmax(-1)
         if self.seed == "norm":
             return longest, ()
         seen = context.encoded()

@@ -126,11 +126,16 @@ class SparseVLM(ScheduledMethod):
         """Recycled tokens are made anew."""
         return self.recycle
 
+    @property
+    def batched(self) -> bool:
+        """Unless tokens are made anew."""
+        return not self.recycle
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Mean attention of the raters inside the pruning layer."""
         attention = context.attention("raters", own_layer=True)
         merge = None
-        if self.recycle and keep < len(attention):
+        if self.recycle and keep < attention.shape[-1]:
             merge = _recycled(context.visual_features(), attention, keep)
         return Scores(attention, {"raters": attention}, merge=merge)
 

@@ -218,6 +218,11 @@ class TransPrune(ScheduledMethod):
             return f"Score = {self.signal.upper()}."
         return f"Score = {self.alpha:g} TTV + {1 - self.alpha:g} IGA."
 
+    @property
+    def batched(self) -> bool:
+        """Rows are scored alike."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """``alpha * U(TTV) + (1 - alpha) * U(IGA)`` of the alive tokens."""
         scale = l1_normalise if self.normalise == "l1" else lambda values: values.float()

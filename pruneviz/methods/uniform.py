@@ -55,9 +55,15 @@ class Uniform(BeforeLLM):
         """The kept places: neither picture nor question changes them."""
         return even_places(num_visual, keep).tolist()
 
+    @property
+    def batched(self) -> bool:
+        """Rows are scored alike."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """1 at the kept tokens, 0 elsewhere."""
-        total = len(context.alive)
-        kept = even_places(total, keep).to(context.device)
-        marks = torch.zeros(total, device=context.device).index_fill(0, kept, 1.0)
-        return Scores(marks, kept=kept)
+        shape = context.alive.shape
+        kept = even_places(shape[-1], keep)
+        marks = torch.zeros(shape[-1]).index_fill(0, kept, 1.0).to(context.device)
+        kept = kept.to(context.device).expand(*shape[:-1], -1)
+        return Scores(marks.expand(shape), kept=kept)

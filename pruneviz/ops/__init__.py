@@ -34,7 +34,14 @@ from pruneviz.ops.scores import (
     text_raters,
     top_indices,
 )
-from pruneviz.ops.transition import DIRECTIONS, PARTS, token_transition, transition_terms
+from pruneviz.ops.transition import (
+    DIRECTIONS,
+    PARTS,
+    token_transition,
+    transition_stats,
+    transition_terms,
+    transition_values,
+)
 
 __all__ = [
     "DIRECTIONS",
@@ -68,5 +75,7 @@ __all__ = [
     "text_relevance",
     "token_transition",
     "top_indices",
+    "transition_stats",
     "transition_terms",
+    "transition_values",
 ]

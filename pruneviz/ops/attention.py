@@ -18,46 +18,37 @@ def rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tens
 def attention_rows(
     query: torch.Tensor,
     key: torch.Tensor,
-    rows: torch.Tensor,
-    cos: torch.Tensor,
-    sin: torch.Tensor,
     scaling: float,
-    key_mask: torch.Tensor | None = None,
+    blocked: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Causal attention probabilities of chosen query rows, averaged over heads.
+    """Attention probabilities of chosen query rows, for every head.
 
     Parameters
     ----------
     query : torch.Tensor
-        Projected queries of the chosen rows before RoPE, ``[heads, rows, head_dim]``.
+        Queries of the chosen rows after RoPE, ``[batch, rows, heads, head_dim]``.
     key : torch.Tensor
-        Projected keys of the whole sequence before RoPE, ``[kv_heads, n, head_dim]``;
-        `kv_heads` divides `heads` (grouped-query attention).
-    rows : torch.Tensor
-        Int64 ``[rows]``: place of each query row in the sequence.
-    cos, sin : torch.Tensor
-        Rotary tables of the sequence, ``[n, head_dim]``.
+        Keys of the whole sequence after RoPE, ``[batch, kv_heads, n, head_dim]``; `kv_heads`
+        divides `heads` (grouped-query attention).
     scaling : float
         Factor on the logits, usually ``head_dim ** -0.5``.
-    key_mask : torch.Tensor, optional
-        Bool ``[n]``, False at padding.
+    blocked : torch.Tensor, optional
+        Bool ``[batch or 1, 1, rows, n]``, True where a row may not look.
 
     Returns
     -------
     torch.Tensor
-        Float32 ``[rows, n]``; each row sums to 1 over the keys it may see.
+        Float32 ``[batch, heads, rows, n]``; each row sums to 1 over the keys it may see.
     """
-    heads, length = query.shape[0], key.shape[1]
-    query = rotated(query, cos[rows], sin[rows])
-    key = rotated(key, cos, sin)
-    groups = heads // key.shape[0]
-    grouped = query.unflatten(0, (key.shape[0], groups))
-    logits = torch.einsum("ghrd,gnd->ghrn", grouped, key).flatten(0, 1).float() * scaling
-    visible = torch.arange(length, device=rows.device) <= rows[:, None]
-    if key_mask is not None:
-        visible = visible & key_mask
-    logits = logits.masked_fill(~visible, torch.finfo(torch.float32).min)
-    return logits.softmax(-1).mean(0)
+    batch, rows, heads, size = query.shape
+    groups = heads // key.shape[1]
+    grouped = query.view(batch, rows, -1, groups, size).permute(0, 2, 3, 1, 4)
+    grouped = grouped.reshape(-1, groups * rows, size)
+    logits = grouped.bmm(key.flatten(0, 1).transpose(1, 2)).float() * scaling
+    logits = logits.view(batch, heads, rows, -1)
+    if blocked is not None:
+        logits = logits.masked_fill(blocked, torch.finfo(torch.float32).min)
+    return logits.softmax(-1)
 
 
 def self_attention_means(

@@ -30,17 +30,17 @@ def top_indices(scores: torch.Tensor, k: int) -> torch.Tensor:
     Parameters
     ----------
     scores : torch.Tensor
-        ``[n]``, any floating dtype.
+        ``[..., n]``, any floating dtype.
     k : int
         How many, ``0 <= k <= n``.
 
     Returns
     -------
     torch.Tensor
-        Int64 ``[k]``. Ties go to the earlier index, on every device.
+        Int64 ``[..., k]``. Ties go to the earlier index, on every device.
     """
-    order = torch.sort(scores, descending=True, stable=True).indices
-    return order[:k].sort().values
+    order = torch.sort(scores, dim=-1, descending=True, stable=True).indices
+    return order[..., :k].sort(-1).values
 
 
 def larger_variance(received: torch.Tensor, emitted: torch.Tensor) -> torch.Tensor:
@@ -60,29 +60,38 @@ def larger_variance(received: torch.Tensor, emitted: torch.Tensor) -> torch.Tens
     return torch.where(wins, received, emitted)
 
 
-def text_raters(visual: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+def text_raters(
+    visual: torch.Tensor, text: torch.Tensor, real: torch.Tensor | None = None
+) -> torch.Tensor:
     """SparseVLM's choice of the text tokens that rate the patches.
 
     Parameters
     ----------
     visual : torch.Tensor
-        Visual tokens in the LLM's input space, ``[n, hidden]``.
+        Visual tokens in the LLM's input space, ``[..., n, hidden]``.
     text : torch.Tensor
-        Text tokens there, ``[t, hidden]``.
+        Text tokens there, ``[..., t, hidden]``.
+    real : torch.Tensor, optional
+        Bool ``[..., t]``, False at text that only fills a row up.
 
     Returns
     -------
     torch.Tensor
-        Bool ``[t]``: those whose share of the softmax over the text, averaged over the visual
-        tokens, is above the mean; all of them where none is.
+        Bool ``[..., t]``: those whose share of the softmax over the text, averaged over the
+        visual tokens, is above the mean; all of them where none is.
 
     Notes
     -----
     SparseVLM (arXiv 2410.04417), as its published code computes it.
     """
-    share = (visual.float() @ text.float().T).softmax(-1).mean(0)
-    chosen = share > share.mean()
-    return chosen if bool(chosen.any()) else torch.ones_like(chosen)
+    match = visual.float() @ text.float().transpose(-1, -2)
+    if real is None:
+        share = match.softmax(-1).mean(-2)
+        chosen = share > share.mean(-1, keepdim=True)
+        return chosen | ~chosen.any(-1, keepdim=True)
+    share = match.masked_fill(~real[..., None, :], -torch.inf).softmax(-1).mean(-2)
+    chosen = share > share.sum(-1, keepdim=True) / real.sum(-1, keepdim=True)
+    return (chosen | ~chosen.any(-1, keepdim=True)) & real
 
 
 def fopru_significance(attention: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,46 @@ DIRECTIONS = ("one_minus_cos", "one_minus_abs_cos")
 PARTS = ("full", "direction", "magnitude")
 
 
+def transition_stats(
+    before: torch.Tensor, after: torch.Tensor, stream: torch.Tensor | None = None
+) -> torch.Tensor:
+    """All that TTV and the residual norm need to know of how a module changed each token.
+
+    Parameters
+    ----------
+    before, after : torch.Tensor
+        Input and output of the module, ``[..., sequence, hidden]``, any floating dtype,
+        the residual stream excluded.
+    stream : torch.Tensor, optional
+        What the output is added to, likewise.
+
+    Returns
+    -------
+    torch.Tensor
+        Float32 ``[3, ..., sequence]``: norm of `before`, norm of `after`, their scalar product;
+        with `stream` ``[4, ..., sequence]``, its norm last.
+    """
+    norms = [
+        torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
+        for x in (before, after, *(() if stream is None else (stream,)))
+    ]
+    product = (before.float() * after.float()).sum(-1)
+    return torch.stack([*norms[:2], product, *norms[2:]])
+
+
+def _terms(
+    before: torch.Tensor, after: torch.Tensor, product: torch.Tensor, direction: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Magnitude and direction change from norms and scalar product, each float32 of one shape."""
+    tiny = torch.finfo(torch.float32).tiny
+    cosine = product / (before * after).clamp_min(tiny)
+    if direction == "one_minus_abs_cos":
+        cosine = cosine.abs()
+    moved = torch.minimum(before, after) > 0
+    # Multiplied, not chosen: NaN must stay to be seen.
+    return after / before.clamp_min(tiny) * moved, (1.0 - cosine) * moved
+
+
 def transition_terms(
     before: torch.Tensor, after: torch.Tensor, direction: str = "one_minus_cos"
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -33,23 +73,74 @@ def transition_terms(
     ValueError
         If the shapes differ or `direction` is unknown.
     """
+    _check(direction, "full")
+    _check_shapes(before, after)
+    norm_before, norm_after, product = transition_stats(before, after)
+    return _terms(norm_before, norm_after, product, direction)
+
+
+def transition_values(
+    before: torch.Tensor,
+    after: torch.Tensor,
+    product: torch.Tensor,
+    direction: str = "one_minus_cos",
+    *,
+    mask: torch.Tensor | None = None,
+    part: str = "full",
+) -> torch.Tensor:
+    """TTV of any number of modules, each row on its own, from :func:`transition_stats`.
+
+    Parameters
+    ----------
+    before, after, product : torch.Tensor
+        Norms of the modules' inputs and outputs and their scalar products, float32
+        ``[..., sequence]``.
+    direction, part
+        See :func:`token_transition`.
+    mask : torch.Tensor, optional
+        Bool, of a shape that broadcasts: the tokens the softmax runs over. Default: all.
+
+    Returns
+    -------
+    torch.Tensor
+        Float32 ``[..., sequence]``: :func:`token_transition` with ``per_sample=True``.
+
+    Raises
+    ------
+    ValueError
+        If `direction` or `part` is unknown.
+    """
+    _check(direction, part)
+    magnitude, change = _terms(before, after, product, direction)
+    if part == "magnitude":
+        return magnitude
+    weight = _weight(change, mask)
+    share = weight / _floored(weight.sum(-1, keepdim=True))
+    return share if part == "direction" else magnitude * share
+
+
+def _weight(change: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    return change.exp() if mask is None else change.exp() * mask
+
+
+def _floored(total: torch.Tensor) -> torch.Tensor:
+    # A row in which the mask has no token sums to 0.
+    return total.clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def _check(direction: str, part: str) -> None:
     if direction not in DIRECTIONS:
         raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}.")
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}.")
+
+
+def _check_shapes(before: torch.Tensor, after: torch.Tensor) -> None:
     if before.shape != after.shape:
         raise ValueError(
             f"before and after must have one shape, got {tuple(before.shape)} "
             f"and {tuple(after.shape)}."
         )
-    before, after = before.float(), after.float()
-    norm_before, norm_after = before.norm(dim=-1), after.norm(dim=-1)
-    tiny = torch.finfo(torch.float32).tiny
-    magnitude = norm_after / norm_before.clamp_min(tiny)
-    cosine = (before * after).sum(-1) / (norm_before * norm_after).clamp_min(tiny)
-    if direction == "one_minus_abs_cos":
-        cosine = cosine.abs()
-    moved = (norm_before > 0) & (norm_after > 0)
-    zero = torch.zeros_like(magnitude)
-    return torch.where(moved, magnitude, zero), torch.where(moved, 1.0 - cosine, zero)
 
 
 def token_transition(
@@ -96,19 +187,13 @@ def token_transition(
     runs over every position of the sequence, text included; the paper's symbol suggests
     image tokens only, which is `mask` = the visual tokens.
     """
-    if part not in PARTS:
-        raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}.")
-    magnitude, change = transition_terms(before, after, direction)
-    if part == "magnitude":
-        return magnitude
-    weight = change.exp()
-    if mask is not None:
-        weight = weight * mask
-    total = weight.sum(-1, keepdim=True) if per_sample else weight.sum()
-    # A row in which the mask has no token sums to 0.
-    total = total.clamp_min(torch.finfo(torch.float32).tiny)
-    if part == "full" and not per_sample:
-        # In the published order of steps, to the last bit.
-        return magnitude * weight / total
-    share = weight / total
-    return share if part == "direction" else magnitude * share
+    _check(direction, part)
+    _check_shapes(before, after)
+    norm_before, norm_after, product = transition_stats(before, after)
+    if per_sample or part == "magnitude":
+        return transition_values(norm_before, norm_after, product, direction, mask=mask, part=part)
+    magnitude, change = _terms(norm_before, norm_after, product, direction)
+    weight = _weight(change, mask)
+    total = _floored(weight.sum())
+    # The whole in the published order of steps, to the last bit.
+    return weight / total if part == "direction" else magnitude * weight / total

@@ -51,7 +51,7 @@ class Run:
             raise PruningError("The model has not run inside this block, so there is no trace.")
         prefill.doubts.settle()
         if self._built is None or self._built[0] is not prefill:
-            traces = [build_trace(spec, prefill, selection) for selection in prefill.selections]
+            traces = [build_trace(spec, prefill, row) for row in prefill.prompt.rows]
             self._built = (prefill, traces)
         return self._built[1]
 
@@ -59,7 +59,7 @@ class Run:
     def scoring_seconds(self) -> float:
         """Time the latest prefill spent choosing tokens, as the host saw it."""
         prefill = self._runner.prefill
-        return 0.0 if prefill is None else prefill.recording.scoring_seconds
+        return 0.0 if prefill is None else prefill.scoring_seconds
 
     @property
     def scoring_flops(self) -> int:

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from pruneviz.errors import PruneVizError, PruningError
 from pruneviz.methods.base import Merge
-from pruneviz.pruning.context import RowContext
-from pruneviz.pruning.frames import shrink
+from pruneviz.pruning.context import GroupContext
 from pruneviz.pruning.policy import PlannedStage
+from pruneviz.pruning.rows import put
+from pruneviz.pruning.shortening import Part, shrink
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer, Selection, StageRecord
 
@@ -63,36 +65,41 @@ class Chooser:
         None before the LLM.
         """
         prefill, frame = self._prefill, self._prefill.frames.newest
-        drop = torch.zeros_like(frame.visual)
-        counts = [0] * len(prefill.selections)
-        states = hidden
+        states, fewer = hidden, False
         for selection in prefill.selections:
-            number = selection.row.number
-            if not selection.row.num_visual:
-                continue
-            leader = prefill.selections[prefill.prompt.leaders[number]]
-            if leader is selection:
-                record = self._choose(stage, selection, states, running)
-            else:
-                record = leader.records[-1]
-            drop[number, selection.places(frame)] = True
+            record = self._choose(stage, selection, states, running)
             selection.records.append(record)
-            kept = selection.places(frame)
-            drop[number, kept] = False
-            if record.scores.merge is not None:
-                states = _put(states, number, kept, record.scores.merge.states)
-            counts[number] = len(record.alive) - len(record.kept)
-        if not any(counts):
+            fewer = fewer or record.kept.shape[1] < record.alive.shape[1]
+            merge = record.scores.merge
+            if merge is not None:
+                places = selection.places(frame)[0]
+                for row in selection.group.followers[0]:
+                    states = _put(states, row, places, merge.states)
+        if not fewer:
             if states is hidden:
                 return None
             # As many as there were, but made anew.
-            return Cut(
-                torch.arange(frame.length, device=hidden.device).expand(frame.columns.shape), states
-            )
-        self._check_last(drop, counts)
-        places, shorter = shrink(frame, drop, counts, stage.positions == "renumber")
+            every = torch.arange(frame.length, device=hidden.device)
+            return Cut(every.expand(frame.columns.shape), states)
+        self._check_last()
+        places, shorter = shrink(frame, self._parts(), stage.positions == "renumber")
         prefill.frames.add(stage.layer, shorter)
         return Cut(places, states)
+
+    def _parts(self) -> list[Part]:
+        """All rows of the batch with the columns of what is left of their visual tokens."""
+        rows, parts = self._prefill.prompt.rows, []
+        for selection in self._prefill.selections:
+            group = selection.group
+            kept, own = selection.columns(selection.alive), group.rows
+            numbers = [number for follow in group.followers for number in follow]
+            if len(numbers) > len(own):
+                leader = [place for place, follow in enumerate(group.followers) for _ in follow]
+                kept = kept.index_select(0, put(np.array(leader), kept.device))
+                own = tuple(rows[number] for number in numbers)
+            parts.append(Part(own, kept))
+        without = tuple(row for row in rows if not row.num_visual)
+        return [*parts, Part(without, None)] if without else parts
 
     def _choose(
         self,
@@ -102,42 +109,45 @@ class Chooser:
         running: RunningLayer | None,
     ) -> StageRecord:
         method, alive, origin = stage.method, selection.alive, selection.origin
-        left = [len(record.kept) for record in selection.records]
-        budget = min(method.count_now(stage.stage, selection.row.num_visual, left), len(alive))
-        context = RowContext(self._spec, self._prefill, selection, hidden, running)
+        left = [record.kept.shape[1] for record in selection.records]
+        num_visual = selection.group.num_visual
+        budget = min(method.count_now(stage.stage, num_visual, left), alive.shape[1])
+        batched = self._spec.policy.batched
+        context = GroupContext(self._spec, self._prefill, selection, hidden, running, batched)
         start = time.perf_counter()
         where = f"after layer {stage.layer}" if stage.layer else "before the LLM"
-        row, doubts = selection.row.number, self._prefill.doubts
-        name = f"{method.title} {where}, row {row}"
-        states = context.visual_features()
+        names = [f"{method.title} {where}, row {row.number}" for row in selection.group.rows]
+        doubts, states = self._prefill.doubts, context.visual_features()
         try:
             with self._spec.counting(), _by(f"{method.title} {where}"):
                 places, scores = method.select(context, stage.stage, budget)
         except (PruneVizError, ValueError, RuntimeError):
-            doubts.explain(f"what {name} reads", states)
+            doubts.explain(f"what {', '.join(names)} reads", states)
             raise
-        doubts.note(f"the scores of {name}", scores.total)
         # Not every choice shows in its scores what is wrong with the tokens.
-        doubts.note(f"the visual tokens of {name}", states)
+        doubts.note([f"the scores of {name}" for name in names], scores.total)
+        doubts.note([f"the visual tokens of {name}" for name in names], states)
         if scores.merge is not None and self._stands_apart(stage, selection):
             scores = replace(scores, merge=scores.merge.in_place())
-        self._prefill.recording.scoring_seconds += time.perf_counter() - start
-        kept = alive[places]
+        self._prefill.scoring_seconds += time.perf_counter() - start
+        kept = places if selection.whole else alive.gather(1, places.view(len(alive), -1))
+        kept = kept.view(len(alive), -1)
         after = _origins(selection, kept, scores.merge)
         return StageRecord(stage, alive, kept, scores, origin, after)
 
     def _stands_apart(self, stage: PlannedStage, selection: Selection) -> bool:
         """Whether each merged token must stand in its own place, not in the method's order."""
-        first, last = selection.row.columns[[0, -1]].tolist()
-        between = last - first + 1 > selection.row.num_visual
+        between = selection.group.rows[0].spread
         return between or self._spec.adds_by_place or stage.positions == "keep"
 
-    def _check_last(self, drop: torch.Tensor, counts: list[int]) -> None:
+    def _check_last(self) -> None:
         """Raise PruningError if the token that the answer is read from would be dropped."""
-        for row in self._prefill.prompt.rows:
-            if counts[row.number] and not len(row.after_image):
-                last = self._prefill.frames.newest.places(row.number, row.last)
-                if bool(drop[row.number, last].any()):
+        for selection in self._prefill.selections:
+            kept = selection.columns(selection.alive)
+            for place, row in enumerate(selection.group.rows):
+                if len(row.after_image) or selection.whole:
+                    continue
+                if not bool((kept[place] == row.last).any()):
                     raise PruningError(
                         "The prompt ends in a visual token that would be dropped, but the answer "
                         "is read from the last token. Put some text after the image."
@@ -162,9 +172,9 @@ def _origins(selection: Selection, kept: torch.Tensor, merge: Merge | None) -> t
     """Which original token each slot holds once merged tokens have taken theirs."""
     if merge is None:
         return selection.origin
-    own = selection.origin[selection.alive[merge.anchors.clamp_min(0)]]
-    stands_for = torch.where(merge.anchors >= 0, own, -1)
-    return selection.origin.index_copy(0, kept, stands_for)
+    tokens = selection.tokens(selection.alive)[0]
+    stands_for = torch.where(merge.anchors >= 0, tokens[merge.anchors.clamp_min(0)], -1)
+    return selection.origin.index_copy(1, kept[0], stands_for[None])
 
 
 def _put(

@@ -1,22 +1,25 @@
-"""What a method may ask about one sample at one stage, answered from the running model."""
+"""What a method may ask about some samples at one stage, answered from the running model."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from pruneviz.errors import PruningError
-from pruneviz.methods.base import Encoded, NoQueryError
+from pruneviz.methods.base import Encoded, NoQueryError, Text
 from pruneviz.models.core.vision import EncoderRecord
-from pruneviz.models.core.words import content_tokens
-from pruneviz.pruning.signals import mean_attention, rotated_keys
+from pruneviz.pruning.prompt import content_columns
+from pruneviz.pruning.rows import Row, Words
+from pruneviz.pruning.signals import Reader, keys_of, queries_of, taken
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer, Selection
 
 
-class RowContext:
-    """Implements :class:`pruneviz.methods.base.StageContext` for one row of the batch.
+class GroupContext:
+    """Implements :class:`pruneviz.methods.base.StageContext` for the rows of a group.
 
     Parameters
     ----------
@@ -25,11 +28,14 @@ class RowContext:
     prefill : Prefill
         The running one, its newest frame the one before this stage drops anything.
     selection : Selection
-        The row and what is left of it.
+        The rows and what is left of them.
     hidden : torch.Tensor
         States entering the stage, ``[batch, n, hidden]``.
     running : RunningLayer or None
         The layer that they come from; None before the LLM.
+    batched : bool
+        Whether the method takes all rows at once. If not, there is one, and what is given has no
+        dimension for it.
     """
 
     def __init__(
@@ -39,117 +45,158 @@ class RowContext:
         selection: Selection,
         hidden: torch.Tensor,
         running: RunningLayer | None,
+        batched: bool,
     ) -> None:
         self.layer = 0 if running is None else running.index + 1
-        self.num_visual = selection.row.num_visual
-        self.alive = selection.origin[selection.alive]
+        self.num_visual = selection.group.num_visual
         self.device = hidden.device
         self._spec, self._prefill, self._selection = spec, prefill, selection
-        self._prompt, self._row = prefill.prompt, selection.row
-        self._hidden, self._running = hidden[selection.row.number], running
+        self._prompt, self._group = prefill.prompt, selection.group
+        self._hidden, self._running, self._batched = hidden, running, batched
+        self.alive = self._out(selection.tokens(selection.alive))
 
-    @property
+    def _out(self, values: torch.Tensor) -> torch.Tensor:
+        return values if self._batched else values[0]
+
+    @cached_property
+    def _states(self) -> torch.Tensor:
+        return self._group.of(self._hidden)
+
+    @cached_property
     def _places(self) -> torch.Tensor:
         return self._selection.places(self._prefill.frames.newest)
 
+    @cached_property
+    def _visual(self) -> torch.Tensor:
+        return taken(self._states, self._places, self._places.shape[1])
+
     def transition(self, layers: tuple[int, ...]) -> torch.Tensor:
-        """TTV summed over layers, float32 ``[n]``."""
+        """TTV summed over layers, float32 ``[..., n]``."""
         asked = self._spec.policy.needs.transitions
         missing = [layer for layer in layers if asked is None or layer not in asked.layers]
         if missing:
             raise _undeclared("transitions=TransitionSpec(layers)", f"TTV of layer {missing[0]}")
-        total = torch.zeros(len(self.alive), device=self.device)
-        for layer in layers:
-            index = layer - 1
-            if index not in self._prefill.recording.ttv:
-                raise PruningError(
-                    f"TTV of layer {layer} is not there yet after layer {self.layer}."
-                )
-            places = self._selection.places(self._prefill.frames.at(index))
-            total += self._prefill.recording.ttv[index][self._row.number, places]
-        return total
+        late = self._prefill.recording.missing([layer - 1 for layer in layers])
+        if late:
+            raise PruningError(
+                f"TTV of layer {late[0] + 1} is not there yet after layer {self.layer}."
+            )
+        return self._out(self._prefill.transitions(self._spec.transitions, self._selection, layers))
 
     def attention(self, queries: str, own_layer: bool = False) -> torch.Tensor:
-        """Mean attention of the queries, float32 ``[n]``."""
-        columns = self._query_columns(queries)
-        if len(columns) == 0:
+        """Mean attention of the queries, float32 ``[..., n]``."""
+        words = self._words(queries)
+        if not words.count:
             raise NoQueryError("No text follows the image, so nothing can attend to it.")
         if self._running is None:
             raise PruningError("Attention can only be read inside the language model.")
         layers: Any = self._spec.decoder.layers
+        cos, sin = (self._group.of(table) for table in self._running.rotary)
+        rotary = cos, sin
+        reader = Reader(self._prefill.frames.newest, words, self._group.index)
         if own_layer:
             attention = layers[self.layer - 1].self_attn
-            if self._running.normed is None:
-                raise _undeclared("own_attention=True", "attention inside the pruning layer")
-            normed = self._running.normed[self._row.number]
+            query, keys = self._own_query(attention, reader, words), self._own(attention)
         else:
             following = layers[self.layer]
             attention = following.self_attn
-            normed = following.input_layernorm(self._hidden)
-        frame, row = self._prefill.frames.newest, self._row.number
-        received = mean_attention(attention, normed, self._running.rotary, frame, row, columns)
-        return received[self._places]
+            normed = following.input_layernorm(self._states)
+            query = queries_of(attention, taken(normed, reader.places, words.count))
+            keys = keys_of(attention, normed, rotary)
+        received = reader.mean(attention, query, keys, rotary)
+        return self._out(received.gather(1, self._places))
+
+    def _normed(self, what: str) -> torch.Tensor:
+        """What entered the pruning layer's attention, ``[rows, n, hidden]``."""
+        if self._running is None:
+            raise PruningError(f"{what} can only be read inside the language model.")
+        if self._running.normed is None or not self._spec.policy.needs.own_attention:
+            raise _undeclared("own_attention=True", f"{what.lower()} of the pruning layer")
+        return self._group.of(self._running.normed)
+
+    def _own_query(self, attention: Any, reader: Reader, words: Words) -> torch.Tensor:
+        normed = self._normed("Attention")
+        running = self._running
+        if running is None or running.query is None:
+            return queries_of(attention, taken(normed, reader.places, words.count))
+        return taken(self._group.of(running.query), reader.places, words.count)
+
+    def _own(self, attention: Any) -> torch.Tensor:
+        """Keys after RoPE of the pruning layer, ``[rows, kv_heads, n, head_dim]``."""
+        normed, running = self._normed("Keys"), self._running
+        if running is None or running.keys is None:
+            rotary = () if running is None else running.rotary
+            cos, sin = (self._group.of(table) for table in rotary)
+            return keys_of(attention, normed, (cos, sin))
+        return self._group.of(running.keys)
 
     def own_keys(self, tokens: str) -> torch.Tensor:
-        """Keys after RoPE inside the pruning layer, ``[m, kv_heads, head_dim]``."""
-        if self._running is None:
-            raise PruningError("Keys can only be read inside the language model.")
-        if self._running.normed is None:
-            raise _undeclared("own_attention=True", "keys of the pruning layer")
+        """Keys after RoPE inside the pruning layer, ``[..., m, kv_heads, head_dim]``."""
+        self._normed("Keys")
         layers: Any = self._spec.decoder.layers
-        return rotated_keys(
-            layers[self.layer - 1].self_attn,
-            self._running.normed[self._row.number],
-            self._running.rotary,
-            self._row.number,
-            self._places_of(tokens),
-        )
+        keys = self._own(layers[self.layer - 1].self_attn).transpose(1, 2)
+        return self._of(keys, tokens)
 
     def normed_states(self, tokens: str) -> torch.Tensor:
-        """States entering this stage, through the LLM's final norm, ``[m, hidden]``."""
-        normed: torch.Tensor = self._spec.decoder.module.norm(self._hidden[self._places_of(tokens)])
+        """States entering this stage, through the LLM's final norm, ``[..., m, hidden]``."""
+        normed: torch.Tensor = self._spec.decoder.module.norm(self._of(self._states, tokens))
         return normed
 
     def prompt_places(self, tokens: str) -> torch.Tensor:
-        """Places in the prompt, padding not counted, int64 ``[m]``."""
-        padding = self._row.first_column
-        return (
-            self._prefill.frames.newest.columns[self._row.number][self._places_of(tokens)] - padding
-        )
-
-    def _places_of(self, tokens: str) -> torch.Tensor:
-        """Places in the newest frame of the visual tokens or of the text after the image."""
+        """Places in the prompt, padding not counted, int64 ``[..., m]``."""
         if tokens == "visual":
-            return self._places
-        return self._prefill.frames.newest.places(self._row.number, self._row.after_image)
+            columns = self._selection.columns(self._selection.alive)
+        else:
+            columns = self._whole(self._prompt.after_image(self._group)).columns
+        first = torch.tensor([[row.first] for row in self._group.rows], device=self.device)
+        return self._out(columns - first)
+
+    def _of(self, states: torch.Tensor, tokens: str) -> torch.Tensor:
+        """States of the visual tokens or of the text after the image."""
+        places = self._places
+        if tokens != "visual":
+            words = self._whole(self._prompt.after_image(self._group))
+            places = self._prefill.frames.newest.places(words.columns, self._group.index)
+        return self._out(taken(states, places, places.shape[1]))
+
+    @staticmethod
+    def _whole(words: Words) -> Words:
+        if words.real is not None:
+            raise PruningError("Texts of different lengths can only be read row by row.")
+        return words
 
     def visual_features(self) -> torch.Tensor:
-        """Hidden states of the alive tokens, ``[n, hidden]``."""
-        return self._hidden[self._places]
+        """Hidden states of the alive tokens, ``[..., n, hidden]``."""
+        return self._out(self._visual)
 
-    def text_features(self) -> tuple[torch.Tensor, str]:
+    def text_features(self) -> Text:
         """Embeddings of the content words, or of all text after the image."""
         if self.layer != 0:
             raise PruningError("Text embeddings are only at hand before the LLM.")
-        columns, source = self._content_columns()
-        places = self._prefill.frames.newest.places(self._row.number, columns)
-        return self._hidden[places], source
+        found = [content_columns(row, self._spec.tokenizer) for row in self._group.rows]
+        words = Words.of([columns for columns, _ in found], self.device, tail=False)
+        places = self._prefill.frames.newest.places(words.columns, self._group.index)
+        features = self._out(taken(self._states, places, words.count))
+        real = None if words.real is None else self._out(words.real)
+        return Text(features, tuple(source for _, source in found), real)
 
     def vision_significance(self, include_cls: bool) -> torch.Tensor:
-        """Significance of this sample's images, one after another, float32 ``[num_visual]``."""
-        record = self._record
-        return record.scores(include_cls, self._images(record))
+        """Significance of each sample's images, one after another, float32 ``[..., num_visual]``."""
+        return self._of_images(lambda record, images: record.scores(include_cls, images))
 
     def attention_received(self) -> tuple[torch.Tensor, ...]:
-        """Mean attention in the encoder layers that are read, each float32 ``[num_visual]``."""
-        images = self._images(self._record)
-        records = (self._record, *self._prompt.further)
-        return tuple(record.received_from_all(images) for record in records)
+        """Mean attention in the encoder layers that are read, each float32 ``[..., num_visual]``."""
+        first = self._of_images(lambda record, images: record.received_from_all(images))
+        row = self._row
+        further = (
+            record.received_from_all(self._images(record, row)) for record in self._prompt.further
+        )
+        return (first, *further)
 
     def encoded(self) -> Encoded:
         """What the encoder left of this sample's images."""
         record = self._record
-        images = self._images(record)
+        images = self._images(record, self._row)
         found = record.features(images)
         if found is not None:
             final = (found.final_attention, found.final_keys)
@@ -178,14 +225,22 @@ class RowContext:
     def crops(self) -> torch.Tensor:
         """Which crop of this sample's images each token is from, int64 ``[num_visual]``."""
         record = self._record
-        return record.crops_of(self._images(record)).to(self.device)
+        return record.crops_of(self._images(record, self._row)).to(self.device)
 
     def blocks(self) -> tuple[tuple[int, int], ...]:
         """Grids of the sample's visual tokens; one row of them all where they are unknown."""
         record = self._prompt.vision
         if record is None:
             return ((1, self.num_visual),)
-        return tuple(block for grids in record.blocks[self._images(record)] for block in grids)
+        images = self._images(record, self._row)
+        return tuple(block for grids in record.blocks[images] for block in grids)
+
+    @property
+    def _row(self) -> Row:
+        """The only row."""
+        if self._batched and len(self._group.rows) > 1:
+            raise PruningError("What the encoder left of an image can only be read row by row.")
+        return self._group.rows[0]
 
     @property
     def _record(self) -> EncoderRecord:
@@ -198,9 +253,9 @@ class RowContext:
             )
         return self._prompt.vision
 
-    def _images(self, record: EncoderRecord) -> slice:
-        """Which of the encoded images are this sample's."""
-        found = self._prompt.images_of(self._row)
+    def _images(self, record: EncoderRecord, row: Row) -> slice:
+        """Which of the encoded images are a sample's."""
+        found = self._prompt.images_of(row)
         if found is None:
             raise PruningError(
                 f"Images of {', '.join(map(str, record.counts))} tokens do not match the visual "
@@ -208,34 +263,33 @@ class RowContext:
             )
         return found
 
-    def _query_columns(self, queries: str) -> torch.Tensor:
+    def _of_images(self, values: Callable[[EncoderRecord, slice], torch.Tensor]) -> torch.Tensor:
+        """A value per token of each row's images ``[..., num_visual]``, all images at once."""
+        record = self._record
+        images = [self._images(record, row) for row in self._group.rows]
+        if len(images) == 1:
+            return self._out(values(record, images[0])[None])
+        every = values(record, slice(None))
+        firsts = [sum(record.counts[: own.start]) for own in images]
+        if firsts == [row * self.num_visual for row in range(len(every) // self.num_visual)]:
+            return every.view(len(images), -1)
+        return torch.stack([every[first : first + self.num_visual] for first in firsts])
+
+    def _words(self, queries: str) -> Words:
         if queries == "last":
-            return self._row.last
+            return self._prompt.last(self._group)
         if queries == "question":
-            return self._content_columns()[0]
+            found = [content_columns(row, self._spec.tokenizer)[0] for row in self._group.rows]
+            return Words.of(found, self.device, tail=False)
         if queries == "raters":
-            if self._row.raters is None:
+            if not self._spec.policy.needs.raters:
                 raise _undeclared("raters=True", "raters")
-            return self._row.raters
+            return self._prompt.raters(self._group)
         if queries != "after_image":
             raise PruningError(
                 f"There are no queries {queries!r}; ask for after_image, last, question or raters."
             )
-        return self._row.after_image
-
-    def _content_columns(self) -> tuple[torch.Tensor, str]:
-        """Columns of the question's content words and a sentence on how they were found."""
-        after = self._row.after_image
-        tokenizer, ids = self._spec.tokenizer, self._prompt.ids
-        if tokenizer is None or ids is None:
-            return after, "Relevance from all text after the image (tokenizer unknown)."
-        own = ids[self._row.number]
-        marks = torch.tensor(content_tokens(tokenizer, own[after].tolist()), dtype=torch.bool)
-        if not marks.any():
-            return after, "Relevance from all text after the image (no content word found)."
-        chosen = after[marks.to(after.device)]
-        words = tokenizer.decode(own[chosen].tolist())
-        return chosen, f"Relevance from the words: {words.strip()}."
+        return self._prompt.after_image(self._group)
 
 
 def _undeclared(need: str, what: str) -> PruningError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from pruneviz.errors import PruningError
@@ -11,8 +13,6 @@ from pruneviz.errors import PruningError
 
 class Doubts:
     """What has to be finite, looked at together: one look is one wait for an accelerator.
-
-    On the CPU, where a look costs nothing, each is looked at once it is noted.
 
     Parameters
     ----------
@@ -22,13 +22,19 @@ class Doubts:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._noted: list[tuple[str, torch.Tensor]] = []
+        self._names: list[str] = []
+        self._largest: list[torch.Tensor] = []
 
-    def note(self, what: str, values: torch.Tensor) -> None:
-        """Remember that these values, called `what`, have to be finite."""
-        self._noted.append((what, torch.isfinite(values).all()))
-        if values.device.type == "cpu":
-            self.settle()
+    def note(self, names: Sequence[str], values: torch.Tensor) -> None:
+        """Remember that these values have to be finite: a name for each of their rows.
+
+        `values` are ``[rows, ...]``, or have no dimension for the only one.
+        """
+        self._names += names
+        rows = values.detach().reshape(len(names), -1)
+        # A largest magnitude tells of both NaN and infinity, in one step.
+        norm = torch.linalg.vector_norm(rows, torch.inf, dim=-1, dtype=torch.float32)
+        self._largest.append(norm)
 
     def settle(self) -> None:
         """Look at all that was noted.
@@ -38,10 +44,14 @@ class Doubts:
         PruningError
             If something is not finite; the message says what, and which weight is not either.
         """
-        noted, self._noted = self._noted, []
-        if not noted or bool(torch.stack([flag.cpu() for _, flag in noted]).all()):
+        names, largest, self._names, self._largest = self._names, self._largest, [], []
+        if not names:
             return
-        raise not_finite(next(what for what, flag in noted if not bool(flag)), self._model)
+        home = largest[-1].device
+        seen = torch.cat([norm.to(home) for norm in largest]).cpu().numpy()
+        bad = ~np.isfinite(seen)
+        if bad.any():
+            raise not_finite(names[int(bad.argmax())], self._model)
 
     def explain(self, what: str, values: torch.Tensor) -> None:
         """Say of what has just failed that it read something NaN or infinite, if it did.

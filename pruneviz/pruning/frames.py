@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
@@ -14,23 +16,28 @@ class Frame:
     Attributes
     ----------
     columns : torch.Tensor
-        Int64 ``[batch, n]``, ascending: columns of the original prompt.
+        Int64 ``[batch, n]``, ascending: columns of the original prompt. What fills a row that is
+        shorter than others stands for padding, or before the column that it repeats.
     valid : torch.Tensor or None
-        Bool ``[batch, n]``, False at padding (and at dropped tokens that fill a row which
-        drops more than another); None = all valid.
-    visual : torch.Tensor
-        Bool ``[batch, n]``, True at visual tokens that are not dropped.
-    positions : torch.Tensor
-        Int64 ``[batch, n]``: position id of each token; ``[channels, batch, n]`` where the model
-        gives a token several.
+        Bool ``[batch, n]``, False at padding and filler; None = all valid.
+    aligned : bool
+        Whether every row's last valid token is in the last place.
+    contiguous : bool
+        Whether each valid token's position is one above that of the one before it.
+    count : callable
+        Computes `positions`, which only few ask for.
+    whole : bool
+        Whether it is the unpruned prompt, so that columns are places.
     renumbered : bool
-        Whether positions differ from those the model computes for its own input.
+        Whether positions differ from those that the decoder stack was given.
     """
 
     columns: torch.Tensor
     valid: torch.Tensor | None
-    visual: torch.Tensor
-    positions: torch.Tensor
+    aligned: bool
+    contiguous: bool
+    count: Callable[[], torch.Tensor]
+    whole: bool = False
     renumbered: bool = False
 
     @property
@@ -38,22 +45,27 @@ class Frame:
         """Number of columns."""
         return self.columns.shape[1]
 
-    @classmethod
-    def full(
-        cls, positions: torch.Tensor, valid: torch.Tensor | None, visual: torch.Tensor
-    ) -> Frame:
-        """The unpruned prompt: `positions` ``[..., batch, n]``, the others as attributes."""
-        batch, length = positions.shape[-2:]
-        columns = torch.arange(length, device=positions.device).expand(batch, length)
-        return cls(columns, valid, visual, positions)
+    @cached_property
+    def positions(self) -> torch.Tensor:
+        """Position id of each token, int64 ``[batch, n]``.
 
-    def places(self, row: int, columns: torch.Tensor) -> torch.Tensor:
-        """Places in this frame of original columns (which it must hold), int64."""
-        return torch.searchsorted(self.columns[row].contiguous(), columns)
+        ``[channels, batch, n]`` where the model gives a token several.
+        """
+        return self.count()
 
-    def row_valid(self, row: int) -> torch.Tensor | None:
-        """Bool ``[n]`` of one row, None where all are valid."""
-        return None if self.valid is None else self.valid[row]
+    def places(self, columns: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+        """Places in this frame of original columns, which it must hold.
+
+        `columns` are int64 ``[rows, m]``, `rows` the int64 numbers of their rows in the batch;
+        None = all of them in order.
+        """
+        if self.whole:
+            return columns
+        own = self.columns if rows is None else self.columns.index_select(0, rows)
+        if self.valid is None:
+            return torch.searchsorted(own, columns)
+        # Filler stands before the column that it repeats.
+        return torch.searchsorted(own, columns, right=True) - 1
 
 
 class Frames:
@@ -86,7 +98,7 @@ class Frames:
 
     @property
     def ragged(self) -> bool:
-        """Whether any layer sees padding, or dropped tokens that fill a row."""
+        """Whether any layer sees padding or filler."""
         return any(frame.valid is not None for _, frame in self._frames)
 
     def at(self, index: int) -> Frame:
@@ -102,90 +114,29 @@ class Frames:
             self._frames.append((first, frame))
 
 
-def shrink(
-    frame: Frame, drop: torch.Tensor, counts: list[int], renumber: bool
-) -> tuple[torch.Tensor, Frame]:
-    """Remove columns from every row.
-
-    Rows may drop different numbers: as many columns go as every row can spare from its dropped
-    tokens and its padding; what a row must keep beyond its share stays as masked filler.
-
-    Parameters
-    ----------
-    frame : Frame
-        Before.
-    drop : torch.Tensor
-        Bool ``[batch, n]``, True at the tokens to drop.
-    counts : list of int
-        Number of True values per row.
-    renumber : bool
-        Close the gaps between position ids, else keep them.
-
-    Returns
-    -------
-    index : torch.Tensor
-        Int64 ``[batch, n']``: places in the old frame that stay, ascending.
-    frame : Frame
-        After.
-    """
-    if frame.valid is None:
-        removed = min(counts)
-        ragged = max(counts) != removed
-        spare = drop.long()
-    else:
-        padding = (~frame.valid & ~drop).long()
-        spare = drop.long() * 2 + padding
-        pads = padding.sum(-1).tolist()
-        removed = min(max(counts), *(c + p for c, p in zip(counts, pads, strict=True)))
-        ragged = True
-    # Dropped tokens go first, then padding, each from the left; the rest stays in order.
-    order = torch.sort(spare, dim=-1, descending=True, stable=True).indices
-    index = order[:, removed:].sort(-1).values
-    valid = None
-    if ragged:
-        alive = ~drop if frame.valid is None else frame.valid & ~drop
-        valid = alive.gather(1, index)
-        valid = None if bool(valid.all()) else valid
-    positions = frame.positions.gather(-1, index.expand(*frame.positions.shape[:-1], -1))
-    if renumber:
-        positions = _closed_up(positions, valid)
-    after = Frame(
-        frame.columns.gather(1, index),
-        valid,
-        (frame.visual & ~drop).gather(1, index),
-        positions,
-        frame.renumbered or renumber,
-    )
-    return index, after
+def kept_positions(frame: Frame, places: torch.Tensor) -> torch.Tensor:
+    """Positions of the places ``[batch, n]`` of a frame that stay."""
+    positions = frame.positions
+    return positions.gather(-1, places.expand(*positions.shape[:-1], -1))
 
 
-def _closed_up(positions: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
-    """Positions without gaps, those before a gap moved towards the last.
+def closed_up(
+    frame: Frame, places: torch.Tensor, valid: torch.Tensor | None, aligned: bool
+) -> torch.Tensor:
+    """The same without gaps, those before a gap moved towards the last.
 
     RoPE knows only differences, so this is what counting from the first one on would give; but
     the last token keeps its position, and those that come after it need no other than the model
-    gives them. Nor does the length by which some RoPE types choose their frequencies change.
+    gives them. Nor does the length change by which some RoPE types choose their frequencies.
+
+    `valid` and `aligned` are those of the frame that is made.
     """
-    length = positions.shape[-1]
-    if valid is None:
-        back = torch.arange(1 - length, 1, device=positions.device)
-        return positions[..., -1:] + back
+    if frame.aligned and aligned:
+        back = torch.arange(1 - places.shape[1], 1, device=places.device)
+        return frame.positions[..., -1:] + back
+    positions = kept_positions(frame, places)
+    real = torch.ones_like(places, dtype=torch.bool) if valid is None else valid
     low = torch.iinfo(positions.dtype).min
-    last = positions.masked_fill(~valid, low).amax(-1, keepdim=True)
-    left = valid.long().flip(-1).cumsum(-1).flip(-1)
-    return torch.where(valid, last + 1 - left, positions)
-
-
-def leaders(*rows: torch.Tensor | None) -> list[int]:
-    """For each row of a batch, the first row of its run of equal neighbours.
-
-    Beam search repeats every sample; equal rows must get one and the same selection, and
-    scoring them once is enough. Each of `rows` is ``[batch, ...]`` or None; rows are equal
-    where all of them are.
-    """
-    given = [tensor for tensor in rows if tensor is not None]
-    first = [0]
-    for row in range(1, given[0].shape[0]):
-        same = all(torch.equal(tensor[row], tensor[row - 1]) for tensor in given)
-        first.append(first[-1] if same else row)
-    return first
+    last = positions.masked_fill(~real, low).amax(-1, keepdim=True)
+    left = real.long().flip(-1).cumsum(-1).flip(-1)
+    return torch.where(real, last + 1 - left, positions)

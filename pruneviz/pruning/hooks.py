@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
+
 from pruneviz.models.core.deepstack import Deepstack
 from pruneviz.pruning.inputs import DecoderInputs
 from pruneviz.pruning.policy import PlannedStage
@@ -114,15 +116,25 @@ def _in_prefill(runner: Runner) -> Iterator[Any]:
         watched, stage = index in watched_layers, stages.get(index)
         if index == 0 or index > first or stage is not None or watched:
             yield layer.register_forward_pre_hook(_before_layer(runner, index), with_kwargs=True)
-        attention: Any = layer.self_attn
-        mlp: Any = layer.mlp
-        if watched or (own and stage is not None):
-            yield attention.register_forward_hook(_after_attention(runner), with_kwargs=True)
-        if watched:
-            yield mlp.register_forward_hook(_after_mlp(runner), with_kwargs=True)
+        looks = (own and stage is not None) or "iga" in spec.signals
+        if watched or looks:
+            yield from _in_layer(runner, layer, watched, looks)
         if stage is not None:
             # First of all hooks, so that recorded hidden states are always the pruned ones.
             yield layer.register_forward_hook(_after_layer(runner, stage), prepend=True)
+
+
+def _in_layer(runner: Runner, layer: Any, watched: bool, looks: bool) -> Iterator[Any]:
+    """Register what reads one layer: what it computes, and with `looks` its queries."""
+    attention, mlp, norm = layer.self_attn, layer.mlp, layer.post_attention_layernorm
+    yield attention.register_forward_hook(_after_attention(runner), with_kwargs=True)
+    if looks:
+        asks = attention.q_norm if hasattr(attention, "q_norm") else attention.q_proj
+        yield asks.register_forward_hook(_after_query(runner, attention.head_dim))
+    if watched:
+        yield mlp.register_forward_hook(_after_mlp(runner), with_kwargs=True)
+    if "residual" in runner.spec.signals:
+        yield norm.register_forward_pre_hook(_before_norm(runner))
 
 
 def _in_padded_step(runner: Runner) -> Iterator[Any]:
@@ -148,7 +160,25 @@ def _after_attention(runner: Runner) -> Callable[[Any, Args, Kwargs, Any], None]
     def hook(_: Any, args: Args, kwargs: Kwargs, output: Any) -> None:
         if runner.prefilling is not None:
             normed = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
-            runner.prefilling.after_attention(normed, output[0])
+            cache = kwargs.get("past_key_values")
+            runner.prefilling.after_attention(normed, output[0], cache)
+
+    return hook
+
+
+def _after_query(runner: Runner, head_dim: int) -> Callable[[Any, Args, torch.Tensor], None]:
+    def hook(_: Any, args: Args, output: torch.Tensor) -> None:
+        if runner.prefilling is not None:
+            batch, length = output.shape[:2]
+            runner.prefilling.note_query(output.view(batch, length, -1, head_dim))
+
+    return hook
+
+
+def _before_norm(runner: Runner) -> Callable[[Any, Args], None]:
+    def hook(_: Any, args: Args) -> None:
+        if runner.prefilling is not None:
+            runner.prefilling.note_stream(args[0])
 
     return hook
 

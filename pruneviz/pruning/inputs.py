@@ -57,6 +57,10 @@ class DecoderInputs:
         """Tokens per row of this forward."""
         return self.embeds.shape[1]
 
+    def columns(self) -> torch.Tensor:
+        """0, 1, 2 and so on for every row, int64 ``[batch, length]``."""
+        return torch.arange(self.length, device=self.embeds.device).expand(self.batch, -1)
+
     def positions(self, start: int = 0) -> torch.Tensor:
         """Position ids ``[batch, length]``; where none were given, counted from `start`.
 

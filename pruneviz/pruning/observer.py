@@ -1,4 +1,4 @@
-"""Per-layer signals of the visual tokens, reduced to two numbers per token as they pass."""
+"""Per-layer signals, read where a layer computes them: a few numbers a token, no states kept."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 
-from pruneviz.ops import token_transition
-from pruneviz.pruning.signals import mean_attention, relative_norm
+from pruneviz.ops import transition_stats
+from pruneviz.pruning.frames import Frame
+from pruneviz.pruning.signals import Reader, keys_of, queries_of, taken
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer
 
 
 class Observer:
-    """Computes TTV where a method reads it, and any signal where it is to be recorded.
+    """Takes what TTV needs where a method reads it, and any signal where it is recorded.
 
     Parameters
     ----------
@@ -31,67 +32,56 @@ class Observer:
     """
 
     def __init__(self, spec: RunSpec, prefill: Prefill) -> None:
-        self._layers, self._transitions = spec.decoder.layers, spec.transitions
+        self._spec, self._prefill = spec, prefill
         asked = spec.policy.needs.transitions
         self._read = {layer - 1 for layer in asked.layers} if asked else set[int]()
-        self._counting = spec.counting
-        self._prefill, self._recording = prefill, prefill.recording
-        self._signals = self._recording.signals
-        self._signals.update({name: {} for name in spec.signals})
-        self._stream: torch.Tensor | None = None
-
-    def before_layer(self, hidden: torch.Tensor) -> None:
-        """Remember the stream that the layer's outputs are added to."""
-        self._stream = hidden if "residual" in self._signals else None
+        self._norms = {layer - 1 for layer in spec.transitions.layers}
+        if "residual" in spec.signals:
+            self._norms = set(range(spec.decoder.num_layers))
+        self._reader: tuple[Frame, Reader] | None = None
 
     @torch.no_grad()
-    def after_attention(
-        self, layer: RunningLayer, normed: torch.Tensor, output: torch.Tensor
-    ) -> None:
+    def after_attention(self, layer: RunningLayer, output: torch.Tensor) -> None:
         """Take the attention's share of every signal."""
-        self._add_transition(layer.index, normed, output)
-        if self._stream is not None:
-            self._signals["residual"][layer.index] = relative_norm(output, self._stream)
-            self._stream = self._stream + output
-        if "iga" in self._signals:
-            self._signals["iga"][layer.index] = self._attention(layer, normed)
+        if layer.normed is not None:
+            self._add(layer.index, layer.normed, output, layer.hidden)
+        if "iga" in self._spec.signals:
+            self._prefill.recording.iga[layer.index] = self._attention(layer)
 
     @torch.no_grad()
     def after_mlp(self, layer: RunningLayer, normed: torch.Tensor, output: torch.Tensor) -> None:
         """Take the FFN's share of every signal."""
-        self._add_transition(layer.index, normed, output)
-        if self._stream is not None:
-            self._signals["residual"][layer.index] += relative_norm(output, self._stream)
-            self._stream = None
-        if "ttv" in self._signals:
-            self._signals["ttv"][layer.index] = self._recording.ttv[layer.index]
+        self._add(layer.index, normed, output, layer.stream)
 
-    def _add_transition(self, index: int, before: torch.Tensor, after: torch.Tensor) -> None:
-        spec, frame = self._transitions, self._prefill.frames.newest
-        if index + 1 not in spec.layers:
+    def _add(
+        self, index: int, before: torch.Tensor, after: torch.Tensor, stream: torch.Tensor | None
+    ) -> None:
+        if index not in self._norms:
             return
+        frame, recording = self._prefill.frames.newest, self._prefill.recording
         # Where it is only recorded, it is no part of choosing.
-        with self._counting() if index in self._read else nullcontext():
-            value = token_transition(
-                before,
-                after.view_as(before),
-                spec.direction,
-                mask=frame.visual if spec.scope == "image" else frame.valid,
-                per_sample=True,
-                part=spec.part,
-            )
-        earlier = self._recording.ttv.get(index)
-        self._recording.ttv[index] = value if earlier is None else earlier + value
+        with self._spec.counting() if index in self._read else nullcontext():
+            stats = transition_stats(before, after.view_as(before))
+        if "residual" in self._spec.signals and stream is not None:
+            norm = torch.linalg.vector_norm(stream, dim=-1, dtype=torch.float32)
+            stats = torch.cat([stats, norm[None]])
+        recording.add(index, frame, stats)
 
-    def _attention(self, layer: RunningLayer, normed: torch.Tensor) -> torch.Tensor:
+    def _attention(self, layer: RunningLayer) -> torch.Tensor:
         """What the text after the image pays each token, ``[batch, n]``; NaN in rows without."""
-        attention: Any = self._layers[layer.index].self_attn
-        out = torch.full(normed.shape[:2], torch.nan, device=normed.device)
-        frame = self._prefill.frames.newest
-        for row in self._prefill.prompt.rows:
-            if row.num_visual and len(row.after_image):
-                at = row.number
-                out[at] = mean_attention(
-                    attention, normed[at], layer.rotary, frame, at, row.after_image
-                )
-        return out
+        layers: Any = self._spec.decoder.layers
+        attention, normed = layers[layer.index].self_attn, layer.normed
+        if normed is None:
+            raise RuntimeError("The layer's attention has not run.")
+        frame, words = self._prefill.frames.newest, self._prefill.prompt.after_image()
+        if not words.count:
+            return torch.full(normed.shape[:2], torch.nan, device=normed.device)
+        if self._reader is None or self._reader[0] is not frame:
+            self._reader = frame, Reader(frame, words, None)
+        reader = self._reader[1]
+        if layer.query is None:
+            query = queries_of(attention, taken(normed, reader.places, words.count))
+        else:
+            query = taken(layer.query, reader.places, words.count)
+        keys = keys_of(attention, normed, layer.rotary) if layer.keys is None else layer.keys
+        return reader.mean(attention, query, keys, layer.rotary)

@@ -57,6 +57,8 @@ class Policy:
         What that takes.
     positions : str
         Position mode, for a trace in which no stage ran.
+    batched : bool
+        Whether rows of a batch are scored together.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Policy:
     stages: tuple[PlannedStage, ...]
     needs: Needs
     positions: str
+    batched: bool = False
 
     @classmethod
     def observing(cls) -> Policy:
@@ -100,4 +103,5 @@ class Policy:
             stages=stages,
             needs=method.needs,
             positions=override or method.positions,
+            batched=method.batched,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from transformers.cache_utils import DynamicLayer
 
 from pruneviz.models.core.deepstack import Deepstack
 from pruneviz.pruning.checks import check_cache
@@ -54,17 +55,17 @@ class PrefillPass(Pass):
         return prefill_mask(self._spec.decoder.config, hidden, frame)
 
     def rotary(self, frame: Frame, hidden: torch.Tensor, tables: Any) -> Any:
-        """Of the positions counted anew, or the rows of the stack's tables that are left."""
-        if frame.renumbered:
-            return self._spec.decoder.rotary(hidden, frame.positions)
-        columns = self.frames.base.columns.contiguous()
-        places = torch.searchsorted(columns, frame.columns)[..., None]
-        return tuple(
-            table.expand(*table.shape[:-3], len(places), -1, -1).gather(
-                -2, places.expand(*table.shape[:-3], -1, -1, table.shape[-1])
-            )
-            for table in tables
-        )
+        """Those of the stack's tables that go with what is left; counted anew only at need."""
+        base, length = self.frames.base, frame.length
+        if not frame.renumbered:
+            places = base.places(frame.columns)
+            if frame.valid is not None and not base.whole:
+                places = places.clamp(0, base.length - 1)
+            return tuple(_of_places(table, places) for table in tables)
+        if base.contiguous and base.aligned and frame.aligned:
+            # The last positions, whichever tokens they now belong to.
+            return tuple(table[..., -length:, :] for table in tables)
+        return self._spec.decoder.rotary(hidden, frame.positions)
 
     def before_layer(
         self, index: int, hidden: torch.Tensor, kwargs: dict[str, Any]
@@ -77,17 +78,28 @@ class PrefillPass(Pass):
             self._prefill.fills(cache)
         changed = super().before_layer(index, hidden, kwargs)
         tables = (changed or kwargs)["position_embeddings"]
-        self._layer = RunningLayer(index, self._spec.decoder.per_token(tables))
-        self._observer.before_layer(hidden)
+        self._layer = RunningLayer(index, self._spec.decoder.per_token(tables), hidden)
         return changed
 
-    def after_attention(self, normed: torch.Tensor, output: torch.Tensor) -> None:
+    def note_query(self, query: torch.Tensor) -> None:
+        """Keep what the running layer's attention asks with."""
+        if self._layer is not None:
+            self._layer.query = query
+
+    def note_stream(self, stream: torch.Tensor) -> None:
+        """Keep what its FFN's output will be added to."""
+        if self._layer is not None:
+            self._layer.stream = stream
+
+    def after_attention(self, normed: torch.Tensor, output: torch.Tensor, cache: Any) -> None:
         """Read it, and keep what a method may ask it for at the end of the layer."""
-        if self._layer is None:
+        layer = self._layer
+        if layer is None:
             return
-        if self._spec.policy.needs.own_attention:
-            self._layer.normed = normed
-        self._observer.after_attention(self._layer, normed, output)
+        layer.normed = normed
+        if layer.query is not None:
+            layer.keys = cached_keys(cache, layer.index, normed)
+        self._observer.after_attention(layer, output)
 
     def after_mlp(self, normed: torch.Tensor, output: torch.Tensor) -> None:
         """Read it."""
@@ -107,3 +119,36 @@ class PrefillPass(Pass):
             new = (cut.states != entering).any(-1, keepdim=True)
             hidden = torch.where(new, cut.states - (entering - hidden), hidden)
         return cut.of(hidden)
+
+
+def _of_places(table: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """A rotary table ``[..., batch or 1, n, head_dim]`` at some places ``[batch, m]``."""
+    wide = table.expand(*table.shape[:-3], len(places), -1, -1)
+    index = places[..., None].expand(*wide.shape[:-2], places.shape[1], wide.shape[-1])
+    return wide.gather(-2, index)
+
+
+def cached_keys(cache: Any, index: int, normed: torch.Tensor) -> torch.Tensor | None:
+    """Keys after RoPE that a layer has just put into a cache; None where it keeps them otherwise.
+
+    Parameters
+    ----------
+    cache
+        The cache, or None.
+    index : int
+        The layer's, from 0.
+    normed : torch.Tensor
+        What entered its attention, ``[batch, n, hidden]``.
+
+    Returns
+    -------
+    torch.Tensor or None
+        ``[batch, kv_heads, n, head_dim]``.
+    """
+    layers = getattr(cache, "layers", ())
+    # Derived kinds may hold a part of the keys elsewhere, quantised or moved to the host.
+    if index >= len(layers) or type(layers[index]) is not DynamicLayer:
+        return None
+    keys = layers[index].keys
+    here = keys is not None and keys.device == normed.device
+    return keys if here and keys.shape[-2] == normed.shape[1] else None

@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 
 from pruneviz.models.core.vision import EncoderRecord
-from pruneviz.pruning.frames import Frame, leaders
+from pruneviz.models.core.words import content_tokens
+from pruneviz.ops import text_raters
+from pruneviz.pruning.frames import Frame
 from pruneviz.pruning.inputs import DecoderInputs
-from pruneviz.pruning.signals import raters
+from pruneviz.pruning.rows import Group, Row, Words, fetch
 from pruneviz.pruning.spec import RunSpec
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One row of the batch: where its visual tokens and its text are.
-
-    Attributes
-    ----------
-    number : int
-        Which row.
-    columns : torch.Tensor
-        Int64 ``[num_visual]``: columns of all its visual tokens in the prompt.
-    after_image : torch.Tensor
-        Int64: columns of the text after the last token of an image.
-    last : torch.Tensor
-        Int64 ``[1]``: column of the last prompt token.
-    num_text : int
-        Prompt tokens that are not visual, padding not counted.
-    slots : torch.Tensor
-        Int64 ``[num_visual]``: 0, 1, 2 and so on, a slot for each visual token.
-    first_column : int
-        Column of the first token that is no padding.
-    raters : torch.Tensor or None
-        Int64: columns of the text after the image that matches the picture; None where no
-        method asked for it.
-    """
-
-    number: int
-    columns: torch.Tensor
-    after_image: torch.Tensor
-    last: torch.Tensor
-    num_text: int
-    slots: torch.Tensor
-    first_column: int
-    raters: torch.Tensor | None = None
-
-    @property
-    def num_visual(self) -> int:
-        """Visual tokens."""
-        return len(self.columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,24 +26,27 @@ class Prompt:
     ----------
     frame : Frame
         The whole of it.
+    visual : torch.Tensor
+        Bool ``[batch, length]``, True at the visual tokens.
     rows : tuple of Row
         One per row of the batch.
-    leaders : tuple of int
-        For each row the row it shares its selection with (see `frames.leaders`).
-    ids : torch.Tensor or None
-        Int64 ``[batch, length]``, where they are known.
+    groups : tuple of Group
+        Rows with visual tokens that are scored together; those that repeat another follow it.
     vision : EncoderRecord or None
         What the vision encoder saw of all rows' images, with values for visual tokens alone.
     further : tuple of EncoderRecord
         The same of the further layers that are read.
+    embeds : torch.Tensor or None
+        ``[batch, length, hidden]``, where raters are to be found among them.
     """
 
     frame: Frame
+    visual: torch.Tensor
     rows: tuple[Row, ...]
-    leaders: tuple[int, ...]
-    ids: torch.Tensor | None
+    groups: tuple[Group, ...]
     vision: EncoderRecord | None
-    further: tuple[EncoderRecord, ...] = ()
+    further: tuple[EncoderRecord, ...]
+    embeds: torch.Tensor | None
 
     @classmethod
     def read(
@@ -89,7 +56,7 @@ class Prompt:
         ids: torch.Tensor | None,
         vision: Mapping[int, EncoderRecord],
     ) -> Prompt:
-        """Read what the decoder stack is called with.
+        """Read what the decoder stack is called with; waits for the device once.
 
         Raises
         ------
@@ -97,63 +64,199 @@ class Prompt:
             If it is not known which tokens are visual ones.
         """
         image = spec.visual.of_images(inputs, ids)
-        valid = None if inputs.mask is None else inputs.mask.bool()
-        valid = None if valid is None or bool(valid.all()) else valid
-        if valid is not None:
-            image = image & valid
         visual = spec.visual.prunable(image, inputs.embeds)
-        frame = Frame.full(inputs.positions(), valid, visual)
-        first = leaders(inputs.embeds, visual, valid, frame.positions.movedim(-2, 0))
+        seen = _Seen.of(inputs, ids, image, visual)
+        rows = tuple(seen.row(number) for number in range(inputs.batch))
+        padded = bool((~seen.valid).any())
+        valid = inputs.mask.bool() if padded else None
+        positions = inputs.positions
+        frame = Frame(
+            inputs.columns(),
+            valid,
+            aligned=all(row.last in (-1, inputs.length - 1) for row in rows),
+            contiguous=seen.contiguous,
+            count=positions,
+            whole=True,
+        )
         asked = spec.policy.needs
-        with spec.counting():
-            rows = tuple(
-                _row(
-                    number,
-                    visual[number],
-                    image[number],
-                    frame.row_valid(number),
-                    inputs.embeds[number] if asked.raters else None,
-                )
-                for number in range(inputs.batch)
-            )
-        seen = [spec.visual.seen_by(one, ids, asked.encoder) for one in vision.values()]
-        main, *further = seen or [None]
-        return cls(frame, rows, tuple(first), ids, main, tuple(filter(None, further)))
+        records = [spec.visual.seen_by(one, ids, asked.encoder) for one in vision.values()]
+        main, *further = records or [None]
+        return cls(
+            frame,
+            visual & valid if valid is not None else visual,
+            rows,
+            _groups(rows, seen.leaders, spec.policy.batched, inputs.embeds.device),
+            main,
+            tuple(filter(None, further)),
+            inputs.embeds if asked.raters else None,
+        )
 
     def images_of(self, row: Row) -> slice | None:
         """Which of the encoded images are a row's; None where they do not fit the batch."""
         if self.vision is None:
             return None
-        found = images_of_rows([row.num_visual for row in self.rows], self.vision.counts)
-        return None if found is None else found[row.number]
+        return None if self._images is None else self._images[row.number]
+
+    @cached_property
+    def _images(self) -> list[slice] | None:
+        needed = [row.num_visual for row in self.rows]
+        return None if self.vision is None else images_of_rows(needed, self.vision.counts)
+
+    @cached_property
+    def _read(self) -> dict[tuple[Group | None, str], Words]:
+        return {}
+
+    def after_image(self, group: Group | None = None) -> Words:
+        """The text after the image, of a group's rows or of the whole batch."""
+        key = group, "after_image"
+        if key not in self._read:
+            rows = self.rows if group is None else group.rows
+            device = self.visual.device
+            self._read[key] = Words.of([row.after_image for row in rows], device, tail=True)
+        return self._read[key]
+
+    def last(self, group: Group) -> Words:
+        """The last token of each row."""
+        key = group, "last"
+        if key not in self._read:
+            columns = [np.array([row.last]) for row in group.rows]
+            self._read[key] = Words.of(columns, group.device, tail=True)
+        return self._read[key]
+
+    @torch.no_grad()
+    def raters(self, group: Group) -> Words:
+        """The text after the image that matches the picture."""
+        key = group, "raters"
+        if key not in self._read and self.embeds is not None:
+            after, embeds = self.after_image(group), group.of(self.embeds)
+            visual, text = (_taken(embeds, where) for where in (group.columns, after.columns))
+            chosen = text_raters(visual, text, after.real)
+            self._read[key] = Words(after.columns, chosen, after.tail)
+        return self._read[key]
 
 
-def _row(
-    number: int,
-    visual: torch.Tensor,
-    image: torch.Tensor,
-    valid: torch.Tensor | None,
-    embeds: torch.Tensor | None,
-) -> Row:
-    """Read one row of three masks, each bool ``[length]``.
+def content_columns(row: Row, tokenizer: object | None) -> tuple[np.ndarray, str]:
+    """Columns of a row's content words, int64, and a sentence on how they were found."""
+    after = row.after_image
+    if tokenizer is None or row.ids is None:
+        return after, "Relevance from all text after the image (tokenizer unknown)."
+    marks = np.array(content_tokens(tokenizer, row.ids[after].tolist()), dtype=bool)
+    if not marks.any():
+        return after, "Relevance from all text after the image (no content word found)."
+    chosen = after[marks]
+    words = tokenizer.decode(row.ids[chosen].tolist())  # type: ignore[attr-defined]
+    return chosen, f"Relevance from the words: {words.strip()}."
 
-    `image` is True at visual tokens and at newlines that are none, `valid` False at padding.
-    `embeds` ``[length, hidden]`` where raters are to be found.
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """The prompt on the host: masks ``[batch, length]``, and what follows from them."""
+
+    image: np.ndarray
+    visual: np.ndarray
+    valid: np.ndarray
+    ids: np.ndarray | None
+    contiguous: bool
+    leaders: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        inputs: DecoderInputs,
+        ids: torch.Tensor | None,
+        image: torch.Tensor,
+        visual: torch.Tensor,
+    ) -> _Seen:
+        """Bring everything over at once."""
+        given = inputs.position_ids
+        optional = {
+            "visual": None if visual is image else visual,
+            "valid": inputs.mask,
+            "ids": ids,
+            "positions": given,
+            "same": _same_embeddings(inputs.embeds),
+        }
+        asked = {name: tensor for name, tensor in optional.items() if tensor is not None}
+        first, *others = fetch(image, *asked.values())
+        host = dict(zip(asked, others, strict=True))
+        real = host["valid"].astype(bool) if "valid" in host else np.ones(first.shape, dtype=bool)
+        marks = first.astype(bool) & real
+        drawn = host["visual"].astype(bool) & real if "visual" in host else marks
+        return cls(
+            marks,
+            drawn,
+            real,
+            host.get("ids"),
+            _contiguous(host.get("positions"), real),
+            _leaders(host, first, real),
+        )
+
+    def row(self, number: int) -> Row:
+        """One row."""
+        real, visual = self.valid[number], self.visual[number]
+        columns, text = (np.flatnonzero(mask) for mask in (visual & real, ~visual & real))
+        image = np.flatnonzero(self.image[number])
+        after = text[text > image[-1]] if len(columns) else text[:0]
+        ids = None if self.ids is None else self.ids[number]
+        return Row(number, columns, text, np.flatnonzero(~real), after, ids)
+
+
+def _same_embeddings(embeds: torch.Tensor) -> torch.Tensor | None:
+    """Bool ``[batch - 1]``: which rows after the first equal the one before them."""
+    if len(embeds) < 2:
+        return None
+    return (embeds[1:] == embeds[:-1]).flatten(1).all(-1)
+
+
+def _leaders(
+    host: Mapping[str, np.ndarray], image: np.ndarray, real: np.ndarray
+) -> tuple[int, ...]:
+    """For each row the first of its run of equal neighbours.
+
+    Beam search repeats every sample; equal rows must get one and the same selection, and
+    scoring them once is enough.
     """
-    real = torch.ones_like(visual) if valid is None else valid
-    columns = (visual & real).nonzero().squeeze(-1)
-    text = (~visual & real).nonzero().squeeze(-1)
-    after = text[text > image.nonzero().max()] if len(columns) else text[:0]
-    return Row(
-        number,
-        columns,
-        after,
-        last=real.nonzero().squeeze(-1)[-1:],
-        num_text=len(text),
-        slots=torch.arange(len(columns), device=visual.device),
-        first_column=0 if valid is None else int(valid.int().argmax()),
-        raters=None if embeds is None else raters(columns, after, embeds),
+    first = [0]
+    rows = [image, real, *(host[name] for name in ("visual",) if name in host)]
+    positions = host.get("positions")
+    if positions is not None and positions.shape[-2] == len(image):
+        rows.append(np.moveaxis(positions, -2, 0))
+    for row in range(1, len(image)):
+        same = bool(host["same"][row - 1])
+        same = same and all(np.array_equal(values[row], values[row - 1]) for values in rows)
+        first.append(first[-1] if same else row)
+    return tuple(first)
+
+
+def _contiguous(positions: np.ndarray | None, real: np.ndarray) -> bool:
+    """Whether the positions of each row's valid tokens go up one by one."""
+    if positions is None:
+        return True
+    if positions.ndim not in (2, 3):
+        return False
+    steps = np.diff(np.broadcast_to(positions, (*positions.shape[:-2], *real.shape)))
+    return bool(((steps == 1) | ~(real[:, 1:] & real[:, :-1])).all())
+
+
+def _groups(
+    rows: Sequence[Row], leaders: Sequence[int], batched: bool, device: torch.device
+) -> tuple[Group, ...]:
+    """Leading rows with visual tokens, together where their numbers allow and `batched`."""
+    found: dict[object, list[Row]] = {}
+    for row in rows:
+        if row.num_visual and leaders[row.number] == row.number:
+            alike = (row.num_visual, len(row.after_image) > 0) if batched else row.number
+            found.setdefault(alike, []).append(row)
+    follow = {leader: [n for n, to in enumerate(leaders) if to == leader] for leader in leaders}
+    return tuple(
+        Group(tuple(own), tuple(tuple(follow[r.number]) for r in own), len(rows), device)
+        for own in found.values()
     )
+
+
+def _taken(states: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """States ``[rows, m, hidden]`` of columns ``[rows, m]``."""
+    return states.gather(1, columns[..., None].expand(-1, -1, states.shape[-1]))
 
 
 def images_of_rows(needed: list[int], counts: tuple[int, ...]) -> list[slice] | None:

@@ -8,16 +8,18 @@ import numpy as np
 import torch
 
 from pruneviz.methods.base import Merge
+from pruneviz.pruning.rows import Row
 from pruneviz.pruning.spec import RunSpec
-from pruneviz.pruning.state import Prefill, Selection, StageRecord
+from pruneviz.pruning.state import Prefill, StageRecord
 from pruneviz.trace import StageTrace, Trace
 
 
-def build_trace(spec: RunSpec, prefill: Prefill, selection: Selection) -> Trace:
+def build_trace(spec: RunSpec, prefill: Prefill, row: Row) -> Trace:
     """Trace of one row of the batch."""
-    policy, row, records = spec.policy, selection.row, selection.records
+    policy, records = spec.policy, prefill.records(row.number)
     every = range(spec.decoder.num_layers)
     positions = {record.stage.positions for record in records} or {policy.positions}
+    left = [[len(r.kept) for r in records if r.stage.layer <= index] for index in every]
     return Trace(
         method=policy.name,
         parameters=deepcopy(policy.parameters),
@@ -25,14 +27,28 @@ def build_trace(spec: RunSpec, prefill: Prefill, selection: Selection) -> Trace:
         num_visual=row.num_visual,
         num_text=row.num_text,
         stages=tuple(_stage(record) for record in records),
-        tokens_per_layer=tuple(len(selection.seen_at(index)[0]) for index in every),
+        tokens_per_layer=tuple(counts[-1] if counts else row.num_visual for counts in left),
         kv_lengths=tuple(prefill.frames.at(index).length for index in every),
         signals={
-            name: _spread(prefill, selection, values, len(every))
-            for name, values in prefill.recording.signals.items()
+            name: _spread(prefill, row, records, values, len(every))
+            for name, values in _signals(spec, prefill).items()
         },
         newlines=spec.visual.newlines,
     )
+
+
+def _signals(spec: RunSpec, prefill: Prefill) -> dict[str, dict[int, torch.Tensor]]:
+    """Recorded signals by layer, counted from 0, each float32 ``[batch, n]``."""
+    found: dict[str, dict[int, torch.Tensor]] = {name: {} for name in spec.signals}
+    for stretch in prefill.recording.stretches:
+        if "ttv" in found:
+            mask = prefill.transition_mask(spec.transitions, stretch.frame)
+            found["ttv"] |= zip(stretch.layers, stretch.ttv(spec.transitions, mask), strict=True)
+        if "residual" in found:
+            found["residual"] |= zip(stretch.layers, stretch.residual(), strict=True)
+    if "iga" in found:
+        found["iga"] = prefill.recording.iga
+    return found
 
 
 def _stage(record: StageRecord) -> StageTrace:
@@ -63,17 +79,25 @@ def _into(merge: Merge, alive: np.ndarray) -> np.ndarray:
 
 
 def _spread(
-    prefill: Prefill, selection: Selection, values: dict[int, torch.Tensor], num_layers: int
+    prefill: Prefill,
+    row: Row,
+    records: list[StageRecord],
+    values: dict[int, torch.Tensor],
+    num_layers: int,
 ) -> np.ndarray:
     """Per-layer values of one row's visual tokens, ``[layers, num_visual]``."""
-    row = selection.row
     out = np.full((num_layers, row.num_visual), np.nan, dtype=np.float32)
     if not row.num_visual:
         return out
     for index, value in values.items():
-        slots, origin = selection.seen_at(index)
-        places = selection.places(prefill.frames.at(index), slots)
-        tokens = _array(origin[slots], np.int64)
+        slots = tokens = np.arange(row.num_visual)
+        for record in records:
+            if record.stage.layer <= index:
+                slots, tokens = _array(record.kept, np.int64), _array(record.after, np.int64)
+        columns = torch.from_numpy(row.columns[slots]).to(value.device)[None]
+        number = torch.tensor([row.number], device=value.device)
+        places = prefill.frames.at(index).places(columns, number)[0]
+        tokens = tokens[slots]
         known = tokens >= 0
         out[index, tokens[known]] = _array(value[row.number, places], np.float32)[known]
     return out

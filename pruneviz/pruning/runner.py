@@ -70,7 +70,9 @@ class Runner:
         logits = getattr(output, "logits", None)
         prefill, self._unread = self._unread, None
         if prefill is not None and logits is not None:
-            prefill.doubts.note("the logits after the prompt", logits[:, -1])
+            names = [f"the logits after the prompt, row {row}" for row in range(len(logits))]
+            prefill.doubts.note(names, logits[:, -1])
+            prefill.doubts.settle()
 
     def on_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Note what the module that sees ids together with the image is called with."""

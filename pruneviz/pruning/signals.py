@@ -1,4 +1,4 @@
-"""Reading a decoder while it runs: attention rows, text raters, residual norms."""
+"""Reading a decoder while it runs: attention of some of its tokens."""
 
 from __future__ import annotations
 
@@ -6,140 +6,102 @@ from typing import Any
 
 import torch
 
-from pruneviz.ops import attention_rows, rotated, text_raters
+from pruneviz.ops import attention_rows, rotated
 from pruneviz.pruning.frames import Frame
+from pruneviz.pruning.rows import Words
 
 Rotary = tuple[torch.Tensor, torch.Tensor]
 
 
-def project_rows(
-    attention: Any,
-    normed: torch.Tensor,
-    rows: torch.Tensor,
-    rotary: Rotary,
-    key_mask: torch.Tensor | None,
-) -> torch.Tensor:
-    """Attention probabilities of some rows of one sample in a decoder layer.
+def queries_of(attention: Any, normed: torch.Tensor) -> torch.Tensor:
+    """Queries before RoPE of what enters an attention module, ``[batch, n, heads, head_dim]``."""
+    query = attention.q_proj(normed).unflatten(-1, (-1, attention.head_dim))
+    return attention.q_norm(query) if hasattr(attention, "q_norm") else query
 
-    Parameters
-    ----------
-    attention
-        The layer's attention module (``q_proj``, ``k_proj``; query and key norms if it has
-        them; grouped heads are repeated).
-    normed : torch.Tensor
-        Its input, ``[n, hidden]``.
-    rows : torch.Tensor
-        Int64 ``[t]``: query places.
-    rotary : tuple of torch.Tensor
-        Cosines and sines, ``[n, head_dim]``.
-    key_mask : torch.Tensor or None
-        Bool ``[n]``.
 
-    Returns
-    -------
-    torch.Tensor
-        Float32 ``[t, n]``, averaged over heads.
+def keys_of(attention: Any, normed: torch.Tensor, rotary: Rotary) -> torch.Tensor:
+    """Keys after RoPE, ``[batch, kv_heads, n, head_dim]``.
+
+    `rotary` are tables ``[batch or 1, n, head_dim]``.
     """
-    size = attention.head_dim
-    query = attention.q_proj(normed[rows]).unflatten(-1, (-1, size))
-    if hasattr(attention, "q_norm"):
-        query = attention.q_norm(query)
-    key = _keys(attention, normed)
-    cos, sin = rotary
-    scaling = float(getattr(attention, "scaling", size**-0.5))
-    return attention_rows(
-        query.transpose(0, 1), key.transpose(0, 1), rows, cos, sin, scaling, key_mask
-    )
-
-
-def _keys(attention: Any, normed: torch.Tensor) -> torch.Tensor:
-    """Keys before RoPE, ``[n, kv_heads, head_dim]``."""
     key = attention.k_proj(normed).unflatten(-1, (-1, attention.head_dim))
-    return attention.k_norm(key) if hasattr(attention, "k_norm") else key
+    key = attention.k_norm(key) if hasattr(attention, "k_norm") else key
+    cos, sin = (table[:, None] for table in rotary)
+    return rotated(key.transpose(1, 2), cos, sin)
 
 
-def rotated_keys(
-    attention: Any, normed: torch.Tensor, rotary: Rotary, row: int, places: torch.Tensor
-) -> torch.Tensor:
-    """Keys after RoPE of some tokens of one row in a decoder layer.
-
-    Parameters
-    ----------
-    attention
-        The layer's attention module.
-    normed : torch.Tensor
-        What enters it of that row, ``[n, hidden]``.
-    rotary : tuple of torch.Tensor
-        Cosines and sines of the layer, ``[batch or 1, n, head_dim]``.
-    row : int
-        Row of the batch.
-    places : torch.Tensor
-        Int64 ``[m]``.
-
-    Returns
-    -------
-    torch.Tensor
-        ``[m, kv_heads, head_dim]``.
-    """
-    cos, sin = (table[places] for table in _of_row(rotary, row))
-    keys = _keys(attention, normed[places]).transpose(0, 1)
-    return rotated(keys, cos, sin).transpose(0, 1)
+def taken(states: torch.Tensor, places: torch.Tensor | None, count: int) -> torch.Tensor:
+    """The states at `places` ``[batch, count]`` of ``[batch or 1, n, ...]``; None = the last."""
+    if places is None:
+        return states[:, -count:]
+    wide = states.expand(len(places), *states.shape[1:])
+    index = places[(...,) + (None,) * (wide.ndim - 2)]
+    return wide.gather(1, index.expand(*places.shape, *wide.shape[2:]))
 
 
-def mean_attention(
-    attention: Any,
-    normed: torch.Tensor,
-    rotary: Rotary,
-    frame: Frame,
-    row: int,
-    queries: torch.Tensor,
-) -> torch.Tensor:
-    """Attention that each token of one row gets from some others, averaged over them.
+class Reader:
+    """Which tokens look, and what they may see: one for all layers with the same frame.
 
     Parameters
     ----------
-    attention
-        The layer's attention module.
-    normed : torch.Tensor
-        What enters it of that row, ``[n, hidden]``.
-    rotary : tuple of torch.Tensor
-        Cosines and sines of the layer, ``[batch or 1, n, head_dim]``.
     frame : Frame
         What the layer sees.
-    row : int
-        Row of the batch.
-    queries : torch.Tensor
-        Int64: columns of the prompt.
-
-    Returns
-    -------
-    torch.Tensor
-        Float32 ``[n]``.
+    words : Words
+        Those that look.
+    index : torch.Tensor or None
+        Int64: rows of the batch; None = all of them in order.
     """
-    own, places = _of_row(rotary, row), frame.places(row, queries)
-    return project_rows(attention, normed, places, own, frame.row_valid(row)).mean(0)
+
+    def __init__(self, frame: Frame, words: Words, index: torch.Tensor | None) -> None:
+        self._words, self._count = words, words.count
+        tail = words.tail and frame.aligned
+        self.places = None if tail else frame.places(words.columns, index)
+        self._blocked = _blocked(frame, self.places, self._count, index)
+
+    def mean(
+        self, attention: Any, query: torch.Tensor, keys: torch.Tensor, rotary: Rotary
+    ) -> torch.Tensor:
+        """Attention that each token gets from them, averaged over heads and over them.
+
+        Parameters
+        ----------
+        attention
+            The layer's attention module.
+        query : torch.Tensor
+            Queries of those that look before RoPE, ``[batch, t, heads, head_dim]``.
+        keys : torch.Tensor
+            All keys after RoPE, ``[batch, kv_heads, n, head_dim]``.
+        rotary : tuple of torch.Tensor
+            Cosines and sines of the layer, ``[batch or 1, n, head_dim]``.
+
+        Returns
+        -------
+        torch.Tensor
+            Float32 ``[batch, n]``; NaN in a row in which none looks.
+        """
+        cos, sin = (taken(table, self.places, self._count)[:, :, None] for table in rotary)
+        scaling = float(getattr(attention, "scaling", attention.head_dim**-0.5))
+        seen = attention_rows(rotated(query, cos, sin), keys, scaling, self._blocked)
+        weights = self._words.weights
+        if weights is None:
+            return seen.mean((1, 2))
+        return (seen.mean(1) * weights[..., None]).sum(1)
 
 
-def _of_row(rotary: Rotary, row: int) -> Rotary:
-    """One row's tables ``[n, head_dim]``; rows may share them."""
-    cos, sin = (table[row if table.shape[0] > 1 else 0] for table in rotary)
-    return cos, sin
-
-
-@torch.no_grad()
-def raters(columns: torch.Tensor, after: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
-    """Those of the text columns `after` that match the picture.
-
-    `columns` are those of the visual tokens, `embeds` ``[length, hidden]`` the row's input
-    embeddings.
-    """
-    if not len(after) or not len(columns):
-        return after
-    return after[text_raters(embeds[columns], embeds[after])]
-
-
-def relative_norm(output: torch.Tensor, stream: torch.Tensor) -> torch.Tensor:
-    """``||output|| / ||stream||`` per token, float32; 0 where the stream is zero."""
-    size = stream.float().norm(dim=-1)
-    ratio = output.float().norm(dim=-1) / size.clamp_min(torch.finfo(torch.float32).tiny)
-    return torch.where(size > 0, ratio, torch.zeros_like(ratio))
+def _blocked(
+    frame: Frame, places: torch.Tensor | None, count: int, index: torch.Tensor | None
+) -> torch.Tensor | None:
+    """Bool ``[batch or 1, 1, count, n]``: what may not be seen; None where nothing is hidden."""
+    length, device = frame.length, frame.columns.device
+    if places is None:
+        later = None
+        if count > 1:
+            ones = torch.ones(1, 1, count, length, dtype=torch.bool, device=device)
+            later = ones.triu(length - count + 1)
+    else:
+        later = torch.arange(length, device=device) > places[:, None, :, None]
+    if frame.valid is None:
+        return later
+    valid = frame.valid if index is None else frame.valid.index_select(0, index)
+    padding = ~valid[:, None, None, :]
+    return padding if later is None else later | padding

@@ -23,7 +23,7 @@ from pruneviz.methods.base.checks import (
     check_ratio,
     check_whole,
 )
-from pruneviz.methods.base.context import Encoded, NoQueryError, StageContext
+from pruneviz.methods.base.context import Encoded, NoQueryError, StageContext, Text
 from pruneviz.methods.base.host import Host
 from pruneviz.methods.base.method import POSITIONS, Method, Positions, Stage
 from pruneviz.methods.base.needs import Needs, TransitionSpec
@@ -53,6 +53,7 @@ __all__ = [
     "Scores",
     "Stage",
     "StageContext",
+    "Text",
     "TransitionSpec",
     "Whole",
     "Wrapper",

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base.scores import Merge, Scores
 
 
-def check_scores(scores: Any, alive: int, title: str) -> None:
+def check_scores(scores: Any, shape: tuple[int, ...], title: str) -> None:
     """Check the scores of a stage; what costs no waiting for an accelerator.
 
     Parameters
     ----------
     scores : Scores
         What the method returned.
-    alive : int
-        Tokens that it was asked about.
+    shape : tuple of int
+        Tokens that it was asked about, before them rows where it was asked about several.
     title : str
         Its title, for the message.
 
@@ -30,16 +31,17 @@ def check_scores(scores: Any, alive: int, title: str) -> None:
     if not isinstance(scores, Scores):
         raise _wrong(title, f"score() returned {type(scores).__name__} instead of Scores(total)")
     for name, values in {"total": scores.total, **scores.components}.items():
-        if not isinstance(values, torch.Tensor) or tuple(values.shape) != (alive,):
-            shape = tuple(values.shape) if hasattr(values, "shape") else type(values).__name__
-            raise _wrong(title, f"its {name!r} must be a tensor [{alive}], got {shape}")
+        if not isinstance(values, torch.Tensor) or tuple(values.shape) != shape:
+            got = tuple(values.shape) if hasattr(values, "shape") else type(values).__name__
+            wanted = ", ".join(map(str, shape))
+            raise _wrong(title, f"its {name!r} must be a tensor [{wanted}], got {got}")
     if scores.kept is not None:
-        check_places(scores.kept, alive, title)
+        check_places(scores.kept, shape, title)
     if scores.merge is not None:
-        _check_merge(scores.merge, alive, title)
+        _check_merge(scores.merge, shape[-1], title)
 
 
-def check_places(kept: Any, alive: int, title: str) -> None:
+def check_places(kept: Any, shape: tuple[int, ...], title: str) -> None:
     """Check the places that a method keeps: int64, ascending, each once, at least one.
 
     Raises
@@ -47,14 +49,17 @@ def check_places(kept: Any, alive: int, title: str) -> None:
     PruningError
         If they are something else. On an accelerator only type and number are looked at.
     """
-    if not isinstance(kept, torch.Tensor) or kept.dtype != torch.int64 or kept.ndim != 1:
+    alive = shape[-1]
+    right = isinstance(kept, torch.Tensor) and kept.dtype == torch.int64
+    if not right or kept.shape[:-1] != shape[:-1] or not kept.ndim:
         kind = getattr(kept, "dtype", type(kept).__name__)
         raise _wrong(title, f"'kept' must be int64 places [k], got {kind}")
-    if not 1 <= len(kept) <= alive:
-        raise _wrong(title, f"it keeps {len(kept)} of {alive} tokens")
+    if not 1 <= kept.shape[-1] <= alive:
+        raise _wrong(title, f"it keeps {kept.shape[-1]} of {alive} tokens")
     if kept.device.type != "cpu":
         return
-    if int(kept[0]) < 0 or int(kept[-1]) >= alive or bool((kept.diff() <= 0).any()):
+    places = kept.numpy()
+    if (places < 0).any() or (places >= alive).any() or (np.diff(places) <= 0).any():
         raise _wrong(title, f"'kept' must be ascending places from 0 to {alive - 1}, each once")
 
 

@@ -15,7 +15,9 @@ class StageContext(Protocol):
     """What a method may ask about one sample at one pruning stage.
 
     Everything is computed when asked for and only then. Shapes use ``n`` for the visual
-    tokens still alive and ``d`` for the LLM's width.
+    tokens still alive and ``d`` for the LLM's width. Where a method takes several samples at once
+    (`Method.batched`) each shape has their number in front; what only the vision encoder's run
+    tells, but for :meth:`vision_significance`, is then not to be had.
     """
 
     layer: int
@@ -57,7 +59,7 @@ class StageContext(Protocol):
         """Hidden states of the alive visual tokens entering this stage: ``[n, d]``."""
         ...
 
-    def text_features(self) -> tuple[torch.Tensor, str]:
+    def text_features(self) -> Text:
         """Input embeddings of the question's words ``[t, d]`` and how they were chosen."""
         ...
 
@@ -90,6 +92,26 @@ class StageContext(Protocol):
     def blocks(self) -> tuple[tuple[int, int], ...]:
         """Rows and columns of each grid that the visual tokens form, one after another."""
         ...
+
+
+@dataclass(frozen=True)
+class Text:
+    """The question's words.
+
+    Attributes
+    ----------
+    features : torch.Tensor
+        ``[t, d]``: their embeddings in the LLM's input space.
+    sources : tuple of str
+        How they were found, a sentence for each sample.
+    real : torch.Tensor or None
+        Bool ``[t]``, False at what fills a sample up that has fewer than another; None = all
+        are words.
+    """
+
+    features: torch.Tensor
+    sources: tuple[str, ...]
+    real: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)

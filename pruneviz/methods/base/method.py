@@ -134,6 +134,15 @@ class Method(ABC):
         return self.card.nested
 
     @property
+    def batched(self) -> bool:
+        """Whether :meth:`score` takes several rows of a batch at once.
+
+        Then what a context gives and what :class:`Scores` holds has a dimension more in front,
+        the rows; they have equally many visual tokens. Else it is asked row by row.
+        """
+        return False
+
+    @property
     def terms(self) -> Mapping[str, str]:
         """Components of the score, and what each says of a patch."""
         return self.card.terms
@@ -180,9 +189,9 @@ class Method(ABC):
         return check_count(self.card.count(num_visual * ratio), num_visual, ratio)
 
     def select(self, context: StageContext, stage: Stage, keep: int) -> tuple[torch.Tensor, Scores]:
-        """Places (ascending, int64 ``[keep]``) among the alive tokens, and the scores."""
+        """Places (ascending, int64 ``[..., keep]``) among the alive tokens, and the scores."""
         scores = self.score(context, stage, keep)
-        check_scores(scores, len(context.alive), self.title)
+        check_scores(scores, tuple(context.alive.shape), self.title)
         if scores.merge is not None:
             return scores.merge.slots(), scores
         kept = top_indices(scores.total, keep) if scores.kept is None else scores.kept

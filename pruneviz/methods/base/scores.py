@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 import torch
@@ -85,14 +85,16 @@ class Scores:
     Attributes
     ----------
     total : torch.Tensor
-        ``[n]``, larger is kept.
+        ``[n]``, larger is kept; ``[rows, n]`` where several rows were scored together, and so on.
     components : dict of str to torch.Tensor
         Each ``[n]``, as they entered the total.
     kept : torch.Tensor or None
-        Int64, ascending places among the alive tokens, where the method picks by itself;
+        Int64 ``[k]``, ascending places among the alive tokens, where the method picks by itself;
         None = the largest totals.
     notes : tuple of str
         Fallbacks taken.
+    own_notes : tuple of str
+        One more for each row.
     merge : Merge or None
         Where tokens are made anew; it then also says which stay.
     """
@@ -101,4 +103,17 @@ class Scores:
     components: dict[str, torch.Tensor] = field(default_factory=dict)
     kept: torch.Tensor | None = None
     notes: tuple[str, ...] = ()
+    own_notes: tuple[str, ...] = ()
     merge: Merge | None = None
+
+    def of(self, row: int) -> Scores:
+        """Those of one row, without the leading dimension."""
+        notes = (*self.own_notes[row : row + 1], *self.notes)
+        if self.total.ndim == 1:
+            return replace(self, notes=notes, own_notes=())
+        return Scores(
+            self.total[row],
+            {name: values[row] for name, values in self.components.items()},
+            None if self.kept is None else self.kept[row],
+            notes,
+        )

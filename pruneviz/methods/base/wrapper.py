@@ -58,6 +58,11 @@ class Wrapper(Method):
         return any(member.merges for member in self.members)
 
     @property
+    def batched(self) -> bool:
+        """Whether all members take several rows at once."""
+        return all(member.batched for member in self.members)
+
+    @property
     def terms(self) -> Mapping[str, str]:
         """All members' terms."""
         return {term: says for member in self.members for term, says in member.terms.items()}

@@ -1,0 +1,112 @@
+"""A shorter frame made of what stays: text, visual tokens that are kept, and filler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pruneviz.pruning.frames import Frame, closed_up, kept_positions
+from pruneviz.pruning.rows import Row, put
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of the batch that keep equally many visual tokens.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        They.
+    kept : torch.Tensor or None
+        Int64 ``[rows, k]``: columns of the visual tokens that stay; None where there are none.
+    """
+
+    rows: tuple[Row, ...]
+    kept: torch.Tensor | None
+
+    @property
+    def count(self) -> int:
+        """Visual tokens kept in each row."""
+        return 0 if self.kept is None else self.kept.shape[1]
+
+
+def shrink(before: Frame, parts: Sequence[Part], renumber: bool) -> tuple[torch.Tensor, Frame]:
+    """Leave only text and kept visual tokens in every row.
+
+    Rows may have different numbers of them: the longest decides, shorter ones are filled up with
+    their padding and, where that does not do, with their first token again; both are masked.
+
+    Parameters
+    ----------
+    before : Frame
+        Before.
+    parts : sequence of Part
+        All rows of the batch, each once.
+    renumber : bool
+        Close the gaps between position ids, else keep them.
+
+    Returns
+    -------
+    places : torch.Tensor
+        Int64 ``[batch, n']``: places in the old frame that stay, ascending.
+    frame : Frame
+        After.
+    """
+    length = max(len(row.text) + part.count for part in parts for row in part.rows)
+    fill = [[_fill(row, length - part.count) for row in part.rows] for part in parts]
+    filled = any(len(one) for rows in fill for one in rows)
+    # At once behind the last token, or not at all.
+    behind = [
+        len(one) > 0 and one.max() > row.last
+        for part, rows in zip(parts, fill, strict=True)
+        for row, one in zip(part.rows, rows, strict=True)
+    ]
+    device = before.columns.device
+    keys = [_keys(part, rows, filled, device) for part, rows in zip(parts, fill, strict=True)]
+    marked = _in_order(parts, keys).sort(-1).values
+    columns, valid = (marked >> 1, (marked & 1).bool()) if filled else (marked, None)
+    places = before.places(columns)
+    if filled and not before.whole:
+        # Filler need not be there any more; anything will do in its place.
+        places = places.clamp(0, before.length - 1)
+    aligned = not any(behind)
+
+    def count() -> torch.Tensor:
+        if renumber:
+            return closed_up(before, places, valid, aligned)
+        return kept_positions(before, places)
+
+    renumbered = before.renumbered or renumber
+    return places, Frame(columns, valid, aligned, renumber, count, renumbered=renumbered)
+
+
+def _fill(row: Row, room: int) -> np.ndarray:
+    """Columns that fill a row up to `room` tokens beside its visual ones, int64."""
+    missing = room - len(row.text)
+    own = row.padding[:missing]
+    return np.concatenate([own, np.full(missing - len(own), row.first, dtype=np.int64)])
+
+
+def _keys(part: Part, fill: list[np.ndarray], filled: bool, device: torch.device) -> torch.Tensor:
+    """Columns of a part's rows; where any row is filled up, doubled, and one more if valid."""
+    text = [row.text for row in part.rows]
+    if filled:
+        pairs = zip(text, fill, strict=True)
+        text = [np.concatenate([2 * own + 1, 2 * more]) for own, more in pairs]
+    fixed = put(np.stack(text), device)
+    if part.kept is None:
+        return fixed
+    kept = part.kept * 2 + 1 if filled else part.kept
+    return torch.cat([fixed, kept], dim=1)
+
+
+def _in_order(parts: Sequence[Part], tensors: list[torch.Tensor]) -> torch.Tensor:
+    """Rows of all parts in the batch's order."""
+    numbers = [row.number for part in parts for row in part.rows]
+    joined = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+    if numbers == sorted(numbers):
+        return joined
+    return joined.index_select(0, put(np.argsort(numbers), joined.device))
