@@ -113,7 +113,7 @@ def _beyond_rank(
     Nothing left is told by the number of tokens in place of one; once there is nothing, there is
     nothing for all later picks.
     """
-    batch, k, n = *order.shape, energy.shape[1]
+    k, n = order.shape[1], energy.shape[1]
     none = order == n
     # A place more than there are tokens takes what is no token.
     rest = torch.nn.functional.pad(energy, (0, 1)).scatter(1, order, -1.0)[:, :n]

@@ -111,7 +111,10 @@ def transition_stats(
 ) -> torch.Tensor:
     """Norms and dot products; see :func:`pruneviz.ops.kernels.transition_stats`."""
     norms = [
-        torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
+        # Half precision is widened on the way, float64 has to be narrowed before.
+        torch.linalg.vector_norm(
+            x.float() if x.dtype == torch.float64 else x, dim=-1, dtype=torch.float32
+        )
         for x in ((before, after) if stream is None else (before, after, stream))
     ]
     # One factor in float32 is enough for the product to be so, and spares a copy of the other.

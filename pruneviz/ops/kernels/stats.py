@@ -44,9 +44,7 @@ def _kernel(
         tl.store(out + 3 * rows + row, tl.sqrt(tl.sum(along, 0)))
 
 
-def stats(
-    before: torch.Tensor, after: torch.Tensor, stream: torch.Tensor | None
-) -> torch.Tensor:
+def stats(before: torch.Tensor, after: torch.Tensor, stream: torch.Tensor | None) -> torch.Tensor:
     """One launch, one program a token; see :func:`pruneviz.ops.kernels.transition_stats`."""
     parts = [_rows(x) for x in (before, after, before if stream is None else stream)]
     batch, n, d = parts[0].shape
