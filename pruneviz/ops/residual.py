@@ -87,7 +87,11 @@ def pick_profile(
     g = _double(weight).reshape(batch, n)
     first = None
     if seed is not None:
-        first = torch.as_tensor(seed, device=g.device).reshape(-1).expand(batch)
+        # Filled in there: a number that is copied to a device would be waited for.
+        given = (
+            torch.full((1,), seed, device=g.device) if isinstance(seed, int) else seed.reshape(-1)
+        )
+        first = given.to(g.device).expand(batch)
     # A token without weight is never picked before the rank is exhausted, but what is left of it
     # is asked for too.
     open_ = g > 0
