@@ -131,10 +131,10 @@ class DART(Method):
         # Kept apart from here on: patches are numbered from 0, words from their number on.
         pivots = torch.cat([image, len(unit) + text])
         places = torch.cat([context.prompt_places("visual"), context.prompt_places("after_image")])
-        order = self._turns(places[pivots].tolist())
+        order = self._turns(places[pivots])
         alike = torch.cat([unit, words])[pivots] @ unit.T
         taken = torch.zeros(len(unit), dtype=torch.bool, device=unit.device)
-        taken[image] = True
+        taken.index_fill_(0, image, True)
         picked = [image]
         each, more = divmod(keep - len(image), len(pivots))
         for turn, pivot in enumerate(order):
@@ -148,10 +148,12 @@ class DART(Method):
         total = (difference / 2).index_copy(0, kept, 1 + late)
         return Scores(total, {"difference": difference}, kept.sort().values)
 
-    def _turns(self, places: list[int]) -> list[int]:
+    def _turns(self, pivots: torch.Tensor) -> list[int]:
         """Which pivot comes when, by their number."""
         if self.pivots == "norm":
-            return list(range(len(places)))
+            return list(range(len(pivots)))
+        # The one wait for the device: a set's order follows from the places themselves.
+        places = pivots.tolist()
         return [places.index(place) for place in set_order(places)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import ClassVar, Self
 
 import torch
@@ -156,19 +157,27 @@ class HiPrune(BeforeLLM):
     ) -> torch.Tensor:
         """One image's kept patches, ascending, int64."""
         anchors = top_indices(objects, min(round(keep * self.alpha / 5), keep))
-        around = _neighbours(grids, self.wrap).to(deep.device)[anchors].flatten()
-        chosen = torch.zeros(len(deep), dtype=torch.bool, device=deep.device)
-        chosen[anchors] = True
+        total = len(deep)
+        around = _neighbours(tuple(grids), self.wrap).to(deep.device, non_blocking=True)
+        beside = around[anchors].flatten()
+        chosen = torch.zeros(total + 1, dtype=torch.bool, device=deep.device)
+        # A place more than there are patches takes the neighbours that are none.
+        near = chosen.index_fill(0, torch.where(beside < 0, total, beside), True)[:total]
+        chosen = chosen[:total].index_fill_(0, anchors, True)
         # Neighbours only as far as there is room for them.
-        room = around[around >= 0]
-        room = room[~chosen[room]].unique()
-        best = objects[room].sort(descending=True, stable=True).indices
-        chosen[room[best[: keep - len(anchors)]]] = True
+        fits = torch.where(near & ~chosen, objects, -torch.inf)
+        best = fits.sort(descending=True, stable=True).indices[: keep - len(anchors)]
+        chosen = chosen.index_copy_(0, best, (near | chosen)[best])
         # Of mean 1 on encoders without CLS, as published for Qwen: the sum over queries.
-        scale = deep / deep.mean() if self.anchors == "subtracted" else deep
-        left = -torch.inf if self.anchors == "excluded" else scale - 1
-        rest = torch.where(chosen, left, scale)
-        chosen[top_indices(rest, keep - int(chosen.sum()))] = True
+        if self.anchors == "excluded":
+            first = torch.where(chosen, torch.inf, deep)
+            return top_indices(first, keep)
+        scale = deep / deep.mean()
+        rest = torch.where(chosen, scale - 1, scale)
+        order = torch.sort(rest, descending=True, stable=True).indices
+        more = torch.arange(total, device=order.device) < keep - chosen.sum()
+        chosen = chosen.index_copy_(0, order, chosen[order] | more)
+        # The one wait for the device: how many are chosen twice is what it decides.
         return chosen.nonzero().squeeze(-1)
 
 
@@ -181,7 +190,8 @@ def _grids_of(grids: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
     return found if fits else [(1, size)]
 
 
-def _neighbours(grids: list[tuple[int, int]], wrap: bool) -> torch.Tensor:
+@lru_cache(maxsize=64)
+def _neighbours(grids: tuple[tuple[int, int], ...], wrap: bool) -> torch.Tensor:
     """Tokens left, right, above and below each one, int64 ``[n, 4]``; -1 where there is none."""
     found, first = [], 0
     for rows, columns in grids:

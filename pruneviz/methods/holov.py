@@ -21,13 +21,18 @@ from pruneviz.methods.base import (
     StageContext,
     check_choice,
 )
+from pruneviz.ops.places import homes, places_in
+from pruneviz.ops.stretches import (
+    best_of_stretches,
+    by_length,
+    handed_on,
+    shared_out,
+    stretch_scores,
+)
 
 ORDERS = ("published", "raster")
 OVERFLOWS = ("handed_on", "zeros")
 FEATURES = ("projected", "none")
-_VARIETY = 0.09
-_SCALE = 1000.0
-_SMALL = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,75 +159,27 @@ class HoloV(BeforeLLM):
         count = self.stretches or max(1, 1024 * total // (576 * keep))
         sizes = [total // count + (p < total % count) for p in range(count)]
         sizes = [size for size in sizes if size]
-        weights = self._weights(attention, states.float(), sizes)
-        given = _shared(weights, keep)
-        if self.overflow == "handed_on":
-            given = _handed_on(given, sizes, weights)
-        found, start = [], 0
-        for size, number in zip(sizes, given, strict=True):
-            own = attention[start : start + size]
-            best = torch.sort(own, descending=True, stable=True).indices[:number]
-            found.append(start + (best if number < size else torch.arange(size).to(best)))
-            start += size
-        places = torch.cat(found)
-        if self.order == "raster":
-            places = places.sort().values
-        return torch.cat([places, places.new_full((keep - len(places),), -1)])
-
-    def _weights(
-        self, attention: torch.Tensor, states: torch.Tensor, sizes: list[int]
-    ) -> torch.Tensor:
-        """Each stretch's share of the budget, float32 ``[stretches]``."""
+        projected = self.features == "projected"
         scores = [
-            _stretch(own, rows if self.features == "projected" else None)
-            for own, rows in zip(attention.split(sizes), states.split(sizes), strict=True)
+            stretch_scores(looked, rows if projected else None)
+            for looked, rows in zip(
+                by_length(attention, sizes), by_length(states.float(), sizes), strict=True
+            )
         ]
-        score = torch.stack(scores)
-        return score / (score.sum() + _SMALL)
-
-
-def _stretch(attention: torch.Tensor, states: torch.Tensor | None) -> torch.Tensor:
-    """Score of one stretch: its attention, and a little for how its tokens vary."""
-    if len(attention) == 1:
-        return attention[0]
-    large = _SCALE * attention
-    if states is None:
-        return large.mean()
-    unit = states / (states.norm(dim=-1, keepdim=True) + _SMALL)
-    alike = (unit @ unit.T).fill_diagonal_(0)
-    others = len(attention) - 1
-    mean = alike.sum(-1, keepdim=True) / others
-    variety = (alike - mean).square().sum(-1) / others
-    scale = large.abs().mean() / (variety.abs().mean() + _SMALL)
-    return (large + _VARIETY * variety * scale).mean()
-
-
-def _shared(weights: torch.Tensor, keep: int) -> list[int]:
-    """How many tokens each stretch is given; what rounding leaves goes to the heaviest."""
-    given = (weights * keep).floor().long().tolist()
-    order = torch.sort(weights, descending=True, stable=True).indices.tolist()
-    for place in order[: keep - sum(given)]:
-        given[place] += 1
-    return [int(number) for number in given]
-
-
-def _handed_on(given: list[int], sizes: list[int], weights: torch.Tensor) -> list[int]:
-    """The same where none is given more than it holds: the surplus goes round by weight."""
-    held = [min(number, size) for number, size in zip(given, sizes, strict=True)]
-    surplus = sum(given) - sum(held)
-    order = torch.sort(weights, descending=True, stable=True).indices.tolist()
-    while surplus:
-        room = [place for place in order if held[place] < sizes[place]][:surplus]
-        for place in room:
-            held[place] += 1
-        surplus -= len(room)
-    return held
+        given, order = shared_out(torch.cat(scores), keep)
+        if self.overflow == "handed_on":
+            given = handed_on(given, order, sizes)
+        places = best_of_stretches(attention, given, sizes, keep)
+        if self.order == "raster":
+            # Rows of zeros stay last.
+            places = torch.where(places < 0, total, places).sort().values
+            places = torch.where(places == total, -1, places)
+        return places
 
 
 def _put(states: torch.Tensor, places: torch.Tensor) -> Merge:
     """The tokens at these places in this order; -1 is a row of zeros."""
     real = places >= 0
     rows = torch.where(real[:, None], states[places.clamp_min(0)], torch.zeros_like(states[:1]))
-    into = torch.full_like(places.new_empty(len(states)), -1)
-    into[places[real]] = torch.arange(len(places), device=places.device)[real]
-    return Merge(rows, places, into)
+    total = len(states)
+    return Merge(rows, places, places_in(places, total), homes(places, total))

@@ -20,7 +20,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
 )
-from pruneviz.ops import even_places
+from pruneviz.ops import even_places, others
 
 _NEIGHBOURS = 32
 
@@ -115,7 +115,8 @@ class PruMerge(BeforeLLM):
         return torch.sort(attention, descending=True, stable=True).indices[:count]
 
     def _standing_out(self, attention: torch.Tensor) -> torch.Tensor:
-        return self._picked(attention, min(outliers(attention), len(attention) - 1))
+        # The one wait for the device: how many tokens go on is what it decides.
+        return self._picked(attention, min(int(outliers(attention)), len(attention) - 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,24 +175,33 @@ class PruMergePlus(PruMerge):
 
     def _picked(self, attention: torch.Tensor, count: int) -> torch.Tensor:
         best = super()._picked(attention, max(1, round(count / 4)))
-        others = torch.ones_like(attention, dtype=torch.bool).index_fill(0, best, False)
-        places = others.nonzero().squeeze(-1)
-        spread = even_places(len(places), count - len(best)).to(places.device)
+        places = others(best, len(attention))
+        spread = even_places(len(places), count - len(best), places.device)
         return torch.cat([best, places[spread]])
 
     def _standing_out(self, attention: torch.Tensor) -> torch.Tensor:
         total = len(attention)
-        best = super()._picked(attention, min(outliers(attention), total - 1))
-        stride = max(1, int(total / len(best)) // 3)
+        order = super()._picked(attention, total)
+        number = outliers(attention).clamp_max(total - 1)
+        stride = (total // number // 3).clamp_min(1)
+        place = torch.arange(total, device=order.device)
+        rank = torch.empty_like(order).index_copy_(0, order, place)
+        best = rank < number
         # The published code never takes the last patch, either.
-        every = torch.arange(0, total - 1, stride, device=best.device)
-        return torch.cat([best, every[~torch.isin(every, best)]])[: total - 1]
+        every = (place % stride == 0) & (place < total - 1) & ~best
+        turn = torch.where(best, rank, torch.where(every, total + place, 2 * total))
+        # The one wait for the device, as in PruMerge.
+        count = min(int((best | every).sum()), total - 1)
+        return torch.sort(turn, stable=True).indices[:count]
 
 
-def outliers(attention: torch.Tensor) -> int:
-    """How many values lie above the third quartile plus 1.5 interquartile ranges; at least 1."""
-    low, high = attention.quantile(attention.new_tensor([0.25, 0.75]))
-    return max(1, int((attention > high + 1.5 * (high - low)).sum()))
+def outliers(attention: torch.Tensor) -> torch.Tensor:
+    """How many values lie above the third quartile plus 1.5 interquartile ranges; at least 1.
+
+    Int64 ``[]``.
+    """
+    low, high = attention.quantile(0.25), attention.quantile(0.75)
+    return (attention > high + 1.5 * (high - low)).sum().clamp_min(1)
 
 
 def _merge(
@@ -204,25 +214,26 @@ def _merge(
     """Add to each picked token those most like it, and sum up the rest."""
     unit = normalize(keys.float(), dim=-1)
     alike = unit[picked] @ unit.T
-    alike[torch.arange(len(picked)), picked] = -torch.inf
+    alike.scatter_(1, picked[:, None], -torch.inf)
     near = alike.topk(min(_NEIGHBOURS, len(attention) - 1), dim=-1).indices
     features = seen.features.float()
     states = features[picked] + (features[near] * attention[near, None]).sum(1)
-    rest = torch.ones_like(attention, dtype=torch.bool).index_fill(0, picked, False)
     # In the picture a token belongs to the one that it is most like, whoever else took it up.
-    taken = torch.zeros_like(rest).index_fill(0, near.flatten(), True)
+    taken = torch.zeros_like(attention, dtype=torch.bool).index_fill(0, near.flatten(), True)
     reached = torch.full_like(alike, -torch.inf).scatter(1, near, alike.gather(1, near))
     into = torch.where(taken, reached.argmax(0), -1)
-    into[picked] = torch.arange(len(picked), device=into.device)
+    into.index_copy_(0, picked, torch.arange(len(picked), device=into.device))
     anchors = picked
     if remainder:
-        places = rest.nonzero().squeeze(-1)
+        places = others(picked, len(attention))
         weighted = features[places] * attention[places, None]
         states = torch.cat([states, weighted.sum(0, keepdim=True)])
-        lost = places[into[places] < 0]
-        into[lost] = len(picked)
-        # It stands where the most of it comes from.
-        source = lost if len(lost) else places
-        anchors = torch.cat([picked, source[attention[source].argmax()][None]])
-        into[anchors[-1]] = len(picked)
-    return Merge(seen.project(states.to(seen.features.dtype)), anchors, into)
+        lost = into < 0
+        into = torch.where(lost, len(picked), into)
+        # It stands where the most of it comes from, among all that are left if none is lost.
+        left = torch.zeros_like(lost).index_fill(0, places, True)
+        source = torch.where(lost.any(), lost, left)
+        home = torch.where(source, attention, -torch.inf).argmax(0, keepdim=True)
+        anchors = torch.cat([picked, home])
+        into.index_fill_(0, home, len(picked))
+    return Merge(seen.project(states.to(seen.features.dtype)), anchors, into, anchors)

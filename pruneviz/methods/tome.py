@@ -18,7 +18,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
 )
-from pruneviz.ops import bipartite_merge, split_budget
+from pruneviz.ops import bipartite_merge, group_sizes, split_budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +90,8 @@ class ToMe(BeforeLLM):
             for own, share in zip(states.split(list(sizes)), shares, strict=True)
         ]
         merge = Merge.joined(
-            [Merge(merged.to(states.dtype), anchors, into) for merged, anchors, into in made]
+            [Merge(new.to(states.dtype), anchors, into, anchors) for new, anchors, into in made]
         )
-        size = torch.bincount(merge.into, minlength=keep).float()
+        size = group_sizes(merge.into, keep)
         total = torch.zeros(len(states), device=states.device).index_copy(0, merge.anchors, size)
         return Scores(total, {"size": total}, merge=merge)

@@ -20,7 +20,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
 )
-from pruneviz.ops import contextual_tokens, split_budget, top_indices
+from pruneviz.ops import contextual_tokens, homes, others, places_in, split_budget, top_indices
 
 # 10 of 64 tokens; 20 of 128 and 30 of 192 are the same share.
 _CONTEXTUAL = 10 / 64
@@ -132,21 +132,22 @@ class VisionZip(BeforeLLM):
         leading = seen.leading[: keep - 1]
         merged = self._merged(keep, len(leading), wanted)
         dominant = top_indices(seen.attention, keep - len(leading) - merged)
-        rest = torch.ones_like(seen.attention, dtype=torch.bool).index_fill(0, dominant, False)
-        places = rest.nonzero().squeeze(-1)
+        total = len(seen.attention)
+        places = others(dominant, total)
         parts, anchors = [leading.float(), seen.features[dominant].float()], [dominant]
-        into = torch.full_like(places.new_empty(len(rest)), -1)
-        into[dominant] = len(leading) + torch.arange(len(dominant), device=into.device)
+        into = len(leading) + places_in(dominant, total)
         if merged:
             states, targets, went = contextual_tokens(
                 seen.keys[places], seen.features[places], merged
             )
             parts.append(states)
             anchors.append(places[targets])
-            into[places] = len(leading) + len(dominant) + went
+            into.index_copy_(0, places, len(leading) + len(dominant) + went)
+        else:
+            into.index_fill_(0, places, -1)
         states = torch.cat(parts).to(seen.features.dtype)
-        nowhere = into.new_full((len(leading),), -1)
-        return Merge(seen.project(states), torch.cat([nowhere, *anchors]), into)
+        every = torch.cat([into.new_full((len(leading),), -1), *anchors])
+        return Merge(seen.project(states), every, into, homes(every, total))
 
     def _merged(self, keep: int, leading: int, wanted: int | None) -> int:
         """How many of the budget are merged tokens; at least one patch is kept as it is."""

@@ -21,7 +21,6 @@ from pruneviz.methods.base import (
     StageContext,
     check_number,
 )
-from pruneviz.ops import top_indices
 
 _ROUND = 8
 
@@ -106,12 +105,10 @@ class VisPruner(BeforeLLM):
 
     def _kept(self, seen: Encoded, keep: int) -> torch.Tensor:
         """One image's important and diverse patches, ascending, int64 ``[keep]``."""
-        important = top_indices(seen.attention, int(keep * self.important_ratio))
-        others = torch.ones_like(seen.attention, dtype=torch.bool).index_fill(0, important, False)
-        places = others.nonzero().squeeze(-1)
-        order = torch.sort(seen.attention[places], descending=True, stable=True).indices
-        diverse = thin_out(seen.features, places[order], keep - len(important))
-        return torch.cat([important, diverse]).sort().values
+        order = torch.sort(seen.attention, descending=True, stable=True).indices
+        few = int(keep * self.important_ratio)
+        diverse = thin_out(seen.features, order[few:], keep - few)
+        return torch.cat([order[:few], diverse]).sort().values
 
 
 def thin_out(features: torch.Tensor, places: torch.Tensor, count: int) -> torch.Tensor:
@@ -131,12 +128,18 @@ def thin_out(features: torch.Tensor, places: torch.Tensor, count: int) -> torch.
     torch.Tensor
         Int64 ``[count]``.
     """
-    unit = normalize(features.float(), dim=-1)
-    while len(places) > count:
-        first, second = unit[places[::2]], unit[places[1::2]]
-        likeness = (first @ second.T).amax(-1) if len(second) else first.new_zeros(len(first))
-        going = min(_ROUND, len(places) - count, len(likeness))
+    unit = normalize(features[places].float(), dim=-1)
+    # All likenesses once: a round only looks some of them up.
+    alike = unit @ unit.T
+    left = torch.arange(len(places), device=places.device)
+    while len(left) > count:
+        first, second = left[::2], left[1::2]
+        if len(second):
+            likeness = alike.index_select(0, first).index_select(1, second).amax(-1)
+        else:
+            likeness = alike.new_zeros(len(first))
+        going = min(_ROUND, len(left) - count, len(first))
         order = torch.sort(likeness, descending=True, stable=True).indices
         # As published: those that were compared go first, the most duplicated of them in front.
-        places = torch.cat([places[::2][order[going:]], places[1::2]])
-    return places
+        left = torch.cat([first[order[going:]], second])
+    return places[left]

@@ -6,6 +6,7 @@ and floating dtype and computes in float32 or better.
 
 from pruneviz.ops.attention import attention_rows, rotated, self_attention_means
 from pruneviz.ops.coverage import Coverage, coverage_greedy, coverage_profile
+from pruneviz.ops.kernels import plain_only, transition_stats
 from pruneviz.ops.merging import (
     assign_to_targets,
     bipartite_merge,
@@ -14,9 +15,11 @@ from pruneviz.ops.merging import (
     even_places,
     grid_cells,
     group_means,
+    group_sizes,
     split_budget,
     spread_cells,
 )
+from pruneviz.ops.places import homes, others, places_in
 from pruneviz.ops.residual import (
     conditional_dpp,
     diversity_profile,
@@ -61,11 +64,16 @@ __all__ = [
     "fopru_significance",
     "grid_cells",
     "group_means",
+    "group_sizes",
+    "homes",
     "l1_normalise",
     "larger_variance",
     "max_min_diversity",
+    "others",
     "pick_profile",
     "pick_scores",
+    "places_in",
+    "plain_only",
     "residual_greedy",
     "rotated",
     "self_attention_means",

@@ -14,13 +14,13 @@ class Coverage:
     Attributes
     ----------
     order : torch.Tensor
-        Int64 ``[k]``: tokens in the order picked.
+        Int64 ``[..., k]``: tokens in the order picked.
     gain : torch.Tensor
-        Float64 ``[k]``: each pick's gain, weighted, when it was picked.
+        Float64 ``[..., k]``: each pick's gain, weighted, when it was picked.
     left : torch.Tensor
-        Float64 ``[tokens]``: what every token could still gain in the end, weighted.
+        Float64 ``[..., tokens]``: what every token could still gain in the end, weighted.
     best : torch.Tensor
-        Float64 ``[rows]``: the largest value of every row among the picks.
+        Float64 ``[..., rows]``: the largest value of every row among the picks.
     """
 
     order: torch.Tensor
@@ -30,7 +30,7 @@ class Coverage:
 
     def scores(self) -> torch.Tensor:
         """A score per token, float32: a pick's gain when picked, another's in the end."""
-        return self.left.index_copy(0, self.order, self.gain).float()
+        return self.left.scatter(-1, self.order, self.gain).float()
 
 
 def coverage_profile(matrix: torch.Tensor, k: int, weight: torch.Tensor | None = None) -> Coverage:
@@ -44,38 +44,49 @@ def coverage_profile(matrix: torch.Tensor, k: int, weight: torch.Tensor | None =
     Raises
     ------
     ValueError
-        If the matrix has not two dimensions, `weight` not one value a token, or `k` is no number
-        from 0 to the number of tokens.
+        If the matrix has fewer than two dimensions, `weight` not one value a token, or `k` is no
+        number from 0 to the number of tokens.
     """
-    if matrix.ndim != 2:
-        raise ValueError(f"matrix must be [rows, tokens], got {tuple(matrix.shape)}.")
-    tokens = matrix.shape[1]
+    if matrix.ndim < 2:
+        raise ValueError(f"matrix must be [..., rows, tokens], got {tuple(matrix.shape)}.")
+    lead, tokens = matrix.shape[:-2], matrix.shape[-1]
     if not 0 <= k <= tokens:
         raise ValueError(f"k must lie between 0 and {tokens}, got {k}.")
-    if weight is not None and weight.shape != (tokens,):
-        raise ValueError(f"weight must be [{tokens}], got {tuple(weight.shape)}.")
+    if weight is not None and weight.shape != (*lead, tokens):
+        raise ValueError(f"weight must be {[*lead, tokens]}, got {tuple(weight.shape)}.")
     # Late gains lie close together: in float32 the order of summing would choose among them.
     wide = torch.float32 if matrix.device.type == "mps" else torch.float64
     values = matrix.detach().to(wide)
     factor = None if weight is None else weight.detach().to(wide)
-    best = values.new_zeros(values.shape[0])
-    open_ = values.new_zeros(tokens)
-    order = torch.empty(k, dtype=torch.long, device=values.device)
-    gain = values.new_zeros(k)
+    return _covered(values, k, factor)
+
+
+@torch.no_grad()
+def _covered(values: torch.Tensor, k: int, factor: torch.Tensor | None) -> Coverage:
+    """Nine operators a pick, on room that is made once."""
+    lead, (rows, tokens) = values.shape[:-2], values.shape[-2:]
+    best, open_ = values.new_zeros(*lead, rows, 1), values.new_zeros(*lead, tokens)
+    order = torch.empty(k, *lead, dtype=torch.long, device=values.device)
+    gain = values.new_zeros(k, *lead)
+    beyond, column = torch.empty_like(values), torch.empty_like(best)
+    now, total = torch.empty_like(open_), torch.empty_like(open_)
 
     def gains() -> torch.Tensor:
-        found = (values - best[:, None]).clamp_min_(0).sum(0)
-        return found if factor is None else found * factor
+        torch.sub(values, best, out=beyond).clamp_min_(0)
+        torch.sum(beyond, -2, out=now)
+        return now if factor is None else now.mul_(factor)
 
-    for step in range(k):
-        now = gains()
+    # Views of all steps at once, as long as the rows where a column is taken.
+    places = order[..., None, None].expand(*order.shape, rows, 1).unbind(0)
+    steps = zip(order.unbind(0), gain.unbind(0), order[..., None].unbind(0), places, strict=True)
+    for pick, gained, taken, place in steps:
         # Not masked by filling: the running sum of minus infinities keeps picks out for good.
-        pick = (now + open_).argmax().reshape(1)
-        order[step : step + 1] = pick
-        gain[step : step + 1] = now.gather(0, pick)
-        best = torch.maximum(best, values.index_select(1, pick).squeeze(1))
-        open_.index_fill_(0, pick, -torch.inf)
-    return Coverage(order, gain, gains(), best)
+        torch.add(gains(), open_, out=total)
+        torch.max(total, -1, out=(gained, pick))
+        torch.gather(values, -1, place, out=column)
+        torch.maximum(best, column, out=best)
+        open_.scatter_(-1, taken, -torch.inf)
+    return Coverage(order.movedim(0, -1), gain.movedim(0, -1), gains(), best.squeeze(-1))
 
 
 def coverage_greedy(
@@ -89,16 +100,17 @@ def coverage_greedy(
     Parameters
     ----------
     matrix : torch.Tensor
-        ``[rows, tokens]``, any floating dtype; values below 0 never count.
+        ``[..., rows, tokens]``, any floating dtype; values below 0 never count. What stands before
+        the rows is a batch.
     k : int
         Number of picks.
     weight : torch.Tensor, optional
-        ``[tokens]``, non-negative: a factor on each token's gain.
+        ``[..., tokens]``, non-negative: a factor on each token's gain.
 
     Returns
     -------
     torch.Tensor
-        Int64 ``[k]``, in the order picked; nested in `k`. Ties go to the earlier token.
+        Int64 ``[..., k]``, in the order picked; nested in `k`. Ties go to the earlier token.
 
     Notes
     -----

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch.nn.functional import normalize
+
+from pruneviz.ops.places import places_in
 
 
 def assign_to_targets(metric: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -45,11 +48,26 @@ def group_means(features: torch.Tensor, into: torch.Tensor, count: int) -> torch
     torch.Tensor
         Float32 ``[count, c]``; zero where a group is empty.
     """
-    member = into >= 0
-    total = features.new_zeros(count, features.shape[-1], dtype=torch.float32)
-    total.index_add_(0, into[member], features[member].float())
-    sizes = torch.bincount(into[member], minlength=count)
-    return total / sizes.clamp_min(1)[:, None]
+    # One group more takes those that are in none.
+    group = torch.where(into < 0, count, into)
+    total = features.new_zeros(count + 1, features.shape[-1], dtype=torch.float32)
+    total.index_add_(0, group, features.float())
+    sizes = group_sizes(group, count + 1)
+    return (total / sizes.clamp_min(1)[:, None])[:count]
+
+
+def group_sizes(into: torch.Tensor, count: int) -> torch.Tensor:
+    """How many tokens are in each group: float32 ``[count]``.
+
+    Parameters
+    ----------
+    into : torch.Tensor
+        Int64 ``[n]``: group of each token, from 0 to below `count`.
+    count : int
+        Number of groups.
+    """
+    ones = torch.ones(len(into), device=into.device)
+    return ones.new_zeros(count).index_add_(0, into, ones)
 
 
 def contextual_tokens(
@@ -123,16 +141,17 @@ def bipartite_merge(
         unit = normalize(states, dim=-1)
         similar, partner = (unit[::2] @ unit[1::2].T).max(-1)
         merging = min(len(states) - count, len(similar), len(states) // 2)
-        order = torch.sort(similar, descending=True, stable=True).indices[:merging]
+        order = torch.sort(similar, descending=True, stable=True).indices
+        order, staying = order[:merging], order[merging:]
         source, target = 2 * order, 2 * partner[order] + 1
         weighted = states * sizes[:, None]
         weighted.index_add_(0, target, weighted[source])
         sizes = sizes.index_add(0, target, sizes[source])
-        move = torch.arange(len(states), device=states.device).index_copy(0, source, target)
-        stays = torch.ones(len(states), dtype=torch.bool, device=states.device)
-        stays[source] = False
-        rank = stays.long().cumsum(0) - 1
-        into = rank[move[into]]
+        place = torch.arange(len(states), device=states.device)
+        # How many stay is known, and so are all that were only asked: no mask is needed.
+        stays = torch.cat([place[1::2], 2 * staying]).sort().values
+        rank = places_in(stays, len(states))
+        into = rank[place.index_copy(0, source, target)[into]]
         states, sizes = (weighted / sizes[:, None])[stays], sizes[stays]
         anchors = anchors[stays]
     return states, anchors, into
@@ -180,9 +199,9 @@ def density_peaks(features: torch.Tensor, count: int) -> tuple[torch.Tensor, tor
     return centres, into.index_copy(0, centres, torch.arange(count, device=centres.device))
 
 
-def even_places(total: int, count: int) -> torch.Tensor:
+def even_places(total: int, count: int, device: torch.device | str | None = None) -> torch.Tensor:
     """Evenly spread places: ``floor((k + 0.5) * total / count)``, int64 ``[count]``."""
-    return torch.tensor([(2 * k + 1) * total // (2 * count) for k in range(count)]).long()
+    return (2 * torch.arange(count, device=device) + 1) * total // (2 * max(count, 1))
 
 
 def spread_cells(rows: int, columns: int, count: int) -> torch.Tensor:
@@ -242,13 +261,22 @@ def grid_cells(blocks: Sequence[tuple[int, int]], count: int) -> tuple[torch.Ten
     Returns
     -------
     cells : torch.Tensor
-        Int64 ``[n]``: cell of each token.
+        Int64 ``[n]``: cell of each token, on the CPU.
     middles : torch.Tensor
-        Int64 ``[count]``: the token nearest to the middle of each cell.
+        Int64 ``[count]``: the token nearest to the middle of each cell, on the CPU.
     """
+    cells, middles = _grid_cells(tuple(tuple(block) for block in blocks), count)
+    return cells.clone(), middles.clone()
+
+
+@lru_cache(maxsize=64)
+def _grid_cells(
+    blocks: tuple[tuple[int, ...], ...], count: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same from numbers alone, hence once for every layout."""
     sizes = [rows * columns for rows, columns in blocks]
     if count < len(blocks):
-        return grid_cells([(1, sum(sizes))], count)
+        return _grid_cells(((1, sum(sizes)),), count)
     cells, middles, first, used = [], [], 0, 0
     for (rows, columns), size, share in zip(blocks, sizes, split_budget(count, sizes), strict=True):
         own = spread_cells(rows, columns, share)
@@ -262,5 +290,7 @@ def _middles(cells: torch.Tensor, columns: int, count: int) -> torch.Tensor:
     places = torch.arange(len(cells))
     spot = torch.stack([places // columns, places % columns], dim=1).float()
     away = (spot - group_means(spot, cells, count)[cells]).square().sum(-1)
-    nearest = [int(away.masked_fill(cells != cell, torch.inf).argmin()) for cell in range(count)]
-    return torch.tensor(nearest)
+    # By cell and, within, by distance; of equals the earlier. A cell's first is its middle.
+    order = torch.sort(away, stable=True).indices
+    order = order[torch.sort(cells[order], stable=True).indices]
+    return order[torch.searchsorted(cells[order], torch.arange(count))]

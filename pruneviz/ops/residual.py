@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
+
+from pruneviz.ops.kernels import cholesky_picks, farthest_picks, selection_dtype
 
 NORMALISATIONS = ("minmax", "shift", "relu")
 EXHAUSTED = 1e-13
@@ -10,10 +14,11 @@ EXHAUSTED = 1e-13
 
 
 def _check(features: torch.Tensor, k: int) -> None:
-    if features.ndim != 2:
-        raise ValueError(f"features must be [tokens, hidden], got {tuple(features.shape)}.")
-    if not 0 <= k <= features.shape[0]:
-        raise ValueError(f"k must lie between 0 and {features.shape[0]}, got {k}.")
+    if features.ndim < 2:
+        raise ValueError(f"features must be [..., tokens, hidden], got {tuple(features.shape)}.")
+    n = features.shape[-2]
+    if not 0 <= k <= n:
+        raise ValueError(f"k must lie between 0 and {n}, got {k}.")
 
 
 def _double(x: torch.Tensor) -> torch.Tensor:
@@ -23,70 +28,103 @@ def _double(x: torch.Tensor) -> torch.Tensor:
 
 
 def pick_profile(
-    features: torch.Tensor, weight: torch.Tensor, k: int, seed: int | torch.Tensor | None = None
+    features: torch.Tensor,
+    weight: torch.Tensor,
+    k: int,
+    seed: int | torch.Tensor | None = None,
+    use_kernel: bool | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Weighted residual-energy selection with the energies that decided it.
 
     Parameters
     ----------
     features : torch.Tensor
-        ``[n, hidden]``, any floating dtype.
+        ``[..., n, hidden]``, any floating dtype. What stands before `n` is a batch, all rows of
+        which are picked from together.
     weight : torch.Tensor
-        ``[n]``, non-negative: the factor on each token's residual energy.
+        ``[..., n]``, non-negative: the factor on each token's residual energy.
     k : int
         Number of picks, ``0 <= k <= n``.
     seed : int or torch.Tensor, optional
-        The first pick, int64 ``[1]`` where it is a tensor. Default: the largest weighted energy.
+        The first pick: a number, or int64 with one for all rows or one for each. Default: the
+        largest weighted energy.
+    use_kernel : bool, optional
+        See :func:`pruneviz.ops.kernels.cholesky_picks`.
 
     Returns
     -------
     order : torch.Tensor
-        Int64 ``[k]``, tokens in the order picked.
+        Int64 ``[..., k]``, tokens in the order picked.
     gain : torch.Tensor
-        Float64 ``[k]``, weighted residual energy of each pick when it was picked
+        Float64 ``[..., k]``, weighted residual energy of each pick when it was picked
         (non-increasing until the features' rank is exhausted, 0 after).
     residual : torch.Tensor
-        Float64 ``[n]``, squared distance of every token from the span of the picks.
+        Float64 ``[..., n]``, squared distance of every token from the span of the picks.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or `k` is no number from 0 to n.
 
     Notes
     -----
     Column-pivoted QR of the rows scaled by ``sqrt(weight)``, run as a pivoted Cholesky
-    factorisation: one blocked product gives the Gram matrix, after which a pick costs
-    ``O(n k)`` and never leaves the device. Once no weighted energy above rounding is left
-    (rank exhausted), the remaining picks follow ``weight * ||v||^2``.
+    factorisation: one product gives the Gram matrix, after which a pick costs ``O(n k)`` and
+    never leaves the device. Once no weighted energy above rounding is left (rank exhausted), the
+    remaining picks follow ``weight * ||v||^2``.
     """
     _check(features, k)
-    rows, g = _double(features), _double(weight)
-    n = rows.shape[0]
-    if g.shape != (n,):
-        raise ValueError(f"weight must be [{n}], got {tuple(g.shape)}.")
-    gram = rows @ rows.T
-    energy = gram.diagonal().clone()
-    fallback = g * energy
-    floor = (fallback.max() if n else fallback.sum()) * EXHAUSTED
-    factor = rows.new_zeros(n, k)
-    order = torch.empty(k, dtype=torch.long, device=rows.device)
-    gain = rows.new_zeros(k)
-    taken = torch.zeros(n, dtype=torch.bool, device=rows.device)
-    for step in range(k):
-        weighted = g * energy
-        open_energy = weighted.masked_fill(taken, -1.0)
-        left = open_energy.amax() > floor
-        score = torch.where(left, open_energy, fallback.masked_fill(taken, -1.0))
-        pick = score.argmax().reshape(1)
-        if step == 0 and seed is not None:
-            pick = torch.as_tensor(seed, device=rows.device).reshape(1)
-        row = factor[:, :step].index_select(0, pick).squeeze(0)
-        pivot = energy.gather(0, pick).clamp_min(torch.finfo(torch.float64).tiny)
-        column = gram.index_select(1, pick).squeeze(1) - factor[:, :step] @ row
-        column = torch.where(left, column / pivot.sqrt(), torch.zeros_like(column))
-        factor[:, step] = column
-        gain[step] = torch.where(left, weighted.gather(0, pick), gain.new_zeros(1)).squeeze(0)
-        energy = (energy - column.square()).clamp_min(0.0)
-        taken.index_fill_(0, pick, True)
-        energy.index_fill_(0, pick, 0.0)
-        order[step : step + 1] = pick
-    return order.to(features.device), gain.to(features.device), energy.to(features.device)
+    lead, n = features.shape[:-2], features.shape[-2]
+    if weight.shape != (*lead, n):
+        raise ValueError(
+            f"weight must be {[*lead, n]}, one value a token of features [..., tokens, hidden], "
+            f"got {tuple(weight.shape)}."
+        )
+    device, batch = features.device, math.prod(lead)
+    if n == 0:
+        empty = features.new_empty(*lead, 0, dtype=torch.float64)
+        return empty.long(), empty, empty.clone()
+    g = _double(weight).reshape(batch, n)
+    first = None
+    if seed is not None:
+        # Filled in there: a number that is copied to a device would be waited for.
+        given = (
+            torch.full((1,), seed, device=g.device) if isinstance(seed, int) else seed.reshape(-1)
+        )
+        first = given.to(g.device).expand(batch)
+    # A token without weight is never picked before the rank is exhausted, but what is left of it
+    # is asked for too.
+    open_ = g > 0
+    scale = torch.where(open_, g, 1.0).sqrt()
+    rows = _double(features).reshape(batch, n, features.shape[-1]) * scale[:, :, None]
+    rows = rows.to(selection_dtype(rows, use_kernel))
+    order, gain, left, start = cholesky_picks(rows, open_, k, first, EXHAUSTED, use_kernel)
+    gain, left, start = gain.double(), left.double(), start.double()
+    order, gain = _beyond_rank(order, gain, start * open_)
+    residual = (left / scale.square()).clamp_min(0.0).scatter(1, order, 0.0)
+    return (
+        order.reshape(*lead, k).to(device),
+        gain.reshape(*lead, k).to(device),
+        residual.reshape(*lead, n).to(device),
+    )
+
+
+def _beyond_rank(
+    order: torch.Tensor, gain: torch.Tensor, energy: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Put the tokens of most energy where nothing was left to pick, the earlier among equals.
+
+    Nothing left is told by the number of tokens in place of one; once there is nothing, there is
+    nothing for all later picks.
+    """
+    k, n = order.shape[1], energy.shape[1]
+    none = order == n
+    # A place more than there are tokens takes what is no token.
+    rest = torch.nn.functional.pad(energy, (0, 1)).scatter(1, order, -1.0)[:, :n]
+    later = torch.sort(rest, dim=-1, descending=True, stable=True).indices
+    turn = torch.arange(k, device=order.device) - (~none).sum(-1, keepdim=True)
+    filled = torch.where(none, later.gather(1, turn.clamp_min(0)), order)
+    return filled, gain.masked_fill(none, 0.0)
 
 
 def pick_scores(
@@ -96,7 +134,7 @@ def pick_scores(
     gain: torch.Tensor,
     residual: torch.Tensor,
 ) -> torch.Tensor:
-    """A score per token by which the picks are the best: float32 ``[n]``.
+    """A score per token by which the picks are the best: float32 ``[..., n]``.
 
     A pick has its gain, another token what it could still gain. Where the features' rank is
     exhausted all have next to nothing left, and their order is that of the picks there, by
@@ -112,16 +150,16 @@ def pick_scores(
     """
     rows, g = _double(features), _double(weight)
     fallback = g * rows.square().sum(-1)
-    largest = fallback.amax().clamp_min(torch.finfo(torch.float32).tiny)
+    largest = fallback.amax(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
     floor = largest * EXHAUSTED
     rest = floor * fallback / largest
     where = rows.device
     could, order, gain = g * _double(residual).to(where), order.to(where), _double(gain).to(where)
     total = torch.where(could > floor, could, rest)
-    picked = torch.where(gain > floor, gain, rest[order])
-    if len(picked):
-        picked[0] = picked.amax()
-    return total.index_copy(0, order, picked).float().to(features.device)
+    picked = torch.where(gain > floor, gain, rest.gather(-1, order))
+    if order.shape[-1]:
+        picked[..., 0] = picked.amax(-1)
+    return total.scatter(-1, order, picked).float().to(features.device)
 
 
 def residual_greedy(features: torch.Tensor, weight: torch.Tensor, k: int) -> torch.Tensor:
@@ -130,16 +168,16 @@ def residual_greedy(features: torch.Tensor, weight: torch.Tensor, k: int) -> tor
     Parameters
     ----------
     features : torch.Tensor
-        Visual tokens in the LLM's input space, ``[n, hidden]``, any floating dtype.
+        Visual tokens in the LLM's input space, ``[..., n, hidden]``, any floating dtype.
     weight : torch.Tensor
-        Text relevance raised to alpha, ``[n]``, non-negative; ones for pure geometry.
+        Text relevance raised to alpha, ``[..., n]``, non-negative; ones for pure geometry.
     k : int
         Number of picks.
 
     Returns
     -------
     torch.Tensor
-        Int64 ``[k]``, in the order picked; nested in `k`. Ties go to the earlier token.
+        Int64 ``[..., k]``, in the order picked; nested in `k`. Ties go to the earlier token.
 
     Notes
     -----
@@ -151,7 +189,7 @@ def residual_greedy(features: torch.Tensor, weight: torch.Tensor, k: int) -> tor
 
 
 def dpp_profile(
-    features: torch.Tensor, relevance: torch.Tensor, k: int
+    features: torch.Tensor, relevance: torch.Tensor, k: int, use_kernel: bool | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Greedy MAP of a DPP conditioned on relevance, with what decided it.
 
@@ -159,6 +197,8 @@ def dpp_profile(
     ----------
     features, relevance, k
         See :func:`conditional_dpp`.
+    use_kernel : bool, optional
+        See :func:`pruneviz.ops.kernels.cholesky_picks`.
 
     Returns
     -------
@@ -167,7 +207,7 @@ def dpp_profile(
     """
     _check(features, k)
     unit = torch.nn.functional.normalize(_double(features), dim=-1)
-    order, gain, residual = pick_profile(unit, _double(relevance).square(), k)
+    order, gain, residual = pick_profile(unit, _double(relevance).square(), k, None, use_kernel)
     device = features.device
     return order.to(device), gain.to(device), residual.to(device)
 
@@ -178,16 +218,16 @@ def conditional_dpp(features: torch.Tensor, relevance: torch.Tensor, k: int) -> 
     Parameters
     ----------
     features : torch.Tensor
-        ``[n, hidden]``; compared by cosine.
+        ``[..., n, hidden]``; compared by cosine.
     relevance : torch.Tensor
-        ``[n]``, non-negative (the published code min-max scales it to [0, 1] first).
+        ``[..., n]``, non-negative (the published code min-max scales it to [0, 1] first).
     k : int
         Number of picks.
 
     Returns
     -------
     torch.Tensor
-        Int64 ``[k]``, in the order picked.
+        Int64 ``[..., k]``, in the order picked.
 
     Notes
     -----
@@ -198,43 +238,37 @@ def conditional_dpp(features: torch.Tensor, relevance: torch.Tensor, k: int) -> 
 
 
 def diversity_profile(
-    features: torch.Tensor, k: int
+    features: torch.Tensor, k: int, use_kernel: bool | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Farthest-first selection with the distances that decided it.
 
     Parameters
     ----------
     features : torch.Tensor
-        ``[n, hidden]``; distance is ``1 - cos``.
+        ``[..., n, hidden]``; distance is ``1 - cos``. What stands before `n` is a batch.
     k : int
         Number of picks.
+    use_kernel : bool, optional
+        See :func:`pruneviz.ops.kernels.farthest_picks`.
 
     Returns
     -------
     order : torch.Tensor
-        Int64 ``[k]``, tokens in the order picked; see :func:`max_min_diversity`.
+        Int64 ``[..., k]``, tokens in the order picked; see :func:`max_min_diversity`.
     distance : torch.Tensor
-        Float32 ``[k]``: of each pick to the nearest earlier one, 2 for the first.
+        Float32 ``[..., k]``: of each pick to the nearest earlier one, 2 for the first.
     rest : torch.Tensor
-        Float32 ``[n]``: of every token to its nearest pick.
+        Float32 ``[..., n]``: of every token to its nearest pick.
     """
     _check(features, k)
-    n = features.shape[0]
+    lead, n = features.shape[:-2], features.shape[-2]
     unit = torch.nn.functional.normalize(features.detach().float(), dim=-1)
-    apart = 1.0 - unit @ unit.T
-    order = torch.empty(k, dtype=torch.long, device=features.device)
-    distance = apart.new_full((k,), 2.0)
-    rest = apart.new_full((n,), 2.0)
-    if k == 0:
-        return order, distance, rest
-    # With a single token there is no other: its infinite distance still makes it the pick.
-    pick = apart.clone().fill_diagonal_(torch.inf).amin(0).argmax().reshape(1)
-    for step in range(k):
-        order[step : step + 1] = pick
-        distance[step : step + 1] = rest.index_select(0, pick)
-        rest = torch.minimum(rest, apart.index_select(1, pick).squeeze(1))
-        pick = rest.index_fill(0, order[: step + 1], -torch.inf).argmax().reshape(1)
-    return order, distance, rest
+    if n == 0:
+        empty = unit.new_empty(*lead, 0)
+        return empty.long(), empty, empty.clone()
+    apart = (1.0 - unit @ unit.mT).reshape(math.prod(lead), n, n)
+    order, distance, rest = farthest_picks(apart, k, use_kernel)
+    return order.reshape(*lead, k), distance.reshape(*lead, k), rest.reshape(*lead, n)
 
 
 def max_min_diversity(features: torch.Tensor, k: int) -> torch.Tensor:
@@ -243,14 +277,14 @@ def max_min_diversity(features: torch.Tensor, k: int) -> torch.Tensor:
     Parameters
     ----------
     features : torch.Tensor
-        ``[n, hidden]``; distance is ``1 - cos``.
+        ``[..., n, hidden]``; distance is ``1 - cos``.
     k : int
         Number of picks.
 
     Returns
     -------
     torch.Tensor
-        Int64 ``[k]``, in the order picked.
+        Int64 ``[..., k]``, in the order picked.
 
     Notes
     -----
@@ -260,24 +294,29 @@ def max_min_diversity(features: torch.Tensor, k: int) -> torch.Tensor:
 
 
 def text_relevance(
-    features: torch.Tensor, text: torch.Tensor, normalisation: str = "minmax"
+    features: torch.Tensor,
+    text: torch.Tensor,
+    normalisation: str = "minmax",
+    mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Relevance of every visual token: its largest cosine with any text token.
 
     Parameters
     ----------
     features : torch.Tensor
-        Visual tokens in the LLM's input space, ``[n, hidden]``.
+        Visual tokens in the LLM's input space, ``[..., n, hidden]``.
     text : torch.Tensor
-        Embedding rows of the question's content words, ``[t, hidden]``; may be empty.
+        Embedding rows of the question's content words, ``[..., t, hidden]``; may be empty.
     normalisation : {"minmax", "shift", "relu"}
         How cosines become non-negative: scaled to [0, 1] over the image and clamped at 1e-6
         (default), ``(1 + cos) / 2``, or ``max(cos, 1e-6)``. The paper does not say.
+    mask : torch.Tensor, optional
+        Bool ``[..., t]``: False at what only fills up the text of a row of a batch.
 
     Returns
     -------
     torch.Tensor
-        Float32 ``[n]``; ones where there is no text or (minmax) all cosines are equal.
+        Float32 ``[..., n]``; ones where there is no text or (minmax) all cosines are equal.
 
     Notes
     -----
@@ -287,15 +326,24 @@ def text_relevance(
         raise ValueError(
             f"normalisation must be one of {', '.join(NORMALISATIONS)}, not {normalisation!r}."
         )
-    if text.shape[0] == 0:
-        return torch.ones(features.shape[0], device=features.device)
+    if text.shape[-2] == 0:
+        return torch.ones(features.shape[:-1], device=features.device)
     unit = torch.nn.functional.normalize(features.detach().float(), dim=-1)
     words = torch.nn.functional.normalize(text.detach().float(), dim=-1)
-    cosine = (unit @ words.T).amax(-1)
+    cosine = unit @ words.mT
+    if mask is not None:
+        cosine = cosine.masked_fill(~mask[..., None, :], -torch.inf)
+    found = _non_negative(cosine.amax(-1), normalisation)
+    if mask is None:
+        return found
+    return torch.where(mask.any(-1, keepdim=True), found, torch.ones_like(found))
+
+
+def _non_negative(cosine: torch.Tensor, normalisation: str) -> torch.Tensor:
     if normalisation == "shift":
         return ((1.0 + cosine) / 2.0).clamp_min(1e-6)
     if normalisation == "relu":
         return cosine.clamp_min(1e-6)
-    low, high = cosine.amin(), cosine.amax()
+    low, high = cosine.amin(-1, keepdim=True), cosine.amax(-1, keepdim=True)
     scaled = ((cosine - low) / (high - low).clamp_min(1e-12)).clamp_min(1e-6)
     return torch.where(high - low > 1e-12, scaled, torch.ones_like(scaled))

@@ -245,7 +245,7 @@ def test_neighbours_are_kept_as_far_as_there_is_room() -> None:
 
 def test_neighbours_are_of_a_tokens_own_grid() -> None:
     """Two grids in one image: 2 x 3 tokens, then 3 x 2."""
-    assert _neighbours([(2, 3), (3, 2)], wrap=False).tolist() == [
+    assert _neighbours(((2, 3), (3, 2)), wrap=False).tolist() == [
         [-1, 1, -1, 3],
         [0, 2, -1, 4],
         [1, -1, -1, 5],
