@@ -41,7 +41,6 @@ from pruneviz.ops.transition import (
     DIRECTIONS,
     PARTS,
     token_transition,
-    transition_stats,
     transition_terms,
     transition_values,
 )

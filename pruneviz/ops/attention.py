@@ -26,7 +26,7 @@ def attention_rows(
     Parameters
     ----------
     query : torch.Tensor
-        Queries of the chosen rows after RoPE, ``[batch, rows, heads, head_dim]``.
+        Queries of the chosen rows after RoPE, ``[batch, heads, rows, head_dim]``.
     key : torch.Tensor
         Keys of the whole sequence after RoPE, ``[batch, kv_heads, n, head_dim]``; `kv_heads`
         divides `heads` (grouped-query attention).
@@ -40,10 +40,8 @@ def attention_rows(
     torch.Tensor
         Float32 ``[batch, heads, rows, n]``; each row sums to 1 over the keys it may see.
     """
-    batch, rows, heads, size = query.shape
-    groups = heads // key.shape[1]
-    grouped = query.view(batch, rows, -1, groups, size).permute(0, 2, 3, 1, 4)
-    grouped = grouped.reshape(-1, groups * rows, size)
+    batch, heads, rows, size = query.shape
+    grouped = query.reshape(batch * key.shape[1], -1, size)
     logits = grouped.bmm(key.flatten(0, 1).transpose(1, 2)).float() * scaling
     logits = logits.view(batch, heads, rows, -1)
     if blocked is not None:

@@ -4,35 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from pruneviz.ops.kernels import transition_stats
+
 DIRECTIONS = ("one_minus_cos", "one_minus_abs_cos")
 PARTS = ("full", "direction", "magnitude")
-
-
-def transition_stats(
-    before: torch.Tensor, after: torch.Tensor, stream: torch.Tensor | None = None
-) -> torch.Tensor:
-    """All that TTV and the residual norm need to know of how a module changed each token.
-
-    Parameters
-    ----------
-    before, after : torch.Tensor
-        Input and output of the module, ``[..., sequence, hidden]``, any floating dtype,
-        the residual stream excluded.
-    stream : torch.Tensor, optional
-        What the output is added to, likewise.
-
-    Returns
-    -------
-    torch.Tensor
-        Float32 ``[3, ..., sequence]``: norm of `before`, norm of `after`, their scalar product;
-        with `stream` ``[4, ..., sequence]``, its norm last.
-    """
-    norms = [
-        torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
-        for x in (before, after, *(() if stream is None else (stream,)))
-    ]
-    product = (before.float() * after.float()).sum(-1)
-    return torch.stack([*norms[:2], product, *norms[2:]])
 
 
 def _terms(

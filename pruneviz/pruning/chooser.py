@@ -91,7 +91,7 @@ class Chooser:
         rows, parts = self._prefill.prompt.rows, []
         for selection in self._prefill.selections:
             group = selection.group
-            kept, own = selection.columns(selection.alive), group.rows
+            kept, own = selection.columns, group.rows
             numbers = [number for follow in group.followers for number in follow]
             if len(numbers) > len(own):
                 leader = [place for place, follow in enumerate(group.followers) for _ in follow]
@@ -117,23 +117,27 @@ class Chooser:
         start = time.perf_counter()
         where = f"after layer {stage.layer}" if stage.layer else "before the LLM"
         names = [f"{method.title} {where}, row {row.number}" for row in selection.group.rows]
-        doubts, states = self._prefill.doubts, context.visual_features()
+        doubts = self._prefill.doubts
         try:
             with self._spec.counting(), _by(f"{method.title} {where}"):
                 places, scores = method.select(context, stage.stage, budget)
         except (PruneVizError, ValueError, RuntimeError):
-            doubts.explain(f"what {', '.join(names)} reads", states)
+            doubts.explain(f"what {', '.join(names)} reads", context.visual_features())
             raise
-        # Not every choice shows in its scores what is wrong with the tokens.
-        doubts.note([f"the scores of {name}" for name in names], scores.total)
-        doubts.note([f"the visual tokens of {name}" for name in names], states)
+        doubts.note([f"the scores of {name}" for name in names], scores.total, batched)
+        if running is None:
+            # Not every choice shows in its scores what is wrong with the tokens. Later on, what
+            # is wrong with them is so with the text behind them as well.
+            tokens = [f"the visual tokens of {name}" for name in names]
+            doubts.note(tokens, context.visual_features(), batched)
         if scores.merge is not None and self._stands_apart(stage, selection):
             scores = replace(scores, merge=scores.merge.in_place())
         self._prefill.scoring_seconds += time.perf_counter() - start
-        kept = places if selection.whole else alive.gather(1, places.view(len(alive), -1))
-        kept = kept.view(len(alive), -1)
+        places = places if batched else places[None]
+        kept = places if selection.whole else alive.gather(1, places)
+        columns = selection.group.columns.gather(1, kept)
         after = _origins(selection, kept, scores.merge)
-        return StageRecord(stage, alive, kept, scores, origin, after)
+        return StageRecord(stage, alive, kept, scores, columns, origin, after)
 
     def _stands_apart(self, stage: PlannedStage, selection: Selection) -> bool:
         """Whether each merged token must stand in its own place, not in the method's order."""
@@ -143,7 +147,7 @@ class Chooser:
     def _check_last(self) -> None:
         """Raise PruningError if the token that the answer is read from would be dropped."""
         for selection in self._prefill.selections:
-            kept = selection.columns(selection.alive)
+            kept = selection.columns
             for place, row in enumerate(selection.group.rows):
                 if len(row.after_image) or selection.whole:
                     continue

@@ -13,7 +13,7 @@ from pruneviz.methods.base import Encoded, NoQueryError, Text
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.pruning.prompt import content_columns
 from pruneviz.pruning.rows import Row, Words
-from pruneviz.pruning.signals import Reader, keys_of, queries_of, taken
+from pruneviz.pruning.signals import Reader, keys_of, queries_of, taken, taken_in_heads
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer, Selection
 
@@ -119,7 +119,7 @@ class GroupContext:
         running = self._running
         if running is None or running.query is None:
             return queries_of(attention, taken(normed, reader.places, words.count))
-        return taken(self._group.of(running.query), reader.places, words.count)
+        return taken_in_heads(self._group.of(running.query), reader.places, words.count)
 
     def _own(self, attention: Any) -> torch.Tensor:
         """Keys after RoPE of the pruning layer, ``[rows, kv_heads, n, head_dim]``."""
@@ -145,7 +145,7 @@ class GroupContext:
     def prompt_places(self, tokens: str) -> torch.Tensor:
         """Places in the prompt, padding not counted, int64 ``[..., m]``."""
         if tokens == "visual":
-            columns = self._selection.columns(self._selection.alive)
+            columns = self._selection.columns
         else:
             columns = self._whole(self._prompt.after_image(self._group)).columns
         first = torch.tensor([[row.first] for row in self._group.rows], device=self.device)
@@ -181,11 +181,11 @@ class GroupContext:
         return Text(features, tuple(source for _, source in found), real)
 
     def vision_significance(self, include_cls: bool) -> torch.Tensor:
-        """Significance of each sample's images, one after another, float32 ``[..., num_visual]``."""
+        """Significance of a sample's images, float32 ``[..., num_visual]``."""
         return self._of_images(lambda record, images: record.scores(include_cls, images))
 
     def attention_received(self) -> tuple[torch.Tensor, ...]:
-        """Mean attention in the encoder layers that are read, each float32 ``[..., num_visual]``."""
+        """Mean attention in the encoder layers read, each float32 ``[..., num_visual]``."""
         first = self._of_images(lambda record, images: record.received_from_all(images))
         row = self._row
         further = (

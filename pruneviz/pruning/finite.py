@@ -25,16 +25,16 @@ class Doubts:
         self._names: list[str] = []
         self._largest: list[torch.Tensor] = []
 
-    def note(self, names: Sequence[str], values: torch.Tensor) -> None:
+    def note(self, names: Sequence[str], values: torch.Tensor, batched: bool = True) -> None:
         """Remember that these values have to be finite: a name for each of their rows.
 
-        `values` are ``[rows, ...]``, or have no dimension for the only one.
+        `values` are ``[rows, ...]``, or not `batched`, without a dimension for the only one.
         """
         self._names += names
-        rows = values.detach().reshape(len(names), -1)
         # A largest magnitude tells of both NaN and infinity, in one step.
-        norm = torch.linalg.vector_norm(rows, torch.inf, dim=-1, dtype=torch.float32)
-        self._largest.append(norm)
+        dims = tuple(range(1, values.ndim)) if batched else None
+        norm = torch.linalg.vector_norm(values, torch.inf, dims, dtype=torch.float32)
+        self._largest.append(norm if dims else norm[None])
 
     def settle(self) -> None:
         """Look at all that was noted.

@@ -170,7 +170,7 @@ def _after_query(runner: Runner, head_dim: int) -> Callable[[Any, Args, torch.Te
     def hook(_: Any, args: Args, output: torch.Tensor) -> None:
         if runner.prefilling is not None:
             batch, length = output.shape[:2]
-            runner.prefilling.note_query(output.view(batch, length, -1, head_dim))
+            runner.prefilling.note_query(output.view(batch, length, -1, head_dim).transpose(1, 2))
 
     return hook
 

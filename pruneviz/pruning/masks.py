@@ -11,18 +11,33 @@ from pruneviz.pruning.frames import Frame
 
 
 def prefill_mask(config: Any, hidden: torch.Tensor, frame: Frame) -> Any:
-    """Causal mask of the frame's sequence as transformers itself would build it.
+    """Causal mask of the frame's sequence in the form in which transformers would build it.
 
     `hidden` is ``[batch, n, width]``; None where the backend needs no mask.
     """
-    valid = None if frame.valid is None else frame.valid.long()
-    return create_causal_mask(
-        config=config,
-        inputs_embeds=hidden,
-        attention_mask=valid,
-        past_key_values=None,
-        position_ids=None,
-    )
+    backend = str(config._attn_implementation)
+    if frame.valid is None and backend == "sdpa":
+        return None
+    if frame.valid is None or backend not in ("sdpa", "eager"):
+        return create_causal_mask(
+            config=config,
+            inputs_embeds=hidden,
+            attention_mask=None if frame.valid is None else frame.valid.long(),
+            past_key_values=None,
+            position_ids=None,
+        )
+    # The same without looking at the device whether anything is masked.
+    length = frame.length
+    earlier = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
+    return _for_backend(backend, earlier & frame.valid[:, None, None, :], hidden.dtype)
+
+
+def _for_backend(backend: str, seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A mask ``[batch, 1, queries, keys]``, True where a query may look."""
+    if backend != "eager":
+        return seen
+    blocked = torch.zeros_like(seen, dtype=dtype)
+    return blocked.masked_fill(~seen, torch.finfo(dtype).min)
 
 
 def open_mask(config: Any, embeds: torch.Tensor) -> torch.Tensor | None:
@@ -54,8 +69,4 @@ def decode_mask(
     backend = str(config._attn_implementation)
     if "flash" in backend:
         return keys.long()
-    keys = keys[:, None, None, :]
-    if backend == "eager":
-        blocked = torch.zeros_like(keys, dtype=dtype)
-        return blocked.masked_fill(~keys, torch.finfo(dtype).min)
-    return keys
+    return _for_backend(backend, keys[:, None, None, :], dtype)

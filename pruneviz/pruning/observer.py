@@ -9,7 +9,7 @@ import torch
 
 from pruneviz.ops import transition_stats
 from pruneviz.pruning.frames import Frame
-from pruneviz.pruning.signals import Reader, keys_of, queries_of, taken
+from pruneviz.pruning.signals import Reader, keys_of, queries_of, taken, taken_in_heads
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer
 
@@ -59,12 +59,11 @@ class Observer:
         if index not in self._norms:
             return
         frame, recording = self._prefill.frames.newest, self._prefill.recording
+        stream = stream if "residual" in self._spec.signals else None
         # Where it is only recorded, it is no part of choosing.
         with self._spec.counting() if index in self._read else nullcontext():
-            stats = transition_stats(before, after.view_as(before))
-        if "residual" in self._spec.signals and stream is not None:
-            norm = torch.linalg.vector_norm(stream, dim=-1, dtype=torch.float32)
-            stats = torch.cat([stats, norm[None]])
+            after = after if after.shape == before.shape else after.view_as(before)
+            stats = transition_stats(before, after, stream)
         recording.add(index, frame, stats)
 
     def _attention(self, layer: RunningLayer) -> torch.Tensor:
@@ -82,6 +81,6 @@ class Observer:
         if layer.query is None:
             query = queries_of(attention, taken(normed, reader.places, words.count))
         else:
-            query = taken(layer.query, reader.places, words.count)
+            query = taken_in_heads(layer.query, reader.places, words.count)
         keys = keys_of(attention, normed, layer.rotary) if layer.keys is None else layer.keys
         return reader.mean(attention, query, keys, layer.rotary)

@@ -16,6 +16,7 @@ from pruneviz.pruning.masks import prefill_mask
 from pruneviz.pruning.observer import Observer
 from pruneviz.pruning.passes import Pass
 from pruneviz.pruning.policy import PlannedStage
+from pruneviz.pruning.signals import Rotary
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer
 
@@ -39,6 +40,7 @@ class PrefillPass(Pass):
         self._chooser = Chooser(spec, prefill)
         self._observer = Observer(spec, prefill)
         self._layer: RunningLayer | None = None
+        self._tables: tuple[Any, Rotary] | None = None
 
     def stack_inputs(self, inputs: DecoderInputs) -> dict[str, Any] | None:
         """Prune before the LLM, where the method does."""
@@ -78,8 +80,15 @@ class PrefillPass(Pass):
             self._prefill.fills(cache)
         changed = super().before_layer(index, hidden, kwargs)
         tables = (changed or kwargs)["position_embeddings"]
-        self._layer = RunningLayer(index, self._spec.decoder.per_token(tables), hidden)
+        self._layer = RunningLayer(index, self._rotary_of(tables), hidden)
         return changed
+
+    def _rotary_of(self, tables: Any) -> Rotary:
+        """The tables as attention applies them to each head; made once for all layers alike."""
+        if self._tables is None or self._tables[0] is not tables:
+            cos, sin = self._spec.decoder.per_token(tables)
+            self._tables = tables, (cos[:, None], sin[:, None])
+        return self._tables[1]
 
     def note_query(self, query: torch.Tensor) -> None:
         """Keep what the running layer's attention asks with."""

@@ -79,7 +79,7 @@ class Prompt:
             whole=True,
         )
         asked = spec.policy.needs
-        records = [spec.visual.seen_by(one, ids, asked.encoder) for one in vision.values()]
+        records = [spec.visual.seen_by(one, seen.ids, asked.encoder) for one in vision.values()]
         main, *further = records or [None]
         return cls(
             frame,

@@ -25,14 +25,14 @@ class Stretch:
         That frame.
     layers : list of int
         Their indices, from 0.
-    stats : list of torch.Tensor
-        Of attention and FFN of each in turn, float32 ``[3 or 4, batch, n]``; see
+    stats : list of tuple of torch.Tensor
+        Of attention and FFN of each in turn, each float32 ``[batch, n]``; see
         :func:`pruneviz.ops.transition_stats`.
     """
 
     frame: Frame
     layers: list[int] = field(default_factory=list)
-    stats: list[torch.Tensor] = field(default_factory=list)
+    stats: list[tuple[torch.Tensor, ...]] = field(default_factory=list)
     _ttv: torch.Tensor | None = None
     _made: int = 0
 
@@ -40,8 +40,9 @@ class Stretch:
         """TTV of all its layers so far, float32 ``[layers, batch, n]``; `mask` as there."""
         if self._ttv is None or self._made < len(self.stats):
             self._made = len(self.stats)
-            stats = torch.stack(self.stats)
-            before, after, product = stats.unbind(1)[:3]
+            kinds = list(zip(*self.stats, strict=True))[:3]
+            every = torch.stack([one for kind in kinds for one in kind])
+            before, after, product = every.unflatten(0, (3, -1)).unbind(0)
             values = transition_values(
                 before, after, product, spec.direction, mask=mask, part=spec.part
             )
@@ -50,8 +51,8 @@ class Stretch:
 
     def residual(self) -> torch.Tensor:
         """``||output|| / ||stream||`` of attention plus that of the FFN, likewise."""
-        stats = torch.stack(self.stats)
-        _, after, _, stream = stats.unbind(1)
+        after = torch.stack([after for _, after, _, _ in self.stats])
+        stream = torch.stack([stream for *_, stream in self.stats])
         tiny = torch.finfo(torch.float32).tiny
         ratio = torch.where(stream > 0, after / stream.clamp_min(tiny), 0.0)
         return ratio.unflatten(0, (-1, MODULES)).sum(1)
@@ -73,7 +74,7 @@ class Recording:
     stretches: list[Stretch] = field(default_factory=list)
     iga: dict[int, torch.Tensor] = field(default_factory=dict)
 
-    def add(self, index: int, frame: Frame, stats: torch.Tensor) -> None:
+    def add(self, index: int, frame: Frame, stats: tuple[torch.Tensor, ...]) -> None:
         """Take one module's numbers of a layer that sees `frame`."""
         if not self.stretches or self.stretches[-1].frame is not frame:
             self.stretches.append(Stretch(frame))

@@ -4,39 +4,52 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from pruneviz.ops import attention_rows, rotated
 from pruneviz.pruning.frames import Frame
-from pruneviz.pruning.rows import Words
+from pruneviz.pruning.rows import Words, put
 
 Rotary = tuple[torch.Tensor, torch.Tensor]
 
 
 def queries_of(attention: Any, normed: torch.Tensor) -> torch.Tensor:
-    """Queries before RoPE of what enters an attention module, ``[batch, n, heads, head_dim]``."""
-    query = attention.q_proj(normed).unflatten(-1, (-1, attention.head_dim))
-    return attention.q_norm(query) if hasattr(attention, "q_norm") else query
+    """Queries before RoPE of what enters an attention module, ``[batch, heads, n, head_dim]``."""
+    query = _heads(attention, attention.q_proj, normed)
+    return (attention.q_norm(query) if hasattr(attention, "q_norm") else query).transpose(1, 2)
 
 
 def keys_of(attention: Any, normed: torch.Tensor, rotary: Rotary) -> torch.Tensor:
     """Keys after RoPE, ``[batch, kv_heads, n, head_dim]``.
 
-    `rotary` are tables ``[batch or 1, n, head_dim]``.
+    `rotary` are tables ``[batch or 1, 1, n, head_dim]``.
     """
-    key = attention.k_proj(normed).unflatten(-1, (-1, attention.head_dim))
+    key = _heads(attention, attention.k_proj, normed)
     key = attention.k_norm(key) if hasattr(attention, "k_norm") else key
-    cos, sin = (table[:, None] for table in rotary)
-    return rotated(key.transpose(1, 2), cos, sin)
+    return rotated(key.transpose(1, 2), *rotary)
+
+
+def _heads(attention: Any, projection: Any, normed: torch.Tensor) -> torch.Tensor:
+    """A projection of ``[batch, n, hidden]``, head by head: ``[batch, n, heads, head_dim]``."""
+    batch, length = normed.shape[:2]
+    return projection(normed.flatten(0, 1)).view(batch, length, -1, attention.head_dim)
 
 
 def taken(states: torch.Tensor, places: torch.Tensor | None, count: int) -> torch.Tensor:
-    """The states at `places` ``[batch, count]`` of ``[batch or 1, n, ...]``; None = the last."""
+    """The states at `places` ``[batch, count]`` of ``[batch, n, width]``; None = the last."""
     if places is None:
         return states[:, -count:]
-    wide = states.expand(len(places), *states.shape[1:])
-    index = places[(...,) + (None,) * (wide.ndim - 2)]
-    return wide.gather(1, index.expand(*places.shape, *wide.shape[2:]))
+    return states.gather(1, places[..., None].expand(*places.shape, states.shape[-1]))
+
+
+def taken_in_heads(values: torch.Tensor, places: torch.Tensor | None, count: int) -> torch.Tensor:
+    """The same of values ``[batch or 1, heads or 1, n, width]``."""
+    if places is None:
+        return values[..., -count:, :]
+    wide = values.expand(len(places), -1, -1, -1)
+    index = places[:, None, :, None].expand(-1, wide.shape[1], -1, wide.shape[-1])
+    return wide.gather(2, index)
 
 
 class Reader:
@@ -68,18 +81,18 @@ class Reader:
         attention
             The layer's attention module.
         query : torch.Tensor
-            Queries of those that look before RoPE, ``[batch, t, heads, head_dim]``.
+            Queries of those that look before RoPE, ``[batch, heads, t, head_dim]``.
         keys : torch.Tensor
             All keys after RoPE, ``[batch, kv_heads, n, head_dim]``.
         rotary : tuple of torch.Tensor
-            Cosines and sines of the layer, ``[batch or 1, n, head_dim]``.
+            Cosines and sines of the layer, ``[batch or 1, 1, n, head_dim]``.
 
         Returns
         -------
         torch.Tensor
             Float32 ``[batch, n]``; NaN in a row in which none looks.
         """
-        cos, sin = (taken(table, self.places, self._count)[:, :, None] for table in rotary)
+        cos, sin = (taken_in_heads(table, self.places, self._count) for table in rotary)
         scaling = float(getattr(attention, "scaling", attention.head_dim**-0.5))
         seen = attention_rows(rotated(query, cos, sin), keys, scaling, self._blocked)
         weights = self._words.weights
@@ -96,8 +109,8 @@ def _blocked(
     if places is None:
         later = None
         if count > 1:
-            ones = torch.ones(1, 1, count, length, dtype=torch.bool, device=device)
-            later = ones.triu(length - count + 1)
+            ahead = np.triu(np.ones((1, 1, count, length), dtype=bool), length - count + 1)
+            later = put(ahead, device)
     else:
         later = torch.arange(length, device=device) > places[:, None, :, None]
     if frame.valid is None:

@@ -33,6 +33,8 @@ class StageRecord:
         Int64 ``[rows, n]``, ascending: slots of the tokens before and after.
     scores : Scores
         Of all rows, with that many leading dimensions more; of a group of one row without.
+    columns : torch.Tensor
+        Int64 ``[rows, k]``: columns of the prompt that `kept` stand in.
     before, after : torch.Tensor
         Int64 ``[rows, num_visual]``: which original token each slot held before and after; -1 for
         none (a CLS token).
@@ -42,14 +44,16 @@ class StageRecord:
     alive: torch.Tensor
     kept: torch.Tensor
     scores: Scores
+    columns: torch.Tensor
     before: torch.Tensor
     after: torch.Tensor
 
     def of(self, place: int) -> StageRecord:
         """The same of one row, without the leading dimension."""
-        own = (values[place] for values in (self.alive, self.kept, self.before, self.after))
-        alive, kept, before, after = own
-        return StageRecord(self.stage, alive, kept, self.scores.of(place), before, after)
+        own = (self.alive, self.kept, self.columns, self.before, self.after)
+        alive, kept, columns, before, after = (values[place] for values in own)
+        scores = self.scores.of(place)
+        return StageRecord(self.stage, alive, kept, scores, columns, before, after)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,21 +86,19 @@ class Selection:
         """Whether every visual token is still there."""
         return self.alive.shape[1] == self.group.num_visual
 
-    def columns(self, slots: torch.Tensor) -> torch.Tensor:
-        """Columns of the prompt that slots ``[rows, n]`` stand in, int64."""
-        if slots.shape[1] == self.group.num_visual:
-            return self.group.columns
-        return self.group.columns.gather(1, slots)
+    @property
+    def columns(self) -> torch.Tensor:
+        """Columns of the prompt that those alive stand in, int64 ``[rows, n]``."""
+        return self.records[-1].columns if self.records else self.group.columns
 
     def tokens(self, slots: torch.Tensor) -> torch.Tensor:
         """Original tokens that slots ``[rows, n]`` hold, int64; -1 for none."""
         origin = self.origin
         return slots if origin is self.group.slots else origin.gather(1, slots)
 
-    def places(self, frame: Frame, slots: torch.Tensor | None = None) -> torch.Tensor:
-        """Places in a frame of some slots (default: those alive), int64 ``[rows, n]``."""
-        slots = self.alive if slots is None else slots
-        return frame.places(self.columns(slots), self.group.index)
+    def places(self, frame: Frame) -> torch.Tensor:
+        """Their places in a frame, int64 ``[rows, n]``."""
+        return frame.places(self.columns, self.group.index)
 
 
 @dataclass(eq=False)
@@ -108,13 +110,13 @@ class RunningLayer:
     index : int
         Which, from 0.
     rotary : tuple of torch.Tensor
-        Cosines and sines as its attention applies them, ``[batch or 1, n, head_dim]``.
+        Cosines and sines as its attention applies them, ``[batch or 1, 1, n, head_dim]``.
     hidden : torch.Tensor
         What entered it, ``[batch, n, hidden]``.
     normed : torch.Tensor or None
         What entered its attention, likewise, once that has run.
     query : torch.Tensor or None
-        Its queries before RoPE, ``[batch, n, heads, head_dim]``, where they are read.
+        Its queries before RoPE, ``[batch, heads, n, head_dim]``, where they are read.
     keys : torch.Tensor or None
         Its keys after RoPE, ``[batch, kv_heads, n, head_dim]``, where they are read and cached.
     stream : torch.Tensor or None

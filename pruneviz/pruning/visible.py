@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from pruneviz.errors import PruningError
@@ -71,7 +72,7 @@ class VisualTokens:
         return image
 
     def seen_by(
-        self, vision: EncoderRecord | None, ids: torch.Tensor | None, needed: bool
+        self, vision: EncoderRecord | None, ids: np.ndarray | None, needed: bool
     ) -> EncoderRecord | None:
         """The encoder's record with values for the prunable tokens alone.
 

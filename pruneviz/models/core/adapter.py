@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -78,8 +79,11 @@ class Adapter(ABC):
             return torch.zeros_like(input_ids, dtype=torch.bool)
         return input_ids == token
 
-    def mixes(self, model: Any, input_ids: torch.Tensor) -> bool:
-        """Whether a batch holds both images and videos, which the encoder sees apart."""
+    def mixes(self, model: Any, input_ids: np.ndarray) -> bool:
+        """Whether a batch, ids ``[batch, sequence]``, holds images and videos.
+
+        The encoder sees them apart.
+        """
         return False
 
     def newline(self, model: Any) -> torch.Tensor | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -94,18 +95,17 @@ class VisionLanguageAdapter(Adapter):
 
     def visual_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
         """True at tokens of images and videos."""
-        return super().visual_mask(model, input_ids) | self._video_mask(model, input_ids)
+        images, video = super().visual_mask(model, input_ids), self._video_token(model)
+        return images if video is None else images | (input_ids == video)
 
-    def mixes(self, model: Any, input_ids: torch.Tensor) -> bool:
+    def mixes(self, model: Any, input_ids: np.ndarray) -> bool:
         """Whether there are images and videos."""
-        masks = super().visual_mask(model, input_ids), self._video_mask(model, input_ids)
-        return all(bool(mask.any()) for mask in masks)
+        tokens = getattr(model.config, "image_token_id", None), self._video_token(model)
+        return all(token is not None and bool((input_ids == token).any()) for token in tokens)
 
-    def _video_mask(self, model: Any, input_ids: torch.Tensor) -> torch.Tensor:
-        token = getattr(model.config, "video_token_id", None)
-        return (
-            torch.zeros_like(input_ids, dtype=torch.bool) if token is None else input_ids == token
-        )
+    @staticmethod
+    def _video_token(model: Any) -> int | None:
+        return getattr(model.config, "video_token_id", None)
 
     def encode(self, model: Any, inputs: Any) -> Any:
         """What encoder and projector make of a prompt's images."""

@@ -132,7 +132,7 @@ def transition_stats(
     after: torch.Tensor,
     stream: torch.Tensor | None = None,
     use_kernel: bool | None = None,
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, ...]:
     """Norms of a module's input and output, and their dot product, of every token.
 
     Parameters
@@ -146,9 +146,9 @@ def transition_stats(
 
     Returns
     -------
-    torch.Tensor
-        Float32 ``[3, ..., n]``, or ``[4, ..., n]`` with `stream`: norm before, norm after, dot
-        product, norm of the stream; summed up in float32.
+    tuple of torch.Tensor
+        Each float32 ``[..., n]``: norm before, norm after, dot product and, with `stream`, its
+        norm; summed up in float32.
 
     Raises
     ------
@@ -159,13 +159,13 @@ def transition_stats(
         given = [tuple(x.shape) for x in (before, after, stream) if x is not None]
         raise ValueError(f"before, after and stream must have one shape, got {given}.")
 
-    def by_torch() -> torch.Tensor:
+    def by_torch() -> tuple[torch.Tensor, ...]:
         return plain.transition_stats(before, after, stream)
 
-    def by_kernel() -> torch.Tensor:
+    def by_kernel() -> tuple[torch.Tensor, ...]:
         from pruneviz.ops.kernels import stats
 
-        return stats.stats(before, after, stream)
+        return stats.stats(before, after, stream).unbind(0)
 
     if not wanted(before, use_kernel):
         return by_torch()

@@ -108,7 +108,7 @@ def farthest_picks(
 
 def transition_stats(
     before: torch.Tensor, after: torch.Tensor, stream: torch.Tensor | None
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, ...]:
     """Norms and dot products; see :func:`pruneviz.ops.kernels.transition_stats`."""
     norms = [
         # Half precision is widened on the way, float64 has to be narrowed before.
@@ -119,4 +119,4 @@ def transition_stats(
     ]
     # One factor in float32 is enough for the product to be so, and spares a copy of the other.
     dot = (before.float() * after).sum(-1, dtype=torch.float32)
-    return torch.stack([*norms[:2], dot, *norms[2:]])
+    return (*norms[:2], dot, *norms[2:])
