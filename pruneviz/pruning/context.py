@@ -134,12 +134,14 @@ class GroupContext:
         """Keys after RoPE inside the pruning layer, ``[..., m, kv_heads, head_dim]``."""
         self._normed("Keys")
         layers: Any = self._spec.decoder.layers
-        keys = self._own(layers[self.layer - 1].self_attn).transpose(1, 2)
-        return self._of(keys, tokens)
+        keys, places = self._own(layers[self.layer - 1].self_attn), self._places_of(tokens)
+        return self._out(taken_in_heads(keys, places, places.shape[1]).transpose(1, 2))
 
     def normed_states(self, tokens: str) -> torch.Tensor:
         """States entering this stage, through the LLM's final norm, ``[..., m, hidden]``."""
-        normed: torch.Tensor = self._spec.decoder.module.norm(self._of(self._states, tokens))
+        places = self._places_of(tokens)
+        states = self._out(taken(self._states, places, places.shape[1]))
+        normed: torch.Tensor = self._spec.decoder.module.norm(states)
         return normed
 
     def prompt_places(self, tokens: str) -> torch.Tensor:
@@ -151,13 +153,12 @@ class GroupContext:
         first = torch.tensor([[row.first] for row in self._group.rows], device=self.device)
         return self._out(columns - first)
 
-    def _of(self, states: torch.Tensor, tokens: str) -> torch.Tensor:
-        """States of the visual tokens or of the text after the image."""
-        places = self._places
-        if tokens != "visual":
-            words = self._whole(self._prompt.after_image(self._group))
-            places = self._prefill.frames.newest.places(words.columns, self._group.index)
-        return self._out(taken(states, places, places.shape[1]))
+    def _places_of(self, tokens: str) -> torch.Tensor:
+        """Places of the visual tokens or of the text after the image, ``[rows, m]``."""
+        if tokens == "visual":
+            return self._places
+        words = self._whole(self._prompt.after_image(self._group))
+        return self._prefill.frames.newest.places(words.columns, self._group.index)
 
     @staticmethod
     def _whole(words: Words) -> Words:

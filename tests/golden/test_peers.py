@@ -23,6 +23,7 @@ from transformers import (
 
 from pruneviz import get_method, prune
 from pruneviz.methods import Encoded, Stage
+from pruneviz.methods.base import Text
 from pruneviz.methods.dart import set_order
 from pruneviz.ops import coverage_greedy, coverage_profile
 
@@ -53,7 +54,7 @@ def context(
     return SimpleNamespace(
         encoded=lambda: seen,
         visual_features=lambda: states,
-        text_features=lambda: (text, "given"),
+        text_features=lambda: Text(text, ("given",)),
         alive=torch.arange(count),
     )
 

@@ -61,7 +61,7 @@ def test_choosing_is_what_a_forward_takes_beyond_the_same_removal(name: str) -> 
     counter, prefill = run._runner.spec.counter, run._runner.prefill
     assert run.scoring_flops == counter.products + counter.others
     assert run.scoring_flops > 0 or name in ("random", "uniform", "grid")
-    again = Replay(records=prefill.selections[0].records)
+    again = Replay(records=prefill.records(0))
     seen = (prefill.prompt.vision, *prefill.prompt.further) if prefill.prompt.vision else ()
     whole = products(model, case, method, seen)
     assert whole - products(model, case, again, seen) == counter.products

@@ -76,7 +76,7 @@ class Watched:
     def check(self, row: int, case: Prompt) -> None:
         """Every stage of a row that is `case`, whatever was padded before it."""
         frames, trace = self.prefill.frames, self.traces[row]
-        records = self.prefill.selections[row].records
+        records = self.prefill.records(row)
         # Of the batch's columns the row's own are the last ones.
         padding = frames.full.length - case.visual.shape[1]
         columns = padding + case.visual[0].nonzero().squeeze(-1)
@@ -86,9 +86,11 @@ class Watched:
             layer = stage.layer
             before = frames.at(layer - 1) if layer else frames.full
             after = frames.at(layer)
-            places = after.visual[row].nonzero().squeeze(-1)
-            assert len(places) == trace.tokens_per_layer[layer]
             kept = columns[record.kept]
+            real = after.valid[row] if after.valid is not None else torch.tensor(True)
+            held = torch.isin(after.columns[row], columns) & real
+            places = held.nonzero().squeeze(-1)
+            assert len(places) == trace.tokens_per_layer[layer]
             assert after.columns[row][places].tolist() == kept.tolist(), "ascending, each its own"
             given = self.given[layer][row, places]
             adds = 0 < layer <= len(case.added)
@@ -102,7 +104,7 @@ class Watched:
                 continue
             if not merged:
                 assert stage.kept.tolist() == record.kept.tolist()
-            own = torch.searchsorted(before.columns[row].contiguous(), kept)
+            own = before.places(kept[None], torch.tensor([row]))[0]
             wanted = self.entering[layer][row, own]
             if adds:
                 wanted = wanted + case.added[layer - 1][0, kept - padding]

@@ -13,7 +13,9 @@ from pruneviz.ops import (
     self_attention_means,
     top_indices,
 )
-from pruneviz.pruning.signals import project_rows
+from pruneviz.pruning.frames import Frame
+from pruneviz.pruning.rows import Words
+from pruneviz.pruning.signals import Reader, keys_of, queries_of
 from tests.helpers import TEXT_MODELS, prompt, stack_of, tiny
 
 
@@ -43,12 +45,20 @@ def test_rows_equal_the_eager_layers(kind: str, padding: int) -> None:
     inputs, attentions = layer_inputs(model, **case.inputs, attention_mask=mask)
     stack = stack_of(model)
     cos, sin = stack.rotary_emb(case.embeds, position_ids=torch.arange(length)[None])
+    rotary = cos[:, None], sin[:, None]
     rows = torch.tensor([padding, 17, 40, length - 1])
+    columns = torch.arange(length)[None]
+    frame = Frame(columns, mask.bool(), True, True, lambda: columns, whole=True)
+    chosen, tail = Words(rows[None], None, False), Words(rows[None], None, True)
     for layer, normed, wanted in zip(stack.layers, inputs, attentions, strict=True):
-        got = project_rows(layer.self_attn, normed[0], rows, (cos[0], sin[0]), mask[0].bool())
+        attention, mean = layer.self_attn, wanted[0].mean(0)
+        query, keys = queries_of(attention, normed), keys_of(attention, normed, rotary)
+        got = Reader(frame, chosen, None).mean(attention, query[:, :, rows], keys, rotary)[0]
         assert got.dtype == torch.float32
-        assert torch.allclose(got, wanted[0].mean(0)[rows], atol=1e-5)
-        assert torch.allclose(got.sum(-1), torch.ones(4), atol=1e-5)
+        assert torch.allclose(got, mean[rows].mean(0), atol=1e-5)
+        assert torch.allclose(got.sum(), torch.ones(()), atol=1e-5)
+        last = Reader(frame, tail, None).mean(attention, query[:, :, -4:], keys, rotary)[0]
+        assert torch.allclose(last, mean[-4:].mean(0), atol=1e-5)
 
 
 @pytest.mark.parametrize("first", [0, 1])
