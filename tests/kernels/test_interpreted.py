@@ -14,7 +14,7 @@ CASES = Path(__file__).with_name("interpreted.py")
 
 
 def test_kernels_pick_like_plain_torch_in_the_interpreter() -> None:
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CASES)],
         env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
         cwd=CASES.parents[2],

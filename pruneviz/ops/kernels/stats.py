@@ -59,7 +59,8 @@ def stats(before: torch.Tensor, after: torch.Tensor, stream: torch.Tensor | None
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
             _kernel[(batch * n,)](
                 *parts, out, n, d, *strides,
-                BLOCK=min(_WIDEST, triton.next_power_of_2(max(d, 1))), STREAM=stream is not None, **options,
+                BLOCK=min(_WIDEST, triton.next_power_of_2(max(d, 1))), STREAM=stream is not None,
+                **options,
             )  # fmt: skip
     return out
 
