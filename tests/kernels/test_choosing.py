@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pruneviz.ops import plain_only, transition_stats
-from pruneviz.ops.kernels import selection_dtype
+from pruneviz.ops import pick_profile, plain_only, transition_stats
+from pruneviz.ops.kernels import kernel_dtype
 from pruneviz.ops.kernels.switch import attempt, wanted
+from pruneviz.pruning.counting import FlopCounter
 
 
 def on_a_card() -> torch.Tensor:
@@ -28,6 +29,22 @@ def test_kernels_are_for_cards_alone() -> None:
     assert wanted(on_a_card(), None)
 
 
+def test_what_counts_arithmetic_sees_all_of_it() -> None:
+    pytest.importorskip("triton")
+    with FlopCounter():
+        assert not wanted(on_a_card(), None)
+    assert wanted(on_a_card(), None)
+    features, weight = torch.rand(30, 8), torch.rand(30)
+    counts = []
+    for picks in (1, 28):
+        with FlopCounter() as counter:
+            pick_profile(features, weight, picks)
+        counts.append(counter.products)
+    # The Gram matrix, and at each pick a product with all earlier ones.
+    assert counts[0] >= 2 * 30 * 30 * 8
+    assert counts[1] - counts[0] >= 2 * 30 * 28 * 27 // 2
+
+
 def test_without_triton_plain_torch_runs(monkeypatch) -> None:
     monkeypatch.setattr("pruneviz.ops.kernels.switch._installed", lambda: False)
     assert not wanted(on_a_card(), None)
@@ -43,13 +60,9 @@ def test_without_triton_plain_torch_runs(monkeypatch) -> None:
     ],
 )
 def test_float64_where_a_card_has_it(monkeypatch, capability, dtype) -> None:
-    pytest.importorskip("triton")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    x = SimpleNamespace(is_cuda=True, device="cuda:0")
-    assert selection_dtype(x) == dtype
-    with plain_only():
-        assert selection_dtype(x) == torch.float64
-    assert selection_dtype(torch.zeros(1)) == torch.float64
+    assert kernel_dtype("cuda:0") == dtype
+    assert kernel_dtype("cpu") == torch.float64
 
 
 def test_a_kernel_that_fails_is_replaced_with_one_warning() -> None:

@@ -62,7 +62,9 @@ def test_the_barrier_orders_memory(tmp_path, monkeypatch, kernel, number, capabi
     assert add < wait
     assert steps[add - 1] == steps[wait + 1] == "bar.sync"
     assert steps.count("gpu.release") == 1
-    assert any("ld.global.cg" in line for line in lines), "slots are read past the first cache"
+    # Scores and tokens of all slots, and the winner's row: past the first-level cache.
+    past = sum("ld.global.cg" in line for line in lines)
+    assert past >= (3 if kernel == "cholesky" else 2)
 
 
 def test_statistics_compile(tmp_path, monkeypatch) -> None:

@@ -49,7 +49,7 @@ def cholesky_picks(
         if step == 0 and seed is not None:
             pivot = _seeded(seed, start, energy, best, pick)
         torch.gather(work, 2, place, out=column)
-        new.baddbmm_(before, theirs, alpha=-1)
+        torch.baddbmm(new, before, theirs, alpha=-1, out=new)
         torch.rsqrt(pivot, out=root)
         torch.mul(flat, root, out=made[step])
         energy.addcmul_(made[step], made[step], value=-1)
