@@ -235,9 +235,9 @@ KERNELS = (
     ),
     _in(
         "ops/kernels/cholesky",
-        "A pick stays free",
-        "free = free & (own != chosen)",
-        "free = free & (own != n)",
+        "The kernel takes off in part what a pick explains",
+        "energy = energy - new * new",
+        "energy = energy - 0.9 * new * new",
         INTERPRETED,
     ),
     _in(
