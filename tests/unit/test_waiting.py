@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pruneviz import get_method
 from pruneviz.methods import Encoded, Method, Stage
+from pruneviz.methods.base import Text
 from pruneviz.methods.vispruner import thin_out
 from pruneviz.ops import (
     bipartite_merge,
@@ -101,7 +102,7 @@ def asked(n: int, images: int = 1) -> Any:
     return SimpleNamespace(
         encoded=lambda: seen,
         visual_features=lambda: states,
-        text_features=lambda: (text, "given"),
+        text_features=lambda: Text(text, ("given",)),
         attention_received=lambda: (deep, objects),
         images=lambda: sizes,
         blocks=lambda: tuple((size // 8, 8) for size in sizes),
