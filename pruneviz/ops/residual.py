@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from pruneviz.ops.kernels import cholesky_picks, farthest_picks, selection_dtype
+from pruneviz.ops.kernels import cholesky_picks, farthest_picks
 
 NORMALISATIONS = ("minmax", "shift", "relu")
 EXHAUSTED = 1e-13
@@ -88,16 +88,14 @@ def pick_profile(
     first = None
     if seed is not None:
         # Filled in there: a number that is copied to a device would be waited for.
-        given = (
-            torch.full((1,), seed, device=g.device) if isinstance(seed, int) else seed.reshape(-1)
-        )
-        first = given.to(g.device).expand(batch)
+        if not isinstance(seed, torch.Tensor):
+            seed = torch.full((1,), seed, device=g.device)
+        first = seed.to(g.device, torch.long).reshape(-1).expand(batch)
     # A token without weight is never picked before the rank is exhausted, but what is left of it
     # is asked for too.
     open_ = g > 0
     scale = torch.where(open_, g, 1.0).sqrt()
     rows = _double(features).reshape(batch, n, features.shape[-1]) * scale[:, :, None]
-    rows = rows.to(selection_dtype(rows, use_kernel))
     order, gain, left, start = cholesky_picks(rows, open_, k, first, EXHAUSTED, use_kernel)
     gain, left, start = gain.double(), left.double(), start.double()
     order, gain = _beyond_rank(order, gain, start * open_)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -9,7 +12,10 @@ import torch
 
 from pruneviz.ops import (
     conditional_dpp,
+    coverage_profile,
     density_peaks,
+    diversity_profile,
+    dpp_profile,
     max_min_diversity,
     pick_profile,
     pick_scores,
@@ -135,6 +141,8 @@ def test_degenerate_inputs() -> None:
         residual_greedy(torch.randn(5, 3), torch.ones(4), 2)
     with pytest.raises(ValueError, match="tokens, hidden"):
         residual_greedy(torch.randn(1, 5, 3), torch.ones(5), 2)
+    with pytest.raises(ValueError, match="tokens, hidden"):
+        residual_greedy(torch.randn(5), torch.ones(5), 2)
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
@@ -241,3 +249,77 @@ def test_clusters_do_not_see_an_offset_that_all_tokens_share(offset: float) -> N
     centres, into = density_peaks(states + offset * direction, 9)
     assert sorted((centres // 10).tolist()) == list(range(9))
     assert all(len(set(into[10 * i : 10 * i + 10].tolist())) == 1 for i in range(9))
+
+
+def rows_alone(profile: Callable[..., Any], *batched: torch.Tensor) -> None:
+    """A batch, in two leading dimensions too, is its rows one by one."""
+    together = profile(*batched)
+    nested = profile(*(x.unflatten(0, (2, 2)) for x in batched))
+    for number, rows in enumerate(zip(*batched, strict=True)):
+        for got, deep, wanted in zip(together, nested, profile(*rows), strict=True):
+            for found in (got[number], deep[number // 2, number % 2]):
+                assert found.dtype == wanted.dtype
+                assert torch.allclose(found, wanted, atol=1e-6)
+                assert wanted.is_floating_point() or torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize("k", [0, 1, 9, 26])
+def test_a_batch_is_its_rows_one_by_one(k: int) -> None:
+    generator = torch.Generator().manual_seed(k)
+    features = torch.randn(4, 26, 12, generator=generator)
+    features[1] = features[1, :, :3] @ torch.randn(3, 12, generator=generator)
+    weight = torch.rand(4, 26, generator=generator)
+    weight[2, 5:] = 0
+    seed = torch.tensor([3, 25, 7, 0])
+
+    def picked(rows: torch.Tensor, factor: torch.Tensor, first: torch.Tensor | None = None) -> Any:
+        found = pick_profile(rows, factor, k, first)
+        return (*found, pick_scores(rows, factor, *found))
+
+    rows_alone(picked, features, weight)
+    if k:
+        rows_alone(picked, features, weight, seed)
+        same = pick_profile(features, weight, k, seed=7)
+        each = pick_profile(features, weight, k, torch.full((4,), 7))
+        assert all(torch.equal(a, b) for a, b in zip(same, each, strict=True))
+    rows_alone(lambda rows, factor: dpp_profile(rows, factor, k), features, weight)
+    rows_alone(lambda rows: diversity_profile(rows, k), features)
+
+    def covered(matrix: torch.Tensor, factor: torch.Tensor | None = None) -> Any:
+        found = coverage_profile(matrix, k, factor)
+        return found.order, found.gain, found.left, found.best, found.scores()
+
+    matrix = torch.randn(4, 31, 26, generator=generator)
+    rows_alone(covered, matrix)
+    rows_alone(covered, matrix, weight)
+
+
+@pytest.mark.parametrize("normalisation", ["minmax", "shift", "relu"])
+def test_text_that_fills_up_a_row_does_not_count(normalisation: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(3, 20, 8, generator=generator)
+    text = torch.randn(3, 5, 8, generator=generator)
+    mask = torch.tensor([[True] * 5, [False, True, True, False, False], [False] * 5])
+    got = text_relevance(features, text, normalisation, mask)
+    for row in range(3):
+        wanted = text_relevance(features[row], text[row, mask[row]], normalisation)
+        assert torch.allclose(got[row], wanted, atol=1e-6)
+    assert got[2].tolist() == [1.0] * 20
+
+
+def test_a_seed_without_weight_still_spans() -> None:
+    """Its own gain is nothing, and what it explains is taken off all the same."""
+    features, weight = tokens(10, 6)
+    weight[4] = 0
+    order, gain, residual = pick_profile(features, weight, 3, seed=4)
+    assert order[0] == 4
+    assert gain[0] == 0
+    chosen = features[order]
+    projected = features @ torch.linalg.pinv(chosen) @ chosen
+    assert torch.allclose(residual, (features - projected).square().sum(-1), atol=1e-9)
+    nothing = pick_profile(features, 0 * weight, 3, seed=4)
+    assert nothing[0].tolist() == [4, 0, 1]
+    assert torch.allclose(nothing[2].index_fill(0, nothing[0], 0), nothing[2]), (
+        "picks have nothing left"
+    )
+    assert torch.allclose(nothing[2][5:], features.square().sum(-1)[5:])

@@ -12,20 +12,20 @@ import torch
 from pruneviz.ops.kernels import plain
 from pruneviz.ops.kernels.switch import attempt, plain_only, wanted
 
-__all__ = ["cholesky_picks", "farthest_picks", "plain_only", "selection_dtype", "transition_stats"]
+__all__ = ["cholesky_picks", "farthest_picks", "kernel_dtype", "plain_only", "transition_stats"]
 
 _FAST_FLOAT64 = {(8, 0), (9, 0), (10, 0)}
 """Compute capabilities of cards that have float64 at a fair share of float32's speed."""
 
 
-def selection_dtype(x: torch.Tensor, use_kernel: bool | None = None) -> torch.dtype:
-    """The dtype in which :func:`cholesky_picks` should get its rows on this tensor's device.
+def kernel_dtype(device: torch.device | str) -> torch.dtype:
+    """In which dtype the kernel of :func:`cholesky_picks` computes on a device.
 
-    Float64, but float32 for the kernel on cards where float64 runs at 1/32 or less of its speed.
+    Float64, but float32 on cards where float64 runs at 1/32 or less of its speed.
     """
-    if not x.is_cuda or not wanted(x, use_kernel):
+    if torch.device(device).type != "cuda":
         return torch.float64
-    fast = torch.cuda.get_device_capability(x.device) in _FAST_FLOAT64
+    fast = torch.cuda.get_device_capability(device) in _FAST_FLOAT64
     return torch.float64 if fast else torch.float32
 
 
@@ -43,7 +43,7 @@ def cholesky_picks(
     Parameters
     ----------
     rows : torch.Tensor
-        ``[batch, n, d]``, float64, or float32 (for the kernel alone; see Notes); n at least 1.
+        Float64 ``[batch, n, d]``; n at least 1.
     open_ : torch.Tensor
         Bool ``[batch, n]``: rows that may be picked; of the others only what is left is told.
     k : int
@@ -69,18 +69,20 @@ def cholesky_picks(
 
     Notes
     -----
-    In float32 picks are those of float64 while energies stand out from its rounding: a row with
-    less than four millionths of its own squared norm left counts as explained. Beyond the
-    features' rank, or among rows closer together than that, they may differ.
+    The kernel computes in :func:`kernel_dtype`. In float32 picks are those of float64 while
+    energies stand out from its rounding: a row with less than four millionths of its own squared
+    norm left counts as explained. Beyond the features' rank, or among rows closer together than
+    that, they may differ.
     """
 
     def by_torch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        return plain.cholesky_picks(rows.double(), open_, k, seed, share)
+        return plain.cholesky_picks(rows, open_, k, seed, share)
 
     def by_kernel() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         from pruneviz.ops.kernels import cholesky
 
-        return cholesky.picks(rows, open_, k, seed, share) or by_torch()
+        narrow = rows.to(kernel_dtype(rows.device))
+        return cholesky.picks(narrow, open_, k, seed, share) or by_torch()
 
     if not wanted(rows, use_kernel):
         return by_torch()

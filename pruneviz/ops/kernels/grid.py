@@ -153,6 +153,7 @@ def launch(
     if device.type == "cuda":
         # One stage: no load is moved ahead, out of the phase that it belongs to.
         options = {"num_warps": 4 if dealt.block < 128 else 8, "num_stages": 1}
+        options["enable_fp_fusion"] = True  # said, because its default is about to change
         if _cooperative():
             options["launch_cooperative_grid"] = True
     steps = [(p, p + 1) for p in range(phases)] if dealt.by_phase else [(0, phases)]

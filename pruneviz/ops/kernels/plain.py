@@ -36,6 +36,7 @@ def cholesky_picks(
     gain = rows.new_empty(k, batch)
     column = rows.new_empty(batch, n + 1 + k, 1)
     new, root = column[:, : n + 1], rows.new_empty(batch, 1)
+    flat = new.squeeze(-1)
     # Views of all steps at once: one operator each where a slice a step would be k.
     places = order[:, :, None, None].expand(-1, -1, n + 1 + k, 1).unbind(0)
     steps = zip(order.unbind(0), gain.unbind(0), gain[:, :, None].unbind(0), places, strict=True)
@@ -43,14 +44,14 @@ def cholesky_picks(
     for step, (pick, best, pivot, place) in enumerate(steps):
         if step % _CHUNK == 0:
             until = min(k, step + _CHUNK)
-            before, own = factor[:, :until].mT, column[:, n + 1 : n + 1 + until]
+            before, theirs = factor[:, :until].mT, column[:, n + 1 : n + 1 + until]
         torch.max(energy, -1, out=(best, pick))
         if step == 0 and seed is not None:
             pivot = _seeded(seed, start, energy, best, pick)
         torch.gather(work, 2, place, out=column)
-        new.baddbmm_(before, own, alpha=-1)
+        torch.baddbmm(new, before, theirs, alpha=-1, out=new)
         torch.rsqrt(pivot, out=root)
-        torch.mul(new.squeeze(-1), root, out=made[step])
+        torch.mul(flat, root, out=made[step])
         energy.addcmul_(made[step], made[step], value=-1)
     left = start - factor[:, :, :n].square().sum(1)
     return order.T, gain.T, left, start
@@ -92,13 +93,14 @@ def farthest_picks(
     before = own.clone()
     own.fill_(-torch.inf)
     open_, row = rest.clone(), apart.new_empty(batch, 1, n)
+    flat = row.squeeze(1)
     places = order[:, :, None, None].expand(-1, -1, 1, n).unbind(0)
     steps = zip(order.unbind(0), distance.unbind(0), places, strict=True)
     from_ = nearest
     for pick, away, place in steps:
         torch.max(from_, -1, out=(away, pick))
         torch.gather(apart, 1, place, out=row)
-        torch.minimum(open_, row.squeeze(1), out=open_)
+        torch.minimum(open_, flat, out=open_)
         from_ = open_
     distance[0] = 2.0
     own.copy_(before)

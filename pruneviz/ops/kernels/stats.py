@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 
 import torch
@@ -53,11 +54,13 @@ def stats(before: torch.Tensor, after: torch.Tensor, stream: torch.Tensor | None
     )
     strides = [stride for part in parts for stride in part.stride()[:2]]
     device = before.device
+    options = {"enable_fp_fusion": True} if device.type == "cuda" else {}
     if batch * n:
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
             _kernel[(batch * n,)](
                 *parts, out, n, d, *strides,
                 BLOCK=min(_WIDEST, triton.next_power_of_2(max(d, 1))), STREAM=stream is not None,
+                **options,
             )  # fmt: skip
     return out
 
@@ -65,5 +68,5 @@ def stats(before: torch.Tensor, after: torch.Tensor, stream: torch.Tensor | None
 def _rows(x: torch.Tensor) -> torch.Tensor:
     """As ``[batch, n, d]``, numbers of a token in one piece; a view where that is possible."""
     x = x.detach()
-    x = x.reshape(-1, *x.shape[-2:]) if x.ndim > 2 else x.reshape(1, -1, x.shape[-1])
+    x = x.reshape(math.prod(x.shape[:-2]), *x.shape[-2:]) if x.ndim > 1 else x[None, None]
     return x if x.stride(-1) == 1 else x.contiguous()

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TypeVar
 
 import torch
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 _allowed: ContextVar[bool] = ContextVar("pruneviz_kernels", default=True)
 _failed: set[str] = set()
@@ -31,11 +32,15 @@ def plain_only() -> Iterator[None]:
 def wanted(x: torch.Tensor, use_kernel: bool | None) -> bool:
     """Whether a kernel is to run on this tensor.
 
-    `use_kernel` as given where it is; else on NVIDIA cards where triton is installed.
+    `use_kernel` as given where it is; else on NVIDIA cards where triton is installed. Not where
+    somebody looks at every operator, to count its arithmetic or to work on shapes alone: a
+    kernel is none.
     """
     if use_kernel is not None:
         return use_kernel
-    return x.is_cuda and torch.version.hip is None and _allowed.get() and _installed()
+    if not x.is_cuda or torch.version.hip is not None or _get_current_dispatch_mode() is not None:
+        return False
+    return _allowed.get() and _installed()
 
 
 @cache

@@ -7,6 +7,8 @@ from tests.mutations.runner import Mutation
 ATTENTION = "tests/unit/test_attention.py"
 COST = "tests/engine/test_cost.py"
 GEOMETRY = "tests/unit/test_geometry.py"
+CHOOSING = "tests/kernels/test_choosing.py"
+INTERPRETED = "tests/kernels/test_interpreted.py"
 MERGES = "tests/unit/test_merges.py"
 METRICS = "tests/engine/test_metrics.py"
 RESIDUAL = "tests/unit/test_residual.py"
@@ -94,39 +96,39 @@ OPS = (
         SIGNALS,
     ),
     _in(
-        "ops/residual",
+        "ops/kernels/plain",
         "What a pick explains is taken off in part",
-        "energy = (energy - column.square()).clamp_min(0.0)",
-        "energy = (energy - 0.9 * column.square()).clamp_min(0.0)",
+        "energy.addcmul_(made[step], made[step], value=-1)",
+        "energy.addcmul_(made[step], made[step], value=-0.9)",
         RESIDUAL,
     ),
     _in(
         "ops/residual",
         "Weights do not count once the rank is exhausted",
-        "fallback = g * energy",
-        "fallback = energy.clone()",
+        "_beyond_rank(order, gain, start * open_)",
+        "_beyond_rank(order, gain, start / scale.square())",
         RESIDUAL,
     ),
     _in(
         "ops/residual",
         "Relevance enters the DPP once",
-        "_double(relevance).square(), k)",
-        "_double(relevance), k)",
+        "_double(relevance).square(), k, None, use_kernel)",
+        "_double(relevance), k, None, use_kernel)",
         RESIDUAL,
     ),
     _in(
-        "ops/residual",
+        "ops/kernels/plain",
         "Diversity looks at the farthest pick",
-        "rest = torch.minimum(rest, apart",
-        "rest = torch.maximum(rest, apart",
+        "torch.minimum(open_, flat, out=open_)",
+        "torch.maximum(open_, flat.abs(), out=open_)",
         RESIDUAL,
         "tests/golden",
     ),
     _in(
         "ops/residual",
         "Relevance is the mean over words",
-        "cosine = (unit @ words.T).amax(-1)",
-        "cosine = (unit @ words.T).mean(-1)",
+        "found = _non_negative(cosine.amax(-1), normalisation)",
+        "found = _non_negative(cosine.mean(-1), normalisation)",
         RESIDUAL,
     ),
     _in(
@@ -154,8 +156,8 @@ OPS = (
     _in(
         "ops/merging",
         "ToMe merges the least alike",
-        "order = torch.sort(similar, descending=True, stable=True).indices[:merging]",
-        "order = torch.sort(similar, stable=True).indices[:merging]",
+        "order = torch.sort(similar, descending=True, stable=True).indices\n        order, staying",
+        "order = torch.sort(similar, stable=True).indices\n        order, staying",
         MERGES,
     ),
     _in(
@@ -175,15 +177,15 @@ OPS = (
     _in(
         "ops/merging",
         "Evenly spread places start at the edge",
-        "(2 * k + 1) * total // (2 * count)",
-        "k * total // count",
+        "(2 * torch.arange(count, device=device) + 1) * total // (2 * max(count, 1))",
+        "torch.arange(count, device=device) * total // max(count, 1)",
         MERGES,
     ),
     _in(
         "ops/merging",
         "A cell's middle is its corner",
-        "away.masked_fill(cells != cell, torch.inf).argmin()",
-        "away.masked_fill(cells != cell, -torch.inf).argmax()",
+        "order = torch.sort(away, stable=True).indices",
+        "order = torch.sort(away, descending=True, stable=True).indices",
         MERGES,
     ),
     _in(
@@ -196,9 +198,110 @@ OPS = (
     _in(
         "ops/merging",
         "A group's mean is a sum",
-        "return total / sizes.clamp_min(1)[:, None]",
-        "return total",
+        "return (total / sizes.clamp_min(1)[:, None])[:count]",
+        "return total[:count]",
         MERGES,
+    ),
+)
+
+KERNELS = (
+    _in(
+        "ops/kernels/grid",
+        "Programs do not wait for each other",
+        'while tl.atomic_add(counter, 0, sem="acquire", scope="gpu") < target:\n        pass',
+        "target += 0",
+        "tests/kernels/test_compiled.py",
+    ),
+    _in(
+        "ops/kernels/grid",
+        "Slots are read from the nearest cache",
+        'mask=there, other=-float("inf"), cache_modifier=".cg"',
+        'mask=there, other=-float("inf")',
+        "tests/kernels/test_compiled.py",
+    ),
+    _in(
+        "ops/kernels/grid",
+        "More programs than the card holds",
+        "if programs * batch <= resident:",
+        "if programs <= resident:",
+        CHOOSING,
+    ),
+    _in(
+        "ops/kernels/grid",
+        "The later program's token wins a tie",
+        "tl.min(tl.where(scores == best, owners, n), 0), n - 1)",
+        "tl.max(tl.where(scores == best, owners, -1), 0), n - 1)",
+        INTERPRETED,
+    ),
+    _in(
+        "ops/kernels/cholesky",
+        "The kernel takes off in part what a pick explains",
+        "energy = energy - new * new",
+        "energy = energy - 0.9 * new * new",
+        INTERPRETED,
+    ),
+    _in(
+        "ops/kernels/cholesky",
+        "A seed without weight does not count",
+        "pivot = tl.where(step == 0, length, best)",
+        "pivot = tl.where(step == 0, weighted, best)",
+        INTERPRETED,
+    ),
+    _in(
+        "ops/kernels/cholesky",
+        "Rounding of float32 counts as energy",
+        "torch.float32: 4e-6",
+        "torch.float32: 0.0",
+        INTERPRETED,
+    ),
+    _in(
+        "ops/kernels/farthest",
+        "The farthest pick counts",
+        "away = tl.minimum(away, row)",
+        "away = tl.maximum(away, row)",
+        INTERPRETED,
+    ),
+    _in(
+        "ops/kernels/stats",
+        "The stream's norm is that of the output",
+        "along += z * z",
+        "along += y * y",
+        INTERPRETED,
+    ),
+    _in(
+        "ops/kernels/switch",
+        "A kernel that failed is tried again",
+        "_failed.add(name)",
+        "_failed.discard(name)",
+        CHOOSING,
+    ),
+    _in(
+        "ops/kernels/plain",
+        "Tokens at the floor may be picked",
+        "energy[:, n] = floor.nextafter(floor.new_full((), torch.inf))",
+        "energy[:, n] = -1.0",
+        RESIDUAL,
+    ),
+    _in(
+        "ops/places",
+        "Other places are those that are taken",
+        "torch.sort(free, descending=True, stable=True).indices[: total",
+        "torch.sort(free, stable=True).indices[: total",
+        "tests/unit/test_places.py",
+    ),
+    _in(
+        "ops/places",
+        "Who has no place gets the last free one",
+        "turn = (without.cumsum(0) - 1).clamp_min(0)",
+        "turn = (total - len(anchors)) + (without.cumsum(0) - 1).clamp_min(0)",
+        "tests/unit/test_places.py",
+    ),
+    _in(
+        "ops/stretches",
+        "What is handed on goes where there is no room",
+        "open_ = (room > full)[order]",
+        "open_ = (room > -1)[order]",
+        "tests/unit/test_places.py",
     ),
 )
 
@@ -388,4 +491,4 @@ RECORDS = (
     ),
 )
 
-MATHS = (*OPS, *NUMBERS, *RECORDS)
+MATHS = (*OPS, *KERNELS, *NUMBERS, *RECORDS)

@@ -188,8 +188,8 @@ METHODS = (
     _in(
         "visionzip",
         "VisionZip sends merged patches to the wrong token",
-        "into[places] = len(leading) + len(dominant) + went",
-        "into[places] = len(leading) + went",
+        "into.index_copy_(0, places, len(leading) + len(dominant) + went)",
+        "into.index_copy_(0, places, len(leading) + went)",
         MERGING,
     ),
     _in(
@@ -244,22 +244,22 @@ METHODS = (
     _in(
         "prumerge",
         "PruMerge+ spreads with another stride",
-        "int(total / len(best)) // 3",
-        "int(total / len(best)) // 2",
+        "(total // number // 3)",
+        "(total // number // 2)",
         APART,
     ),
     _in(
         "vispruner",
         "VisPruner takes the unimportant patches",
-        "important = top_indices(seen.attention,",
-        "important = top_indices(-seen.attention,",
+        "order = torch.sort(seen.attention, descending=True, stable=True)",
+        "order = torch.sort(seen.attention, stable=True)",
         CHOICES,
     ),
     _in(
         "vispruner",
         "VisPruner drops the patches that are like no other",
-        "places[::2][order[going:]]",
-        "places[::2][order[: len(order) - going]]",
+        "first[order[going:]]",
+        "first[order[: len(order) - going]]",
         APART,
     ),
     _in(
@@ -272,8 +272,8 @@ METHODS = (
     _in(
         "tome",
         "ToMe scores every group alike",
-        "size = torch.bincount(merge.into, minlength=keep).float()",
-        "size = torch.bincount(merge.into, minlength=keep).clamp_max(1).float()",
+        "size = group_sizes(merge.into, keep)",
+        "size = group_sizes(merge.into, keep).clamp_max(1)",
         CHOICES,
     ),
     _in(

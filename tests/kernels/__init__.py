@@ -1,0 +1,1 @@
+"""Kernels against plain torch: interpreted on the CPU, compiled, and on a card."""
