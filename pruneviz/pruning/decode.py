@@ -9,7 +9,7 @@ import torch
 from pruneviz.models.core.decoder import Decoder
 from pruneviz.pruning.frames import Frame
 from pruneviz.pruning.inputs import DecoderInputs
-from pruneviz.pruning.masks import decode_mask, open_mask
+from pruneviz.pruning.masks import decode_mask, open_mask, valid_keys
 from pruneviz.pruning.passes import Pass
 from pruneviz.pruning.state import Prefill
 
@@ -41,12 +41,15 @@ class DecodeStep(Pass):
         self._decoder, self._recounted = decoder, recounted
         length = prefill.prompt.frame.length
         self._gone = length - self.frames.base.length
-        # Tokens since the prefill, this one included, and their mask, None = all valid.
         self._past = inputs.cache.get_seq_length()
-        self._new = self._past - self.frames.base.length + inputs.length
-        later = None if inputs.mask is None else inputs.mask[:, length:].bool()
-        self._later = None if later is None or bool(later.all()) else later
-        self.in_layers = self._later is not None or self.frames.ragged
+        # Which tokens since the prefill, this one included, are valid; None = all.
+        self._later = None if inputs.mask is None else inputs.mask[:, length:].bool()
+        self.in_layers = self.frames.ragged or not (
+            self._later is None or bool(self._later.all())
+        )
+        if self.in_layers and self._later is None:
+            new = self._past - self.frames.base.length + inputs.length
+            self._later = inputs.embeds.new_ones(inputs.batch, new, dtype=torch.bool)
 
     def stack_inputs(self, inputs: DecoderInputs) -> dict[str, Any]:
         """Positions by the prompt's length, and a mask that fits the stack's first layers."""
@@ -54,16 +57,13 @@ class DecodeStep(Pass):
         if not self.in_layers:
             mask = open_mask(self._decoder.config, inputs.embeds)
             return changed | {"attention_mask": mask}
-        base = self.frames.base
-        past = torch.ones_like(base.columns) if base.valid is None else base.valid.long()
-        later = torch.ones_like(past[:, :1]).expand(-1, self._new)
-        if self._later is not None:
-            later = self._later.long()
-        return changed | {"attention_mask": torch.cat([past, later], dim=1)}
+        if not self._gone:
+            return changed
+        return changed | {"attention_mask": valid_keys(self.frames.base, self._later).long()}
 
     def mask(self, frame: Frame, hidden: torch.Tensor) -> Any:
         """Of one token over the frame and what came after it."""
-        return decode_mask(self._decoder.config, frame, self._new, self._later, hidden.dtype)
+        return decode_mask(self._decoder.config, valid_keys(frame, self._later), hidden.dtype)
 
     def rotary(self, frame: Frame, hidden: torch.Tensor, tables: Any) -> Any:
         """The stack's own: the token's position is the same in every layer."""

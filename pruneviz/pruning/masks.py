@@ -51,22 +51,20 @@ def open_mask(config: Any, embeds: torch.Tensor) -> torch.Tensor | None:
     return embeds.new_zeros(embeds.shape[0], 1, 1, 1)
 
 
-def decode_mask(
-    config: Any, frame: Frame, new: int, later: torch.Tensor | None, dtype: torch.dtype
-) -> torch.Tensor:
-    """Mask of one new token over the frame and the `new` tokens since the prefill.
+def valid_keys(frame: Frame, later: torch.Tensor | None) -> torch.Tensor:
+    """Which tokens of a frame and of those since the prefill are valid, bool ``[batch, n]``.
 
-    `later` is the 2-D mask of those tokens, bool ``[batch, new]``, None = all valid.
+    `later` tells that of the latter, bool ``[batch, new]``.
     """
-    batch = frame.columns.shape[0]
-    device = frame.columns.device
     past = frame.valid
     if past is None:
-        past = torch.ones(batch, frame.length, dtype=torch.bool, device=device)
-    if later is None:
-        later = torch.ones(batch, new, dtype=torch.bool, device=device)
-    keys = torch.cat([past, later], dim=1)
+        past = torch.ones_like(frame.columns, dtype=torch.bool)
+    return past if later is None else torch.cat([past, later], dim=1)
+
+
+def decode_mask(config: Any, keys: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Mask of one new token over keys of which ``[batch, n]`` tells which are valid."""
     backend = str(config._attn_implementation)
     if "flash" in backend:
         return keys.long()
-    return _for_backend(backend, keys[:, None, None, :], dtype)
+    return _for_backend(backend, keys.view(len(keys), 1, 1, -1), dtype)
