@@ -122,7 +122,8 @@ class Chooser:
             with self._spec.counting(), _by(f"{method.title} {where}"):
                 places, scores = method.select(context, stage.stage, budget)
         except (PruneVizError, ValueError, RuntimeError):
-            doubts.explain(f"what {', '.join(names)} reads", context.visual_features())
+            what = [f"what {name} reads" for name in names]
+            doubts.explain(what, context.visual_features(), batched)
             raise
         doubts.note([f"the scores of {name}" for name in names], scores.total, batched)
         if running is None:

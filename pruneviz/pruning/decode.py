@@ -44,9 +44,7 @@ class DecodeStep(Pass):
         self._past = inputs.cache.get_seq_length()
         # Which tokens since the prefill, this one included, are valid; None = all.
         self._later = None if inputs.mask is None else inputs.mask[:, length:].bool()
-        self.in_layers = self.frames.ragged or not (
-            self._later is None or bool(self._later.all())
-        )
+        self.in_layers = self.frames.ragged or not (self._later is None or bool(self._later.all()))
         if self.in_layers and self._later is None:
             new = self._past - self.frames.base.length + inputs.length
             self._later = inputs.embeds.new_ones(inputs.batch, new, dtype=torch.bool)

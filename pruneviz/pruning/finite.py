@@ -48,21 +48,24 @@ class Doubts:
         if not names:
             return
         home = largest[-1].device
-        seen = torch.cat([norm.to(home) for norm in largest]).cpu().numpy()
+        seen = torch.cat([norm.to(home) for norm in largest]).detach().cpu().numpy()
         bad = ~np.isfinite(seen)
         if bad.any():
             raise not_finite(names[int(bad.argmax())], self._model)
 
-    def explain(self, what: str, values: torch.Tensor) -> None:
+    def explain(self, names: Sequence[str], values: torch.Tensor, batched: bool) -> None:
         """Say of what has just failed that it read something NaN or infinite, if it did.
+
+        Parameters as of :meth:`note`.
 
         Raises
         ------
         PruningError
-            If one of these values, called `what`, or a weight is not finite.
+            If one of these values or a weight is not finite.
         """
-        if not torch.isfinite(values).all() or bad_weight(self._model) is not None:
-            raise not_finite(what, self._model)
+        sound = torch.isfinite(values).flatten(1 if batched else 0).all(-1).reshape(-1).tolist()
+        if not all(sound) or bad_weight(self._model) is not None:
+            raise not_finite(names[sound.index(False)] if not all(sound) else names[0], self._model)
 
 
 def bad_weight(model: Any) -> str | None:

@@ -118,19 +118,20 @@ def _in_prefill(runner: Runner) -> Iterator[Any]:
             yield layer.register_forward_pre_hook(_before_layer(runner, index), with_kwargs=True)
         looks = (own and stage is not None) or "iga" in spec.signals
         if watched or looks:
-            yield from _in_layer(runner, layer, watched, looks)
+            yield from _in_layer(runner, index, watched, looks)
         if stage is not None:
             # First of all hooks, so that recorded hidden states are always the pruned ones.
             yield layer.register_forward_hook(_after_layer(runner, stage), prepend=True)
 
 
-def _in_layer(runner: Runner, layer: Any, watched: bool, looks: bool) -> Iterator[Any]:
+def _in_layer(runner: Runner, index: int, watched: bool, looks: bool) -> Iterator[Any]:
     """Register what reads one layer: what it computes, and with `looks` its queries."""
+    layer: Any = runner.spec.decoder.layers[index]
     attention, mlp, norm = layer.self_attn, layer.mlp, layer.post_attention_layernorm
     yield attention.register_forward_hook(_after_attention(runner), with_kwargs=True)
     if looks:
         asks = attention.q_norm if hasattr(attention, "q_norm") else attention.q_proj
-        yield asks.register_forward_hook(_after_query(runner, attention.head_dim))
+        yield asks.register_forward_hook(_after_query(runner, index, attention.head_dim))
     if watched:
         yield mlp.register_forward_hook(_after_mlp(runner), with_kwargs=True)
     if "residual" in runner.spec.signals:
@@ -166,9 +167,12 @@ def _after_attention(runner: Runner) -> Callable[[Any, Args, Kwargs, Any], None]
     return hook
 
 
-def _after_query(runner: Runner, head_dim: int) -> Callable[[Any, Args, torch.Tensor], None]:
+def _after_query(
+    runner: Runner, index: int, head_dim: int
+) -> Callable[[Any, Args, torch.Tensor], None]:
     def hook(_: Any, args: Args, output: torch.Tensor) -> None:
-        if runner.prefilling is not None:
+        # A method may ask the layer ahead before that runs.
+        if runner.prefilling is not None and runner.prefilling.index == index:
             batch, length = output.shape[:2]
             runner.prefilling.note_query(output.view(batch, length, -1, head_dim).transpose(1, 2))
 

@@ -42,6 +42,11 @@ class PrefillPass(Pass):
         self._layer: RunningLayer | None = None
         self._tables: tuple[Any, Rotary] | None = None
 
+    @property
+    def index(self) -> int:
+        """Index from 0 of the layer that is running; -1 for none."""
+        return -1 if self._layer is None else self._layer.index
+
     def stack_inputs(self, inputs: DecoderInputs) -> dict[str, Any] | None:
         """Prune before the LLM, where the method does."""
         stages = self._spec.policy.stages
@@ -64,7 +69,7 @@ class PrefillPass(Pass):
             if frame.valid is not None and not base.whole:
                 places = places.clamp(0, base.length - 1)
             return tuple(_of_places(table, places) for table in tables)
-        if base.contiguous and base.aligned and frame.aligned:
+        if frame.contiguous and base.contiguous and base.aligned and frame.aligned:
             # The last positions, whichever tokens they now belong to.
             return tuple(table[..., -length:, :] for table in tables)
         return self._spec.decoder.rotary(hidden, frame.positions)

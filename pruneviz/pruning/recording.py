@@ -33,21 +33,23 @@ class Stretch:
     frame: Frame
     layers: list[int] = field(default_factory=list)
     stats: list[tuple[torch.Tensor, ...]] = field(default_factory=list)
-    _ttv: torch.Tensor | None = None
-    _made: int = 0
 
-    def ttv(self, spec: TransitionSpec, mask: torch.Tensor | None) -> torch.Tensor:
-        """TTV of all its layers so far, float32 ``[layers, batch, n]``; `mask` as there."""
-        if self._ttv is None or self._made < len(self.stats):
-            self._made = len(self.stats)
-            kinds = list(zip(*self.stats, strict=True))[:3]
-            every = torch.stack([one for kind in kinds for one in kind])
-            before, after, product = every.unflatten(0, (3, -1)).unbind(0)
-            values = transition_values(
-                before, after, product, spec.direction, mask=mask, part=spec.part
-            )
-            self._ttv = values.unflatten(0, (-1, MODULES)).sum(1)
-        return self._ttv
+    def ttv(
+        self, spec: TransitionSpec, mask: torch.Tensor | None, layers: Sequence[int]
+    ) -> torch.Tensor:
+        """TTV of some of its layers, by index, float32 ``[layers, batch, n]``.
+
+        `mask` is bool ``[batch, n]``: the tokens that its softmax runs over; None = all.
+        """
+        first = [MODULES * self.layers.index(layer) for layer in layers]
+        stats = [self.stats[place + module] for place in first for module in range(MODULES)]
+        kinds = list(zip(*stats, strict=True))[:3]
+        every = torch.stack([one for kind in kinds for one in kind])
+        before, after, product = every.unflatten(0, (3, -1)).unbind(0)
+        values = transition_values(
+            before, after, product, spec.direction, mask=mask, part=spec.part
+        )
+        return values.unflatten(0, (-1, MODULES)).sum(1)
 
     def residual(self) -> torch.Tensor:
         """``||output|| / ||stream||`` of attention plus that of the FFN, likewise."""

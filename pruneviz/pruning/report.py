@@ -43,7 +43,8 @@ def _signals(spec: RunSpec, prefill: Prefill) -> dict[str, dict[int, torch.Tenso
     for stretch in prefill.recording.stretches:
         if "ttv" in found:
             mask = prefill.transition_mask(spec.transitions, stretch.frame)
-            found["ttv"] |= zip(stretch.layers, stretch.ttv(spec.transitions, mask), strict=True)
+            values = stretch.ttv(spec.transitions, mask, stretch.layers)
+            found["ttv"] |= zip(stretch.layers, values, strict=True)
         if "residual" in found:
             found["residual"] |= zip(stretch.layers, stretch.residual(), strict=True)
     if "iga" in found:

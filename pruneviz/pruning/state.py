@@ -223,12 +223,10 @@ class Prefill:
         if before is not None and before.layers <= open_:
             total, open_ = before.of(alive), open_ - before.layers
         for stretch in self.recording.stretches:
-            own = [place for place, layer in enumerate(stretch.layers) if layer in open_]
+            own = [layer for layer in stretch.layers if layer in open_]
             if not own:
                 continue
-            values = stretch.ttv(spec, self.transition_mask(spec, stretch.frame))
-            if len(own) < len(values):
-                values = values[own]
+            values = stretch.ttv(spec, self.transition_mask(spec, stretch.frame), own)
             summed = values[0] if len(values) == 1 else values.sum(0)
             places = selection.places(stretch.frame)
             found = selection.group.of(summed).gather(1, places)

@@ -286,11 +286,17 @@ def test_hooks_are_gone_after_an_exception_while_attaching(monkeypatch: Any) -> 
         raise RuntimeError("no hook")
 
     monkeypatch.setattr(model.model.layers[3], "register_forward_pre_hook", broken)
-    with pytest.raises(RuntimeError, match="no hook"), prune(model, METHODS["transprune"]):
+    case = prompt("llama")
+    settings = METHODS["transprune"], case.visual
+    with pytest.raises(RuntimeError, match="no hook"), prune(model, *settings):
+        model(**case.inputs)
+    assert not own_hooks(model)
+    monkeypatch.setattr(model.model, "register_forward_pre_hook", broken)
+    with pytest.raises(RuntimeError, match="no hook"), prune(model, *settings):
         pass
     assert not own_hooks(model)
     monkeypatch.undo()
-    with prune(model, METHODS["transprune"]):
+    with prune(model, *settings):
         assert own_hooks(model)
 
 
