@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pruneviz.cli import main, read_setting
+from pruneviz.cli import main
+from pruneviz.commands.arguments import read_setting
 from pruneviz.methods import list_methods
 from pruneviz.trace import Trace
 
