@@ -84,13 +84,15 @@ class Answer:
     stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the trace, as plain values."""
+        """Everything but the trace and the times, as plain values.
+
+        A remembered baseline was timed at another moment: `pruneviz.engine.bench` times both.
+        """
         return {
             "label": self.label,
             "text": self.text,
             "token_ids": list(self.token_ids),
             "cost": asdict(self.cost),
-            "times": asdict(self.times),
             "stopped": self.stopped,
         }
 

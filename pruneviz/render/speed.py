@@ -26,6 +26,8 @@ LINE, HEAD, AXIS, KEY = 0.21, 0.24, 0.42, 0.24
 """Inches: height of a method's line, of a panel's name, of the numbers below, of the legend."""
 NAMES = 1.75
 """Inches for the methods' names."""
+WIDE = WIDTH - 2 * MARGIN - NAMES - 0.12
+"""Inches for the bars; the last number below may reach a little beyond them."""
 FLOPS, IDEAL = "#1d4ed8", INK
 
 
@@ -98,7 +100,7 @@ def speed_figure(
         y = top
         for number, ((name, lines), high) in enumerate(zip(drawn, heights, strict=True)):
             name_panel(figure, MARGIN, y, name)
-            axes = place(figure, MARGIN + NAMES, y + HEAD, WIDTH - 2 * MARGIN - NAMES, high)
+            axes = place(figure, MARGIN + NAMES, y + HEAD, WIDE, high)
             _panel(axes, lines, right)
             if number == 0:
                 _legend(figure, axes, top - KEY)

@@ -147,13 +147,6 @@ def test_two_budgets_are_wrong_usage(command, capsys):
     assert "not allowed with" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-def test_bench(picture, capsys):
-    arguments = ["bench", str(picture), "Where is the cat?", "--keep-ratio", "0.25"]
-    assert main([*arguments, "--pairs", "1", "--tokens", "3"]) == 0
-    assert "Prefill time: " in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

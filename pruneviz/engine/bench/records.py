@@ -69,8 +69,9 @@ class Row:
         Visual tokens after the last stage, of the first row of the batch.
     layer_average : float
         Visual tokens averaged over the decoder layers, likewise.
-    seconds : float
-        Median of the prefill.
+    seconds, token_seconds, whole_seconds : float
+        Medians of the prefill, of each further token (0 where there is none) and of a whole
+        ``generate``.
     prefill, whole : Spread or None
         Time ratios, round by round: of the prefill, and of a whole ``generate``.
     per_token : Spread or None
@@ -95,6 +96,8 @@ class Row:
     kept: int = 0
     layer_average: float = 0.0
     seconds: float = 0.0
+    token_seconds: float = 0.0
+    whole_seconds: float = 0.0
     prefill: Spread | None = None
     whole: Spread | None = None
     per_token: Spread | None = None
@@ -118,6 +121,26 @@ class Group:
     batch: int
     baseline: Baseline | None
     rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One time of a row beside the unpruned one.
+
+    Attributes
+    ----------
+    key, name : str
+        What was timed: ``"prefill"``, ``"token"`` or ``"whole"``, and in words.
+    seconds : tuple of float
+        Medians, unpruned and pruned.
+    ratio : Spread
+        Of the pairs' own ratios.
+    """
+
+    key: str
+    name: str
+    seconds: tuple[float, float]
+    ratio: Spread
 
 
 @dataclass(frozen=True)
@@ -148,6 +171,24 @@ class Report:
     warmup: int
     tokens: int
     groups: tuple[Group, ...]
+
+    def pairs(self) -> tuple[Pair, ...]:
+        """The times of the first method at the first batch size; none where they failed."""
+        base = self.groups[0].baseline if self.groups else None
+        if base is None or not self.groups[0].rows:
+            return ()
+        row = self.groups[0].rows[0]
+        whole = f"answer of {self.tokens} tokens"
+        found = (
+            ("prefill", "picture and prefill", base.prefill, row.seconds, row.prefill),
+            ("token", "each further token", base.per_token, row.token_seconds, row.per_token),
+            ("whole", whole, base.whole, row.whole_seconds, row.whole),
+        )
+        return tuple(
+            Pair(key, name, (unpruned, pruned), ratio)
+            for key, name, unpruned, pruned, ratio in found
+            if ratio is not None
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -260,6 +260,8 @@ def _row(base: Lane, lane: Lane, found: Baseline) -> Row:
         kept=trace.tokens_per_layer[-1],
         layer_average=trace.layer_average,
         seconds=median(lane.prefills),
+        token_seconds=median(whole.per_token for whole in lane.wholes),
+        whole_seconds=median(whole.seconds for whole in lane.wholes),
         prefill=_ratios(base.prefills, lane.prefills),
         whole=_ratios([w.seconds for w in base.wholes], [w.seconds for w in lane.wholes]),
         per_token=_ratios(*zip(*steps, strict=True)) if steps else None,
