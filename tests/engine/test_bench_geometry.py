@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pruneviz.engine.bench import GEOMETRIES, from_geometry, geometry, set_attention
+from pruneviz.engine.bench import GEOMETRIES, from_geometry, geometry, set_attention, shape_of
 from pruneviz.engine.bench.geometry import _config, _inputs, _model
 from pruneviz.engine.bench.subject import Subject
 from pruneviz.errors import InputError, ModelLoadError
@@ -62,8 +62,17 @@ def test_prompts_are_as_long_as_said(name) -> None:
     with torch.no_grad():
         one.model(**one.inputs, logits_to_keep=1)
     assert (one.num_visual, one.length) == (GEOMETRIES[name].visual, GEOMETRIES[name].length)
+    shape = one.shape
+    assert (shape.encoder_tokens, shape.encoder_crops) == (
+        GEOMETRIES[name].encoded,
+        GEOMETRIES[name].crops,
+    )
     if name == "llava-next-7b":
         assert replace(one, newlines="text").num_visual == 2880
+
+
+def test_the_shape_is_that_of_the_built_model() -> None:
+    assert shape_of("tiny", 4) == from_geometry("tiny", device="cpu").shape
 
 
 def test_tiny() -> None:

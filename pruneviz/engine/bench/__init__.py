@@ -6,7 +6,8 @@ forwards of the same lengths. `pairs` does so for one question of a session. `re
 was found, `limits` puts it in words, `tables` in columns.
 """
 
-from pruneviz.engine.bench.geometry import GEOMETRIES, from_geometry
+from pruneviz.engine.bench.geometries import GEOMETRIES
+from pruneviz.engine.bench.geometry import from_geometry, shape_of
 from pruneviz.engine.bench.limits import verdicts
 from pruneviz.engine.bench.pairs import PAIRS, PairEvent, paired
 from pruneviz.engine.bench.records import Baseline, Group, Report, Row, Spread
@@ -33,5 +34,6 @@ __all__ = [
     "measure",
     "paired",
     "set_attention",
+    "shape_of",
     "verdicts",
 ]
