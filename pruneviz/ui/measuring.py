@@ -68,7 +68,7 @@ def _times_of(session: Session, held: Held) -> Iterator[Measured]:
 
 def _finished(session: Session, held: Held, report: Report) -> Measured:
     if not report.pairs():
-        raise InputError("It could not be measured: the model ran out of memory.")
+        raise InputError(f"It could not be measured: {report.problem or 'it was stopped'}.")
     shown = replace(held.shown, timing=report)
     prefill = report.pairs()[0].ratio
     share = f"{100 * prefill.middle:.3g} %"

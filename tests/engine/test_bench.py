@@ -130,6 +130,16 @@ def test_a_batch_that_does_not_fit_is_told(subject, monkeypatch) -> None:
     assert {row.problem for row in full_up.rows} == {"out of memory"}
 
 
+def test_a_method_that_does_not_go_with_the_model_says_so(subject) -> None:
+    deep = FastV(keep_ratio=0.25, prune_layer=9, num_layers=32)
+    plan = Plan(rounds=1, warmup=0, tokens=1)
+    report = measure(subject, [deep, METHODS[0]], plan)
+    first, second = report.groups[0].rows
+    assert first.problem == report.problem
+    assert "6 decoder layers" in first.problem
+    assert second.prefill is not None
+
+
 def test_other_failures_are_not_swallowed(subject, monkeypatch) -> None:
     def broken(*_):
         raise RuntimeError("a broken kernel")

@@ -116,6 +116,26 @@ def test_flash_attention_says_what_is_missing(monkeypatch) -> None:
         set_attention(one, "flash_attention_2")
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "does not fit into cpu. Build fewer"),
+        (AssertionError("Torch not compiled with CUDA enabled"), "Device cpu cannot be used"),
+    ],
+)
+def test_a_model_that_cannot_be_built_is_told(monkeypatch, error, words) -> None:
+    own = geometry._model
+
+    def full(config, dtype):
+        if torch.get_default_device().type != "meta":
+            raise error
+        return own(config, dtype)
+
+    monkeypatch.setattr(geometry, "_model", full)
+    with pytest.raises(ModelLoadError, match=words):
+        from_geometry("tiny", device="cpu")
+
+
 def test_memory_is_looked_at_before_it_is_taken(monkeypatch) -> None:
     built = []
     own = geometry._model

@@ -100,11 +100,15 @@ def test_nothing_asked_is_a_message(session) -> None:
 def test_what_cannot_be_measured_is_explained(session, shown, monkeypatch) -> None:
     def lost(*args):
         *_, last = paired(*args, PLAN)
-        yield replace(last, report=replace(last.report, groups=()))
+        (group,) = last.report.groups
+        rows = (replace(group.rows[0], prefill=None, problem="out of memory"),)
+        yield replace(
+            last, report=replace(last.report, groups=(replace(group, baseline=None, rows=rows),))
+        )
 
     monkeypatch.setattr(measuring, "paired", lost)
     *_, last = measure(Shelf.of(session), Held(shown))
-    assert "ran out of memory" in last.timing
+    assert "could not be measured: out of memory." in last.timing
     assert last.cost is None
     gone = replace(shown, question=replace(shown.question, image="/nowhere.png"))
     *_, last = measure(Shelf.of(session), Held(gone))

@@ -10,6 +10,7 @@ from transformers import AutoModelForImageTextToText
 from pruneviz.cost import ModelShape
 from pruneviz.engine.bench.geometries import GEOMETRIES, Geometry
 from pruneviz.engine.bench.subject import Subject, check_attention
+from pruneviz.engine.bench.timing import is_out_of_memory
 from pruneviz.errors import InputError, ModelLoadError
 from pruneviz.models.core.placing import DTYPES, pick_device
 from pruneviz.models.core.weights import free_memory
@@ -19,6 +20,8 @@ BEFORE = 35
 """Text tokens before the image: about LLaVA's system prompt; fewer where the text is shorter."""
 LOW, HIGH = 8, 80
 """Text tokens are drawn from here: no model's special tokens."""
+
+SMALLER = "Build fewer decoder layers with --layers, or take a smaller --dtype or geometry."
 
 
 def from_geometry(
@@ -59,7 +62,7 @@ def from_geometry(
     InputError
         If the name is unknown, or `layers`, `dtype` or `attention` cannot be had.
     ModelLoadError
-        If it does not fit into the device's free memory.
+        If it does not fit into the device's memory, or there is no such device.
     """
     if name not in GEOMETRIES:
         raise InputError(f"Unknown geometry {name!r}. Geometries: {', '.join(GEOMETRIES)}.")
@@ -71,8 +74,7 @@ def from_geometry(
     with torch.device("meta"):
         weights = sum(p.numel() for p in _model(config, kind).parameters()) * kind.itemsize
     _check_memory(name, where, weights + batch * _row_bytes(text, geometry.length, kind, attention))
-    with where:
-        model = _model(config, kind).eval()
+    model = _built(name, config, kind, where)
     model.set_attn_implementation(attention)
     # No answer ends by itself.
     model.generation_config.eos_token_id = None
@@ -130,6 +132,17 @@ def _model(config: Any, dtype: torch.dtype) -> Any:
     return AutoModelForImageTextToText.from_config(config, dtype=dtype)
 
 
+def _built(name: str, config: Any, dtype: torch.dtype, device: torch.device) -> Any:
+    """The model on its device, told in words where that fails."""
+    try:
+        with device:
+            return _model(config, dtype).eval()
+    except (AssertionError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise ModelLoadError(f"{name!r} does not fit into {device}. {SMALLER}") from error
+        raise ModelLoadError(f"Device {device} cannot be used: {error}") from error
+
+
 def _row_bytes(text: Any, length: int, dtype: torch.dtype, attention: str) -> int:
     """What one row of a prefill takes beside the weights, roughly: cache and widest layer."""
     heads = text.num_attention_heads
@@ -145,7 +158,7 @@ def _check_memory(name: str, device: torch.device, need: int) -> None:
     if free is not None and need > free:
         raise ModelLoadError(
             f"{name!r} takes {need / 2**30:.1f} GiB, and {device} has {free / 2**30:.1f} GiB free. "
-            "Build fewer decoder layers with --layers, or take a smaller --dtype or geometry."
+            f"{SMALLER}"
         )
 
 

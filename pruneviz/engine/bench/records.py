@@ -190,6 +190,12 @@ class Report:
             if ratio is not None
         )
 
+    @property
+    def problem(self) -> str:
+        """Why something was not measured; empty where all was."""
+        rows = [row for group in self.groups for row in group.rows]
+        return next((row.problem for row in rows if row.problem), "")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)

@@ -16,7 +16,7 @@ from pruneviz.engine.bench.records import Baseline, Group, Report, Row, Spread
 from pruneviz.engine.bench.runs import Batch, Facts, Halves, Whole
 from pruneviz.engine.bench.subject import Subject
 from pruneviz.engine.bench.timing import give_back, is_out_of_memory
-from pruneviz.errors import InputError
+from pruneviz.errors import InputError, PruneVizError, told
 from pruneviz.methods.base import Method
 
 FULL = "out of memory"
@@ -109,12 +109,8 @@ def measure(
     Returns
     -------
     Report
-        A batch size, or a method at one, that does not fit into memory has a `problem`.
-
-    Raises
-    ------
-    ValueError
-        If a method does not fit the model or leaves no token.
+        A method that does not go with the model, or does not fit into memory at a batch size, has
+        a `problem` there.
     """
     plan = plan or Plan()
     given = [entry if isinstance(entry, Entry) else Entry.of(entry) for entry in entries]
@@ -173,14 +169,21 @@ class Rounds:
         self.visual = base.facts.traces[0].num_visual
         for lane in lanes:
             if not lane.problem:
-                with self._guarded(lane):
-                    self._look(batch, lane)
+                self._try(batch, lane)
         halves = Halves(batch) if self._plan.reference else None
         for number in range(-self._plan.warmup, self._plan.rounds):
             if self._stop.is_set() or base.problem:
                 break
             self._round(batch, halves, [base, *lanes], number)
         return self._group(base, lanes, halves)
+
+    def _try(self, batch: Batch, lane: Lane) -> None:
+        """Look at a method; one that does not go with the model drops out and says why."""
+        with self._guarded(lane):
+            try:
+                self._look(batch, lane)
+            except (PruneVizError, ValueError) as error:
+                lane.problem = told(error)
 
     def _look(self, batch: Batch, lane: Lane) -> None:
         lane.facts = batch.facts(lane.method)
