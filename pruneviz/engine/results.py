@@ -30,7 +30,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Times:
-    """Measured seconds of one run; no signal is recorded while they are taken.
+    """Measured seconds of one run, which say nothing beside those of another moment.
+
+    No signal is recorded while they are taken. To compare, time in pairs: `pruneviz.engine.bench`.
 
     Attributes
     ----------

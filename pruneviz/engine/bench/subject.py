@@ -152,6 +152,12 @@ def check_attention(name: str, device: torch.device, dtype: Any) -> None:
 
 
 def set_attention(subject: Subject, name: str) -> None:
-    """Let the whole model attend by `name`; errors as of :func:`check_attention`."""
+    """Let the whole model attend by `name`, one of `ATTENTIONS`.
+
+    Raises
+    ------
+    InputError
+        If it is unknown, its package is not installed, or device or dtype do not go with it.
+    """
     check_attention(name, subject.device, subject.model.dtype)
     subject.model.set_attn_implementation(name)
