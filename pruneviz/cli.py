@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from pruneviz import serving
+from pruneviz.commands import bench
+from pruneviz.commands.arguments import (
+    CHECK_DEPTH,
+    add_budget_arguments,
+    add_model_arguments,
+    add_setting_arguments,
+    build,
+    read_setting,
+)
 from pruneviz.engine import Comparison, Prepared, Session, Settings, read_image
-from pruneviz.engine.benchmark import benchmark
 from pruneviz.errors import PruneVizError, told
 from pruneviz.export import model_title, write_results
-from pruneviz.methods import (
-    Method,
-    OutOfReachError,
-    Pinned,
-    Spending,
-    at_compute,
-    get_method,
-    list_methods,
-    spending,
-)
-from pruneviz.methods.compute import check_compute
+from pruneviz.methods import Method, OutOfReachError, Pinned, Spending, list_methods, spending
 from pruneviz.methods.ranges import read_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.models import load_model
-from pruneviz.models.core.loading import EMBEDDED
-from pruneviz.options import add_loading_arguments
 
 LOGGING = {"level": logging.WARNING, "format": "%(levelname)s %(name)s: %(message)s"}
-CHECK_DEPTH = 1_000
-WORDS = {"True": True, "False": False, "None": None}
-"""Deep enough for any schedule: settings are checked before a model is loaded."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status (0 done, 1 failed, 2 wrong usage)."""
     parser = build_parser()
     args = parser.parse_args(argv)
+    args.argv = list(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(**args.logging)
     try:
         return int(args.run(args))
@@ -64,11 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     ask.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
     ask.add_argument("--out", type=Path, help="folder for answers, traces and figures")
     ask.set_defaults(run=run_ask)
-    bench = commands.add_parser("bench", help="measure time and memory as ratios of paired runs")
-    add_question_arguments(bench)
-    bench.add_argument("--pairs", type=int, default=10, help="pairs of runs (10)")
-    bench.add_argument("--tokens", type=int, default=16, help="longest answer (16)")
-    bench.set_defaults(run=run_bench)
+    bench.add(commands)
     methods = commands.add_parser("methods", help="list the pruning methods, or describe some")
     methods.add_argument("name", nargs="*", help="describe these, with what --set takes")
     methods.set_defaults(run=run_methods)
@@ -91,44 +80,8 @@ def add_question_arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(list_methods())
     parser.add_argument("--method", default="transprune", help=f"one of {names}")
     add_budget_arguments(parser)
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="another setting of the method, such as alpha=0.3 or, a list, 'prune_layers=[2,5]'; "
-        "may be given several times",
-    )
-    for name, what in (("keep", "kept"), ("drop", "dropped")):
-        parser.add_argument(
-            f"--pin-{name}",
-            default="",
-            metavar="TOKENS",
-            help=f"visual tokens {what} by hand, such as 3,7-9 (counted from 0, row by row)",
-        )
-    parser.add_argument(
-        "--pin-extra", type=int, default=0, help="tokens kept beyond the method's own number"
-    )
+    add_setting_arguments(parser)
     add_model_arguments(parser)
-
-
-def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
-    """The three ways to say how much is kept, of which one may be given."""
-    budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--keep-ratio", type=float, help="share of the visual tokens kept, up to 1")
-    budget.add_argument("--keep-tokens", type=int, help="exact number of visual tokens kept")
-    budget.add_argument(
-        "--equal-compute",
-        type=float,
-        metavar="SHARE",
-        help="visual tokens averaged over all decoder layers, as a share of all, up to 1",
-    )
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that say which model is loaded and how."""
-    parser.add_argument("--model", default=EMBEDDED, help="embedded, a hub id or a folder")
-    add_loading_arguments(parser)
 
 
 def run_methods(args: argparse.Namespace) -> int:
@@ -203,23 +156,6 @@ def run_ask(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_bench(args: argparse.Namespace) -> int:
-    """Measure and write the ratios."""
-    session, method, prepared = start(args)
-    result = benchmark(session.loaded, prepared, method, args.pairs, args.tokens)
-    rows = [("Prefill", result.prefill), ("Image and prefill", result.with_vision)]
-    if result.per_token is not None:
-        rows.append(("Each further token", result.per_token))
-    sys.stdout.write(f"{method.title} over baseline, {result.pairs} pairs: median (range)\n")
-    for name, spread in rows:
-        line = f"{name} time: {spread.middle:.3f} ({spread.low:.3f} to {spread.high:.3f})"
-        sys.stdout.write(line + "\n")
-    sys.stdout.write(f"KV cache after the prefill: {result.kv_bytes:.3f}\n")
-    if result.peak_memory is not None:
-        sys.stdout.write(f"Peak memory above the weights: {result.peak_memory:.3f}\n")
-    return 0
-
-
 def start(args: argparse.Namespace) -> tuple[Session, Method, Prepared]:
     """Check the settings, load the model, encode the question."""
     settings = dict(read_setting(text) for text in args.set)
@@ -233,47 +169,6 @@ def start(args: argparse.Namespace) -> tuple[Session, Method, Prepared]:
     method = build(args, args.method, settings, num_visual, session.num_layers)
     seen = session.seen_for(prepared, method)
     return session, Pinned(method, *pins) if any(pins) else method, seen
-
-
-def build(
-    args: argparse.Namespace,
-    name: str,
-    settings: Mapping[str, Any],
-    num_visual: int | None,
-    num_layers: int,
-) -> Method:
-    """The method on the budget asked for.
-
-    With `num_visual` None, before the prompt is known, an equal-compute budget is only checked.
-    """
-    own = {key: getattr(args, key) for key in ("keep_ratio", "keep_tokens")}
-    own = {key: value for key, value in own.items() if value is not None}
-    twice = settings.keys() & own
-    if twice:
-        key = min(twice)
-        raise ValueError(f"Give --{key.replace('_', '-')} or --set {key}, not both.")
-    if "num_layers" in settings:
-        raise ValueError("num_layers cannot be set: it is the model's number of layers.")
-    own = {**settings, **own}
-    share = args.equal_compute
-    if share is not None and num_visual is not None:
-        return at_compute(name, share, num_visual=num_visual, num_layers=num_layers, **own)
-    if share is not None:
-        check_compute(share, own)
-    return get_method(name, num_layers=num_layers, **own)
-
-
-def read_setting(text: str) -> tuple[str, Any]:
-    """Split ``name=value``; the value is read as Python or JSON writes it, else taken as text."""
-    name, sign, value = text.partition("=")
-    if not sign or not name:
-        raise ValueError(f"--set takes NAME=VALUE, not {text!r}.")
-    if value in WORDS:
-        return name, WORDS[value]
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
 
 
 def summary(comparison: Comparison) -> str:

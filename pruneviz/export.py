@@ -13,6 +13,7 @@ from PIL import Image
 
 from pruneviz import render
 from pruneviz.engine import Comparison
+from pruneviz.engine.bench import Report
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods.ranges import write_ranges
 from pruneviz.models.core.loading import EMBEDDED
@@ -101,12 +102,12 @@ def model_title(name: str) -> str:
     return "PruneViz's built-in model" if name == EMBEDDED else name
 
 
-def table(done: Comparison, model: str) -> str:
-    """Settings, answers, fidelity, cost and times as CSV with a header line."""
+def table(done: Comparison, model: str, timing: Report | None = None) -> str:
+    """Settings, answers, fidelity, cost and, where paired, times as CSV with a header line."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([*_settings(done, model), *_fidelity(done), *_cost(done), *_times(done)])
+    writer.writerows([*_settings(done, model), *_fidelity(done), *_cost(done), *_times(timing)])
     return text.getvalue()
 
 
@@ -188,13 +189,14 @@ def _cost(done: Comparison) -> list[tuple[Any, ...]]:
     ]
 
 
-def _times(done: Comparison) -> list[tuple[Any, ...]]:
-    x, y = done.baseline.times, done.pruned.times
+def _times(timing: Report | None) -> list[tuple[Any, ...]]:
+    """Medians of the pairs; the ratio is the median of the pairs' own."""
+    if timing is None:
+        return []
+    how = f"median of {timing.rounds} pairs"
     return [
-        _row("time", "vision encoding", "s", x.vision, y.vision),
-        _row("time", "scoring (part of the prefill)", "s", x.scoring, y.scoring),
-        _row("time", "prefill", "s", x.prefill, y.prefill),
-        _row("time", "per further token", "s", x.per_token, y.per_token),
+        ("time", f"{pair.name}, {how}", "s", *pair.seconds, f"{pair.ratio.middle:.6g}")
+        for pair in timing.pairs()
     ]
 
 

@@ -30,7 +30,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Times:
-    """Measured seconds of one run; no signal is recorded while they are taken.
+    """Measured seconds of one run, which say nothing beside those of another moment.
+
+    No signal is recorded while they are taken. To compare, time in pairs: `pruneviz.engine.bench`.
 
     Attributes
     ----------
@@ -84,13 +86,15 @@ class Answer:
     stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the trace, as plain values."""
+        """Everything but the trace and the times, as plain values.
+
+        A remembered baseline was timed at another moment: `pruneviz.engine.bench` times both.
+        """
         return {
             "label": self.label,
             "text": self.text,
             "token_ids": list(self.token_ids),
             "cost": asdict(self.cost),
-            "times": asdict(self.times),
             "stopped": self.stopped,
         }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -67,6 +68,12 @@ class Session:
         self._prepared: Recent[tuple[str, str], Prepared] = Recent()
         self._records: Recent[tuple[tuple[str, str], int], EncoderRecord | None] = Recent()
         self._baselines: Recent[tuple[tuple[str, str], Settings], Generated] = Recent()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let every other run on this model wait while the block runs."""
+        with self._lock:
+            yield
 
     @property
     def num_layers(self) -> int:

@@ -9,8 +9,10 @@ from pruneviz.render.overlay import mask_overlay
 from pruneviz.render.panels import panel, panels_payload
 from pruneviz.render.paper import fitted, save_figure
 from pruneviz.render.payload import view_payload
+from pruneviz.render.speed import SpeedLine, speed_figure
 
 __all__ = [
+    "SpeedLine",
     "comparison_figure",
     "fitted",
     "has_merged",
@@ -21,6 +23,7 @@ __all__ = [
     "panel",
     "panels_payload",
     "save_figure",
+    "speed_figure",
     "stage_title",
     "view_payload",
 ]

@@ -89,7 +89,7 @@ def make_ask(shelf: Shelf) -> Callable[..., dict]:
         Returns
         -------
         dict
-            Question, method, parameters, both answers with cost and times, fidelity, and the
+            Question, method, parameters, both answers with cost, fidelity, and the
             pruning stages with the indices of the kept tokens.
         """
         with refusals():

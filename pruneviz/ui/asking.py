@@ -37,6 +37,7 @@ class Screen:
     fidelity: str | None = None
     view: dict[str, Any] | None = None
     cost: str | None = None
+    timing: str | None = None
     shown: Shown | None = None
 
 
@@ -136,6 +137,8 @@ def finished(
             "previews": previews(method, question.options, total, session.num_layers),
         },
         cost=cost_html(done, small=is_small(session)),
+        # What was said of the measuring of another result.
+        timing="",
         shown=Shown.of(question, pins_of(method), prepared, done, session.loaded.name),
     )
 

@@ -7,26 +7,30 @@ from dataclasses import dataclass
 from html import escape
 
 from pruneviz.engine import Answer, Comparison
+from pruneviz.engine.bench import Report, Spread
 from pruneviz.ui import texts
 from pruneviz.ui.staircase import staircase_svg
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: what it is, both values as text, and pruned over baseline."""
+    """One line of the table: what it is, both values as text, and pruned over baseline.
+
+    `spread` are the quartiles of a measured share.
+    """
 
     label: str
     hint: str
     baseline: str
     pruned: str
     ratio: float | None
+    spread: Spread | None = None
 
 
-def cost_lines(done: Comparison) -> list[tuple[str, list[Line]]]:
-    """The table's groups and lines, as plain values."""
+def cost_lines(done: Comparison, timing: Report | None = None) -> list[tuple[str, list[Line]]]:
+    """The table's groups and lines, as plain values; times only where they were paired."""
     a, b = done.baseline.cost, done.pruned.cost
-    x, y = done.baseline.times, done.pruned.times
-    return [
+    groups = [
         (
             "Visual tokens",
             [
@@ -46,26 +50,35 @@ def cost_lines(done: Comparison) -> list[tuple[str, list[Line]]]:
                 _line("KV cache after the prompt", "kv", a.kv_bytes, b.kv_bytes, size),
             ],
         ),
-        (
-            "Measured time",
-            [
-                _line("Vision encoding", "t_vision", x.vision, y.vision, seconds),
-                _line("Scoring", "t_scoring", x.scoring, y.scoring, seconds),
-                _line("Prefill", "t_prefill", x.prefill, y.prefill, seconds),
-                _line("Per further token", "t_token", x.per_token, y.per_token, seconds),
-            ],
-        ),
+    ]
+    return [*groups, ("Measured time", _timed(timing))] if timing else groups
+
+
+def _timed(timing: Report) -> list[Line]:
+    return [
+        Line(
+            pair.name.capitalize(),
+            texts.COST_HINTS[f"t_{pair.key}"],
+            seconds(pair.seconds[0]),
+            seconds(pair.seconds[1]),
+            pair.ratio.middle,
+            pair.ratio,
+        )
+        for pair in timing.pairs()
     ]
 
 
-def cost_html(done: Comparison, small: bool) -> str:
+def cost_html(done: Comparison, small: bool, timing: Report | None = None) -> str:
     """The table, the staircase of visual tokens per layer, and what to think of the times."""
     rows = "".join(
         f'<tr class="pv-grouprow"><th colspan="4" scope="rowgroup">{escape(group)}</th></tr>'
         + "".join(_row(line) for line in lines)
-        for group, lines in cost_lines(done)
+        for group, lines in cost_lines(done, timing)
     )
-    note = texts.SMALL_MODEL_NOTE if small else texts.TIME_NOTE
+    notes = [texts.COST_NOTE]
+    if timing is not None:
+        notes.append(texts.TIME_NOTE.format(timing.rounds, timing.device))
+        notes += [texts.SMALL_MODEL_NOTE] if small else []
     return (
         '<section class="pv-cost" aria-label="Cost"><h2 class="pv-h">What it costs</h2>'
         '<div class="pv-costcols"><div class="pv-tablebox"><table class="pv-table"><thead><tr>'
@@ -73,7 +86,7 @@ def cost_html(done: Comparison, small: bool) -> str:
         f'<th scope="col">{escape(done.pruned.label)}</th><th scope="col">Share</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
         f'<div class="pv-stairbox"><h3>Visual tokens in each layer</h3>{_stairs(done)}'
-        f'<p class="pv-note">{escape(texts.COST_NOTE)} {escape(note)}</p></div></div></section>'
+        f'<p class="pv-note">{escape(" ".join(notes))}</p></div></div></section>'
     )
 
 
@@ -119,12 +132,19 @@ def _row(line: Line) -> str:
         width = min(100.0, 100 * line.ratio)
         share = (
             f'<td class="pv-share"><span class="pv-meter" aria-hidden="true">'
-            f'<span style="width:{width:.1f}%"></span></span>{100 * line.ratio:.3g} %</td>'
+            f'<span style="width:{width:.1f}%"></span></span>{100 * line.ratio:.3g} %'
+            f"{_range(line.spread)}</td>"
         )
     return (
         f'<tr><th scope="row">{escape(line.label)}<small>{escape(line.hint)}</small></th>'
         f"<td>{line.baseline}</td><td>{line.pruned}</td>{share}</tr>"
     )
+
+
+def _range(spread: Spread | None) -> str:
+    if spread is None:
+        return ""
+    return f"<small>{100 * spread.low:.3g} to {100 * spread.high:.3g} %</small>"
 
 
 def _stairs(done: Comparison) -> str:

@@ -149,7 +149,7 @@ def make_file(shown: Shown, path: Path) -> None:
     model, done = export.model_title(shown.model), shown.done
     kind = path.name.rpartition("-")[2]
     if kind == "table.csv":
-        path.write_text(export.table(done, model), encoding="utf-8")
+        path.write_text(export.table(done, model, shown.timing), encoding="utf-8")
     elif kind == "trace.json":
         done.pruned.trace.to_json(path)
     elif kind.startswith("layers"):

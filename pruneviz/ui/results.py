@@ -1,4 +1,4 @@
-"""The right column: status, both answers, fidelity, the canvas and the cost."""
+"""The right column: status, both answers, fidelity, the canvas, the cost and its measuring."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from pruneviz.engine.bench import PAIRS
 from pruneviz.ui import exporting, texts, view
 from pruneviz.ui.answers import empty_card
 from pruneviz.ui.status import status_html
@@ -14,7 +15,10 @@ from pruneviz.ui.status import status_html
 
 @dataclass(frozen=True)
 class Results:
-    """Handles of the result column, in the order of :class:`pruneviz.ui.asking.Screen`."""
+    """Handles of the result column; what is shown in the order of `pruneviz.ui.asking.Screen`.
+
+    `measure` and `stop` are the buttons of paired times, `timing` the line that tells of them.
+    """
 
     status: gr.HTML
     baseline: gr.HTML
@@ -22,12 +26,15 @@ class Results:
     fidelity: gr.HTML
     view: gr.HTML
     cost: gr.HTML
+    timing: gr.HTML
+    measure: gr.Button
+    stop: gr.Button
     export: exporting.Panel
 
     def outputs(self) -> list[Any]:
         """All of them, in order; last the result that can be exported."""
-        shown = [self.status, self.baseline, self.pruned, self.fidelity, self.view, self.cost]
-        return [*shown, self.export.held]
+        answers = [self.status, self.baseline, self.pruned, self.fidelity]
+        return [*answers, self.view, self.cost, self.timing, self.export.held]
 
 
 def create(opening: bool = False) -> Results:
@@ -51,4 +58,23 @@ def create(opening: bool = False) -> Results:
     panel = exporting.create()
     canvas = view.create()
     cost = gr.HTML("", elem_id="pv-cost", apply_default_css=False)
-    return Results(status, baseline, pruned, fidelity, canvas, cost, panel)
+    measured = _measuring()
+    return Results(status, baseline, pruned, fidelity, canvas, cost, *measured, panel)
+
+
+def _measuring() -> tuple[gr.HTML, gr.Button, gr.Button]:
+    """The line that tells of the measuring, and the buttons that start and stop it."""
+    with gr.Row(elem_id="pv-measuring", elem_classes="pv-measuring"):
+        measure = gr.Button(texts.MEASURE, size="sm", elem_id="pv-measure", scale=0, min_width=130)
+        stop = gr.Button(
+            "Stop",
+            size="sm",
+            variant="stop",
+            elem_id="pv-measure-stop",
+            scale=0,
+            min_width=80,
+            interactive=False,
+        )
+        note = texts.MEASURE_NOTE.format(PAIRS.rounds)
+        gr.HTML(f'<p class="pv-note">{note}</p>', apply_default_css=False)
+    return gr.HTML("", elem_id="pv-timing", apply_default_css=False), measure, stop

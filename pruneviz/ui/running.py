@@ -56,11 +56,12 @@ def wire_run(
     status: gr.HTML,
     buttons: list[gr.Button],
     js: str | None = None,
+    scroll: bool = True,
 ) -> list[Any]:
     """Let each of the events run the model; returns what Stop has to cancel.
 
     The model may be busy with somebody else: the page says at once that it waits, and can be
-    stopped while it does.
+    stopped while it does. `scroll` brings the tab's buttons into view on a phone.
     """
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -69,7 +70,8 @@ def wire_run(
 
     runs = []
     for event in events:
-        event(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
+        if scroll:
+            event(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
         begun = event(wait, None, [status, *buttons], queue=False, trigger_mode="once", **quiet)
         runs.append(begun.then(run, inputs, outputs, js=js, **quiet, **MODEL))
     return runs

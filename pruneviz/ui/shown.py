@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from pruneviz.engine import Comparison, Prepared
+from pruneviz.engine.bench import Report
 from pruneviz.geometry import PatchGrid
 from pruneviz.render import fitted
 from pruneviz.ui.pins import Pins
@@ -40,6 +41,8 @@ class Shown:
         Key of the original's pixels.
     model : str
         Name that the model was loaded by.
+    timing : Report or None
+        Paired times, once they were measured.
     """
 
     question: Question
@@ -49,6 +52,7 @@ class Shown:
     grid: PatchGrid
     picture: str
     model: str
+    timing: Report | None = None
 
     @classmethod
     def of(

@@ -99,14 +99,24 @@ LINK_OTHER_MODEL = (
 LINK_NEEDS_PICTURE = "This link came without its picture. Add one, then press Ask."
 
 COST_NOTE = (
-    "Everything but the times is computed from the lengths that really ran, so it holds on any "
+    "All but measured times is computed from the lengths that really ran, so it holds on any "
     "machine."
 )
 SMALL_MODEL_NOTE = (
     "The model is tiny, so measured times are mostly overhead and chance: on it, differences in "
     "time mean little."
 )
-TIME_NOTE = "Times are single measurements on this machine."
+TIME_NOTE = (
+    "Times: medians of {} pairs, unpruned and pruned in turn, on {}. Shares: median of the pairs' "
+    "own shares, with their quartiles."
+)
+MEASURE = "Measure time"
+MEASURE_NOTE = (
+    "Runs this question unpruned and pruned in turn, {} times each: times of different moments "
+    "cannot be compared."
+)
+MEASURE_STOPPED = "Stopped. No time was measured."
+NOTHING_TO_MEASURE = "There is no result to measure yet, or it is over an hour old. Ask first."
 
 FIDELITY_NOTES = {
     "match": "Whether both answers are the same, token for token.",
@@ -122,8 +132,7 @@ COST_HINTS = {
     "choosing": "What the method computes to choose, counted as it ran.",
     "vision": "Encoder and projector. Pruning after the encoder cannot save this.",
     "kv": "Memory that the prompt's keys and values take during the answer.",
-    "t_vision": "Encoding the picture; done once for both runs.",
-    "t_scoring": "Deciding what to drop; part of the prefill time.",
-    "t_prefill": "From the prompt to the first answer token.",
-    "t_token": "Each further answer token.",
+    "t_prefill": "From picture and prompt to the first answer token, choosing included.",
+    "t_token": "Mean of the answer tokens after the first.",
+    "t_whole": "From the call to the last token, as long in both runs.",
 }

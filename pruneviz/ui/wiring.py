@@ -15,6 +15,7 @@ from pruneviz.ui.controls import Controls
 from pruneviz.ui.examples import Example
 from pruneviz.ui.failures import on_model
 from pruneviz.ui.inputs import Inputs
+from pruneviz.ui.measuring import Measured, measure
 from pruneviz.ui.pins import read_pins
 from pruneviz.ui.question import Question
 from pruneviz.ui.results import Results
@@ -71,6 +72,7 @@ def wire_asking(
 ) -> None:
     """Connect the Ask tab."""
     _wire_run(shelf, chosen, inputs, controls, results)
+    _wire_measure(shelf, results)
     _wire_method(controls)
     exporting.wire(results.export, examples, shelf.offered)
     # Painting needs no server. The canvas itself listens to the slider's moves; of a number that
@@ -94,6 +96,7 @@ def updates(screen: Screen) -> list[Any]:
         screen.fidelity,
         screen.view,
         screen.cost,
+        screen.timing,
         None if screen.shown is None else Held(screen.shown),
     )
 
@@ -118,6 +121,24 @@ def _wire_run(
     script = pin_script(1, len(values) + 1)
     moved = wire_rest(results.view.rest, controls.auto, ask_again, values, outputs, script)
     wire_stop(controls.stop, [*asked, moved], results.status, buttons, texts.STOPPED)
+
+
+def _wire_measure(shelf: Shelf, results: Results) -> None:
+    """Let the button time the shown result, and its neighbour stop that."""
+    buttons = [results.measure, results.stop]
+    outputs = [results.cost, results.timing, results.export.held, *buttons]
+
+    def values(screen: Measured) -> list[Any]:
+        return filled(screen.cost, screen.timing, screen.held)
+
+    def run(held: Held | None) -> Iterator[list[Any]]:
+        yield from steps(measure(shelf, held), values, Measured())
+
+    held = results.export.held
+    asked = wire_run(
+        [results.measure.click], run, [held], outputs, results.timing, buttons, scroll=False
+    )
+    wire_stop(results.stop, asked, results.timing, buttons, texts.MEASURE_STOPPED)
 
 
 def pin_script(place: int, count: int) -> str:

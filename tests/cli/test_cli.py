@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pruneviz.cli import main, read_setting
+from pruneviz.cli import main
+from pruneviz.commands.arguments import read_setting
 from pruneviz.methods import list_methods
 from pruneviz.trace import Trace
 
@@ -144,13 +145,6 @@ def test_two_budgets_are_wrong_usage(command, capsys):
         main([*command, "--keep-ratio", "0.5", "--equal-compute", "0.5"])
     assert stopped.value.code == 2
     assert "not allowed with" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_bench(picture, capsys):
-    arguments = ["bench", str(picture), "Where is the cat?", "--keep-ratio", "0.25"]
-    assert main([*arguments, "--pairs", "1", "--tokens", "3"]) == 0
-    assert "Prefill time: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,10 @@ def test_the_readmes_lines_print_what_is_shown(tmp_path: Path) -> None:
     follow(ROOT / "README.md", tmp_path)
 
 
+def test_the_limits_by_arithmetic_are_what_the_snippets_print(tmp_path: Path) -> None:
+    follow(ROOT / "docs" / "speed.md", tmp_path)
+
+
 def test_a_method_outside_the_package_reaches_the_command_line(tmp_path: Path) -> None:
     follow(ROOT / "docs" / "add-method.md", tmp_path)
 

@@ -1,0 +1,1 @@
+"""Parts of the command line: what commands have in common, and commands of some length."""
