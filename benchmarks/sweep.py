@@ -1,0 +1,98 @@
+"""What a sweep takes: forward passes of the decoder, tokens times layers, and seconds.
+
+``python -m benchmarks.sweep`` runs the page's default sweep on the embedded model, or any other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+# Before the hub client is imported: it reads this once.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import transformers
+
+from pruneviz import load_model
+from pruneviz.engine import RATIOS, Session, sweep
+from pruneviz.models.core.decoder import Decoder
+from pruneviz.ui.examples import load_examples
+from pruneviz.ui.methods import compared
+
+logger = logging.getLogger("benchmarks.sweep")
+
+
+@dataclass
+class Work:
+    """What a decoder stack did.
+
+    Attributes
+    ----------
+    passes : int
+        Forwards of the stack, decode steps among them.
+    token_layers : int
+        Tokens that its layers computed, summed over them: layers that are passed by do not count.
+    """
+
+    passes: int = 0
+    token_layers: int = 0
+
+
+@contextmanager
+def counted(decoder: Decoder) -> Iterator[Work]:
+    """Count what a decoder stack does while the block runs."""
+    work = Work()
+
+    def on_stack(*_: Any) -> None:
+        work.passes += 1
+
+    def on_attention(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        hidden = args[0] if args else kwargs["hidden_states"]
+        work.token_layers += hidden.shape[0] * hidden.shape[1]
+
+    with ExitStack() as handles:
+        handles.callback(decoder.module.register_forward_pre_hook(on_stack).remove)
+        for layer in decoder.layers:
+            attention: Any = layer.self_attn
+            hook = attention.register_forward_pre_hook(on_attention, with_kwargs=True)
+            handles.callback(hook.remove)
+        yield work
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line, measure and report."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=__doc__)
+    parser.add_argument("--model", default="embedded", help="a folder, or a hub id at hand")
+    parser.add_argument("--methods", nargs="+", default=compared(), metavar="NAME")
+    parser.add_argument("--image", help="a file; default: the first example")
+    parser.add_argument("--question", help="default: the example's first")
+    options = parser.parse_args(arguments)
+    transformers.utils.logging.disable_progress_bar()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logger.setLevel(logging.INFO)
+    example = load_examples()[0]
+    session = Session(load_model(options.model))
+    prepared = session.prepare(
+        options.image or example.image, options.question or example.questions[0]
+    )
+    decoder = session.loaded.adapter.decoder(session.loaded.model)
+    start = time.perf_counter()
+    with counted(decoder) as work:
+        *_, last = sweep(session, prepared, options.methods, RATIOS)
+    seconds = time.perf_counter() - start
+    logger.info("%s, %r: %d runs", options.model, prepared.question, last.done)
+    logger.info("forward passes   %10d", work.passes)
+    logger.info("tokens x layers  %10d", work.token_layers)
+    logger.info("seconds          %10.1f", seconds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

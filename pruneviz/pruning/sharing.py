@@ -1,0 +1,175 @@
+"""Layers that are known from the unpruned run: put in, not computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+
+from pruneviz.models.core.decoder import Decoder
+from pruneviz.pruning.inputs import DecoderInputs
+from pruneviz.pruning.prefix import Inside, Prefix, Reach
+
+Forward = Callable[..., Any]
+
+
+class Sharing:
+    """Passes the layers by that are known, and records those that others can share.
+
+    Hooks on a layer that is passed by still run, and so do those on its attention and FFN where
+    these were recorded: whatever reads a layer reads what it would have read.
+
+    Parameters
+    ----------
+    decoder : Decoder
+        The stack.
+    reach : Reach
+        Of the run; what of it is not known yet is recorded.
+    known : Prefix
+        Of the same prompt.
+
+    Attributes
+    ----------
+    start : int
+        How many layers are passed by, unless tokens go earlier than foreseen.
+    prefix : Prefix
+        What is known after the prefill.
+    """
+
+    def __init__(self, decoder: Decoder, reach: Reach, known: Prefix) -> None:
+        self._decoder, self._reach = decoder, reach
+        self.prefix, self.start = known, known.covers(reach)
+        self._swapped = ExitStack()
+        self._length = 0
+        self._passed: set[int] = set()
+        self._outputs: dict[int, Any] = {}
+        self._read: dict[int, dict[str, tuple[torch.Tensor, torch.Tensor]]] = {}
+
+    @contextmanager
+    def attached(self) -> Iterator[Sharing]:
+        """Serve the prefill that runs inside the block; enter it before `prune`'s own block."""
+        if not self._reach.start:
+            yield self
+            return
+        stack = self._decoder.module
+        with ExitStack() as handles:
+            handles.callback(self._swapped.close)
+            handle = stack.register_forward_pre_hook(self._before_stack, with_kwargs=True)
+            handles.callback(handle.remove)
+            handles.callback(stack.register_forward_hook(self._after_stack).remove)
+            yield self
+
+    def _before_stack(self, stack: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._swapped.close()
+        inputs = DecoderInputs.read(stack, args, kwargs)
+        if inputs.cache is not None and inputs.cache.get_seq_length():
+            return
+        self._length = inputs.length
+        self._passed.clear()
+        for index in range(self.start):
+            swap(self._swapped, self._decoder.layers[index], self._passing(index))
+        for index in self._reach.inside - self.prefix.inside.keys():
+            layer: Any = self._decoder.layers[index]
+            self._read[index] = {}
+            swap(self._swapped, layer.self_attn, self._reading(index, "attention"))
+            swap(self._swapped, layer.mlp, self._reading(index, "mlp"))
+        for index in self._reach.outputs - self.prefix.outputs.keys():
+            swap(self._swapped, self._decoder.layers[index], self._recording(index))
+
+    def _after_stack(self, _: Any, args: tuple[Any, ...], output: Any) -> None:
+        self._swapped.close()
+        cache = getattr(output, "past_key_values", None)
+        if not self._length or cache is None:
+            return
+        for index in self._passed:
+            put_in(cache, index, *self.prefix.cache[index])
+        self.prefix = self.prefix.joined(self._recorded(cache))
+        self._length = 0
+
+    def _recorded(self, cache: Any) -> Prefix:
+        filled = []
+        for layer in cache.layers[: self._reach.start]:
+            if layer.keys.shape[-2] != self._length:
+                break
+            filled.append((layer.keys, layer.values))
+        inside = {i: Inside(**read) for i, read in self._read.items() if len(read) == 2}
+        found = Prefix(dict(self._outputs), inside, tuple(filled))
+        self._outputs, self._read = {}, {}
+        return found
+
+    def _passing(self, index: int) -> Callable[[Forward], Forward]:
+        def make(original: Forward) -> Forward:
+            def forward(*args: Any, **kwargs: Any) -> Any:
+                hidden = args[0] if args else kwargs["hidden_states"]
+                if hidden.shape[1] != self.prefix.length:
+                    return original(*args, **kwargs)
+                self._passed.add(index)
+                if index in self._reach.inside:
+                    self._replay(index)
+                # Between the layers that something goes on from, what passes does not matter.
+                return self.prefix.outputs.get(index, hidden)
+
+            return forward
+
+        return make
+
+    def _replay(self, index: int) -> None:
+        """Run the hooks in a layer that is passed by."""
+        layer: Any = self._decoder.layers[index]
+        read = self.prefix.inside[index]
+        with ExitStack() as swapped:
+            swap(swapped, layer.self_attn, lambda _: lambda **_: (read.attention[1], None))
+            swap(swapped, layer.mlp, lambda _: lambda *_: read.mlp[1])
+            layer.self_attn(hidden_states=read.attention[0])
+            layer.mlp(read.mlp[0])
+
+    def _recording(self, index: int) -> Callable[[Forward], Forward]:
+        def make(original: Forward) -> Forward:
+            def forward(*args: Any, **kwargs: Any) -> Any:
+                hidden = args[0] if args else kwargs["hidden_states"]
+                output = original(*args, **kwargs)
+                if hidden.shape[1] == self._length:
+                    self._outputs[index] = output
+                return output
+
+            return forward
+
+        return make
+
+    def _reading(self, index: int, part: str) -> Callable[[Forward], Forward]:
+        def make(original: Forward) -> Forward:
+            def forward(*args: Any, **kwargs: Any) -> Any:
+                entering = args[0] if args else next(iter(kwargs.values()))
+                entering = kwargs.get("hidden_states", entering)
+                output = original(*args, **kwargs)
+                leaving = output[0] if isinstance(output, tuple) else output
+                if entering.shape[1] == self._length:
+                    self._read[index][part] = (entering, leaving)
+                return output
+
+            return forward
+
+        return make
+
+
+def put_in(cache: Any, index: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+    """Fill an empty layer of a dynamic cache with tensors, which are not copied."""
+    cache.update(keys[..., :0, :], values[..., :0, :], index)
+    layer = cache.layers[index]
+    layer.keys, layer.values = keys, values
+
+
+def swap(swapped: ExitStack, module: Any, make: Callable[[Forward], Forward]) -> None:
+    """Replace a module's forward, on the instance, by what is made of it, until the stack ends."""
+    own = vars(module).get("forward")
+    module.forward = make(module.forward)
+
+    def restore() -> None:
+        if own is None:
+            del module.forward
+        else:
+            module.forward = own
+
+    swapped.callback(restore)
