@@ -55,16 +55,19 @@ def counting_attention(model: Any) -> Any:
 
 def observed(model: Any, case: Any, reach: Reach) -> Prefix:
     """What an unpruned run leaves."""
-    with Sharing(decoder_of(model), reach, Prefix()).attached() as sharing:
-        with observe(model, record=(), **case.prune_kwargs):
-            generate(model, case)
+    sharing = Sharing(decoder_of(model), reach, Prefix())
+    with sharing.attached(), observe(model, record=(), **case.prune_kwargs):
+        generate(model, case)
     return sharing.prefix
 
 
 def run(model: Any, case: Any, method: Method, sharing: Sharing, **settings: Any) -> Any:
-    with sharing.attached(), counting_attention(model) as ran:
-        with prune(model, method, count_flops=True, **settings, **case.prune_kwargs) as found:
-            made = generate(model, case)
+    with (
+        sharing.attached(),
+        counting_attention(model) as ran,
+        prune(model, method, count_flops=True, **settings, **case.prune_kwargs) as found,
+    ):
+        made = generate(model, case)
     return made, found, ran
 
 
@@ -189,9 +192,9 @@ def test_an_error_leaves_the_layers_as_they_were() -> None:
 
     handle = decoder_of(model).layers[3].register_forward_pre_hook(fails)
     try:
-        with Sharing(decoder_of(model), reach, known).attached():
-            with pytest.raises(RuntimeError, match="in between"):
-                model(**case.inputs)
+        sharing = Sharing(decoder_of(model), reach, known)
+        with sharing.attached(), pytest.raises(RuntimeError, match="in between"):
+            model(**case.inputs)
     finally:
         handle.remove()
     assert not any("forward" in vars(module) for module in model.modules())
