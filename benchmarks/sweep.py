@@ -18,6 +18,7 @@ from typing import Any
 # Before the hub client is imported: it reads this once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import torch
 import transformers
 
 from pruneviz import load_model
@@ -53,16 +54,15 @@ def counted(decoder: Decoder) -> Iterator[Work]:
     def on_stack(*_: Any) -> None:
         work.passes += 1
 
-    def on_attention(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        hidden = args[0] if args else kwargs["hidden_states"]
-        work.token_layers += hidden.shape[0] * hidden.shape[1]
+    def on_output(_: Any, args: tuple[torch.Tensor, ...]) -> None:
+        work.token_layers += args[0].shape[0] * args[0].shape[1]
 
     with ExitStack() as handles:
         handles.callback(decoder.module.register_forward_pre_hook(on_stack).remove)
         for layer in decoder.layers:
-            attention: Any = layer.self_attn
-            hook = attention.register_forward_pre_hook(on_attention, with_kwargs=True)
-            handles.callback(hook.remove)
+            # What every layer that runs has to do last in its attention.
+            projection: Any = layer.self_attn.o_proj
+            handles.callback(projection.register_forward_pre_hook(on_output).remove)
         yield work
 
 

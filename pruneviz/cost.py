@@ -163,7 +163,10 @@ class Cost:
 
 
 def prefill_cost(
-    shape: ModelShape, tokens_per_layer: Sequence[int], kv_lengths: Sequence[int]
+    shape: ModelShape,
+    tokens_per_layer: Sequence[int],
+    kv_lengths: Sequence[int],
+    scoring_flops: int = 0,
 ) -> Cost:
     """Cost of one sample's prefill.
 
@@ -173,6 +176,8 @@ def prefill_cost(
         The model.
     tokens_per_layer, kv_lengths : sequence of int
         As in :class:`pruneviz.trace.Trace`: visual tokens and all tokens per decoder layer.
+    scoring_flops : int
+        What choosing tokens took.
     """
     counts = tuple(int(n) for n in tokens_per_layer)
     return Cost(
@@ -183,6 +188,7 @@ def prefill_cost(
         llm_flops=true_flops(shape, kv_lengths),
         vision_flops=vision_flops(shape),
         kv_bytes=kv_bytes(shape, kv_lengths),
+        scoring_flops=scoring_flops,
     )
 
 

@@ -82,11 +82,13 @@ def compare_many(
     total = prepared.grid.num_tokens
     outcomes = candidates(names, budget, total, session.num_layers)
     yield CompareEvent("result", result=_gather(prepared, budget, outcomes))
+    ahead = [outcome.method for outcome in outcomes if outcome.method is not None]
     for index, outcome in enumerate(outcomes):
         if outcome.method is None:
             continue
         place = f"{index + 1} of {len(outcomes)}"
-        with closing(session.ask(prepared, outcome.method, how)) as events:
+        running = session.ask(prepared, outcome.method, how, streamed=False, ahead=ahead)
+        with closing(running) as events:
             for event in events:
                 if event.comparison is not None:
                     outcomes[index] = Outcome(

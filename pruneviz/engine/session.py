@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeVar
 
-from pruneviz.engine.generate import Generated, analyse, generate
+from pruneviz.engine.answers import Generated
 from pruneviz.engine.images import ImageSource, picture_key, read_image
+from pruneviz.engine.memory import Memory, default_limit
 from pruneviz.engine.prepared import Prepared, encode, encoder_record
 from pruneviz.engine.results import Answer, Comparison, Event, Settings
+from pruneviz.engine.runs import reach_of, run_baseline, run_pruned
 from pruneviz.engine.streaming import stream
 from pruneviz.errors import InputError
 from pruneviz.methods.base import Method
 from pruneviz.models.core.loading import LoadedModel
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.pruning import check_reading, host_of
-
-REMEMBERED = 8
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class Recent(OrderedDict[K, V]):
-    """A dictionary of the last few entries."""
-
-    def __setitem__(self, key: K, value: V) -> None:
-        super().__setitem__(key, value)
-        while len(self) > REMEMBERED:
-            self.popitem(last=False)
+from pruneviz.pruning.prefix import Prefix, Reach
+from pruneviz.pruning.sharing import Sharing
 
 
 class Session:
@@ -46,6 +34,9 @@ class Session:
         See :func:`pruneviz.prune`.
     positions : {"renumber", "keep"}, optional
         Likewise.
+    memory_bytes : int, optional
+        Bytes of tensors and pictures that may be remembered; 0 for nothing. Default: an eighth of
+        the memory that is free on the model's device.
 
     Raises
     ------
@@ -54,20 +45,26 @@ class Session:
 
     Notes
     -----
-    The last few prepared questions and their baselines are remembered, keyed by the image's
-    pixels and the question, so that trying another method or ratio costs only that.
+    Prepared questions, their baselines and what runs have in common with these are remembered,
+    keyed by the image's pixels and the question, so that trying another method costs only what is
+    its own, and another ratio only what comes after the first cut. Those unused for longest go
+    when together they take more than `memory_bytes`.
     """
 
     def __init__(
-        self, loaded: LoadedModel, newlines: str = "visual", positions: str | None = None
+        self,
+        loaded: LoadedModel,
+        newlines: str = "visual",
+        positions: str | None = None,
+        memory_bytes: int | None = None,
     ) -> None:
         check_reading(newlines, positions)
         self.loaded, self.newlines, self.positions = loaded, newlines, positions
+        limit = default_limit(loaded.model.device) if memory_bytes is None else memory_bytes
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+            raise ValueError(f"memory_bytes must be a whole number from 0 on, not {limit!r}.")
+        self.memory = Memory(limit)
         self._lock = threading.RLock()
-        # By picture and question.
-        self._prepared: Recent[tuple[str, str], Prepared] = Recent()
-        self._records: Recent[tuple[tuple[str, str], int], EncoderRecord | None] = Recent()
-        self._baselines: Recent[tuple[tuple[str, str], Settings], Generated] = Recent()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -94,11 +91,11 @@ class Session:
             raise InputError("Type a question about the image.")
         key = picture_key(upright), asked
         with self._lock:
-            if key not in self._prepared:
-                self._prepared[key] = encode(
-                    self.loaded, upright, *key, self.newlines, self.positions
-                )
-            return self._prepared[key]
+            found: Prepared | None = self.memory.get(("question", key))
+            if found is None:
+                found = encode(self.loaded, upright, *key, self.newlines, self.positions)
+                self.memory.put(("question", key), found)
+            return found
 
     def seen_for(self, prepared: Prepared, method: Method) -> Prepared:
         """The same question with the encoder layer on record that a method reads.
@@ -118,13 +115,15 @@ class Session:
         return replace(prepared, vision=first, further=tuple(filter(None, further)))
 
     def _record(self, prepared: Prepared, index: int) -> EncoderRecord | None:
-        seen, key = prepared.vision, (prepared.key, index)
+        seen, key = prepared.vision, ("record", prepared.key, index)
         if seen is not None and seen.encoder_index == index:
             return seen
         with self._lock:
-            if key not in self._records:
-                self._records[key] = encoder_record(self.loaded, prepared, index)
-            return self._records[key]
+            found: EncoderRecord | None = self.memory.get(key)
+            if found is None:
+                found = encoder_record(self.loaded, prepared, index)
+                self.memory.put(key, found)
+            return found
 
     def resolved(self, method: Method) -> Method:
         """The method with what it leaves to the model filled in, as a run will report it."""
@@ -134,7 +133,8 @@ class Session:
         """Answer without pruning."""
         with self._lock:
             how = settings or Settings()
-            return self._baseline(prepared, how, lambda _: None, threading.Event()).answer
+            stop = threading.Event()
+            return self._baseline(prepared, how, lambda _: None, stop, Reach()).answer
 
     def compare(
         self, prepared: Prepared, method: Method, settings: Settings | None = None
@@ -154,12 +154,33 @@ class Session:
         return last
 
     def ask(
-        self, prepared: Prepared, method: Method, settings: Settings | None = None
+        self,
+        prepared: Prepared,
+        method: Method,
+        settings: Settings | None = None,
+        *,
+        streamed: bool = True,
+        ahead: Sequence[Method] = (),
     ) -> Generator[Event]:
         """Answer with and without pruning, streamed.
 
         Yields events (see :class:`Event`); the last one is ``"done"``. Closing the generator
         stops the run.
+
+        Parameters
+        ----------
+        prepared : Prepared
+            From :meth:`prepare`.
+        method : Method
+            What prunes.
+        settings : Settings, optional
+            How answers are generated.
+        streamed : bool
+            Whether the pruned answer is to be seen while it grows. Where not, it is first taken
+            to be the baseline's, which one forward tells, and only what differs is generated.
+        ahead : sequence of Method
+            Methods that will be asked next: what they have in common with the baseline is
+            remembered, should that run now.
 
         Raises
         ------
@@ -175,7 +196,7 @@ class Session:
         def work(emit: Callable[[Event], None], stop: threading.Event) -> None:
             with self._lock:
                 if not stop.is_set():
-                    self._run(prepared, method, how, emit, stop)
+                    self._run(prepared, method, how, emit, stop, streamed, ahead)
 
         return stream(work)
 
@@ -186,24 +207,38 @@ class Session:
         settings: Settings,
         emit: Callable[[Event], None],
         stop: threading.Event,
+        streamed: bool,
+        ahead: Sequence[Method],
     ) -> None:
         emit(Event("status", "Running the unpruned baseline …"))
-        reference = self._baseline(prepared, settings, lambda t: emit(Event("baseline", t)), stop)
+        own = self._reach(prepared, method, settings)
+        reach = own
+        for other in ahead:
+            reach = reach.joined(self._reach(prepared, other, settings))
+        reference = self._baseline(
+            prepared, settings, lambda t: emit(Event("baseline", t)), stop, reach
+        )
         baseline = reference.answer
         emit(Event("baseline", baseline.text, answer=baseline))
         emit(Event("status", f"Running {method.title} …"))
-        prepared = self.seen_for(prepared, method)
-        made = generate(
-            self.loaded, prepared, method, settings, lambda t: emit(Event("pruned", t)), stop
+        ran = run_pruned(
+            self.loaded,
+            self.seen_for(prepared, method),
+            method,
+            settings,
+            reference,
+            self._sharing(prepared, own),
+            (lambda t: emit(Event("pruned", t))) if streamed else None,
+            stop,
         )
-        fidelity = None
-        if not (baseline.stopped or made.answer.stopped):
-            emit(Event("status", "Comparing with the baseline …"))
-            found = analyse(self.loaded, prepared, method, baseline.token_ids, settings.signals)
-            made = made.looked_into(found)
-            fidelity = reference.fidelity(made.answer.token_ids, found.logits)
+        self._remember(prepared, ran.prefix)
         done = Comparison(
-            prepared.question, baseline, made.answer, fidelity, prepared.grid, prepared.hints
+            prepared.question,
+            baseline,
+            ran.made.answer,
+            ran.fidelity,
+            prepared.grid,
+            prepared.hints,
         )
         emit(Event("done", comparison=done))
 
@@ -213,19 +248,34 @@ class Session:
         settings: Settings,
         on_text: Callable[[str], None],
         stop: threading.Event,
+        reach: Reach,
     ) -> Generated:
-        key = prepared.key, settings
+        key = "baseline", prepared.key, settings
         # One with signals serves those who want none as well.
-        richer = prepared.key, replace(settings, signals=True)
-        if richer in self._baselines:
-            key = richer
-        if key not in self._baselines:
-            made = generate(self.loaded, prepared, None, settings, on_text, stop)
-            if made.answer.stopped:
-                return made
-            found = analyse(self.loaded, prepared, None, (), settings.signals)
-            self._baselines[key] = made.looked_into(found)
-        return self._baselines[key]
+        richer = "baseline", prepared.key, replace(settings, signals=True)
+        found: Generated | None = self.memory.get(richer) or self.memory.get(key)
+        if found is None:
+            ran = run_baseline(self.loaded, prepared, settings, on_text, stop, reach)
+            found = ran.made
+            if not found.answer.stopped:
+                self.memory.put(key, found)
+                self._remember(prepared, ran.prefix)
+        return found
+
+    def _reach(self, prepared: Prepared, method: Method, settings: Settings) -> Reach:
+        return reach_of(self.resolved(method), settings, prepared, self.num_layers)
+
+    def _sharing(self, prepared: Prepared, reach: Reach) -> Sharing:
+        known: Prefix | None = self.memory.get(("prefix", prepared.key))
+        decoder = self.loaded.adapter.decoder(self.loaded.model)
+        return Sharing(decoder, reach, known or Prefix())
+
+    def _remember(self, prepared: Prepared, prefix: Prefix) -> None:
+        """Keep what is known of a question's first layers."""
+        key = "prefix", prepared.key
+        known: Prefix | None = self.memory.get(key)
+        if prefix.cache and prefix is not known:
+            self.memory.put(key, prefix if known is None else known.joined(prefix))
 
     def _encoder_indices(self, method: Method) -> list[int]:
         """Indices of the encoder layers that a method reads."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Literal
 
 from pruneviz.engine.breakpoint import break_point, next_count
@@ -162,7 +163,11 @@ class _Running:
         self, method: Method, ratio: float, text: str, searched: bool = False
     ) -> Iterator[SweepEvent]:
         yield self.event("status", text)
-        with closing(self.session.ask(self.prepared, method, self.settings)) as events:
+        ahead = [method for _, method in chain(*self.planned.values())]
+        running = self.session.ask(
+            self.prepared, method, self.settings, streamed=False, ahead=ahead
+        )
+        with closing(running) as events:
             for event in events:
                 if event.comparison is None:
                     yield self.event("status", text)  # a chance to stop

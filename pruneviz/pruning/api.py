@@ -55,6 +55,14 @@ class Run:
             self._built = (prefill, traces)
         return self._built[1]
 
+    def let_several_follow(self) -> None:
+        """Let several tokens at once follow the pruned prompt, in a batch without padding.
+
+        For who scores a given answer in one forward. Words of a second turn would be taken for
+        an answer, too: no method would see them, so `prune` alone refuses them.
+        """
+        self._runner.several = True
+
     @property
     def scoring_seconds(self) -> float:
         """Time the latest prefill spent choosing tokens, as the host saw it."""

@@ -15,6 +15,7 @@ from pruneviz.pruning.inputs import DecoderInputs, expand_rows
 from pruneviz.pruning.passes import Pass
 from pruneviz.pruning.prefill import PrefillPass
 from pruneviz.pruning.prompt import Prompt
+from pruneviz.pruning.several import SeveralTokens
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill
 
@@ -34,6 +35,9 @@ class Runner:
         The same where it is a prefill, whose layers are looked into.
     deepstack : Deepstack or None
         Features that the stack adds after its first layers, where tokens may go.
+    several : bool
+        Whether several tokens at once may follow a pruned prompt; False unless who runs the block
+        sees to it that they are an answer's, and that nothing is padding.
     """
 
     def __init__(self, spec: RunSpec) -> None:
@@ -42,6 +46,7 @@ class Runner:
         self.running: Pass | None = None
         self.prefilling: PrefillPass | None = None
         self.deepstack: Deepstack | None = None
+        self.several = False
         self._ids: torch.Tensor | None = None
         self._model_counts = False
         self._unread: Prefill | None = None
@@ -123,14 +128,17 @@ class Runner:
                 "empty cache inside the `with` block."
             )
         prefill.doubts.settle()
+        several = self.several and inputs.length > 1
         if not prefill.frames.pruned:
-            if inputs.length > 1:
+            if inputs.length > 1 and not several:
                 self.spec.visual.refuse_late(self._ids_of(inputs))
             return None
-        checks.check_continuation(inputs.length)
+        if not several:
+            checks.check_continuation(inputs.length)
         given = inputs.position_ids is not None
         recounted = self._model_counts and given and self.spec.decoder.multimodal_rope
-        return DecodeStep(self.spec.decoder, prefill, inputs, recounted)
+        step = SeveralTokens if several else DecodeStep
+        return step(self.spec.decoder, prefill, inputs, recounted)
 
     def _ids_of(self, inputs: DecoderInputs) -> torch.Tensor | None:
         return self._ids if inputs.input_ids is None else inputs.input_ids

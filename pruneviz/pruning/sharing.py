@@ -33,7 +33,7 @@ class Sharing:
     Attributes
     ----------
     start : int
-        How many layers are passed by, unless tokens go earlier than foreseen.
+        How many first layers are passed by, unless tokens go sooner than foreseen.
     prefix : Prefix
         What is known after the prefill.
     """
@@ -46,6 +46,11 @@ class Sharing:
         self._passed: set[int] = set()
         self._outputs: dict[int, Any] = {}
         self._read: dict[int, dict[str, tuple[torch.Tensor, torch.Tensor]]] = {}
+
+    @property
+    def passed(self) -> int:
+        """How many first layers were passed by in the prefill."""
+        return len(self._passed)
 
     @contextmanager
     def attached(self) -> Iterator[Sharing]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pruneviz import FastV, Random, ResPrune, TransPrune, get_method, list_methods, prune
-from pruneviz.engine.generate import _finite
+from pruneviz.engine.answers import finite
 from pruneviz.errors import PruningError
 from pruneviz.pruning.finite import Doubts
 from tests.helpers import LAYERS, fresh, prompt, tiny
@@ -123,7 +123,7 @@ def test_the_row_of_a_batch_is_named() -> None:
 def test_the_answer_token_is_named() -> None:
     loaded: Any = SimpleNamespace(model=torch.nn.Linear(1, 1))
     logits = torch.ones(4, 5)
-    assert _finite(loaded, logits, "FastV").shape == (4, 5)
+    assert finite(loaded, logits, "FastV").shape == (4, 5)
     logits[1, 3] = math.inf
     with pytest.raises(PruningError, match=r"logits of answer token 2 \(FastV\)"):
-        _finite(loaded, logits, "FastV")
+        finite(loaded, logits, "FastV")

@@ -34,9 +34,9 @@ class StoppableSession(Session):
         self.endless = threading.Event()
         self.closed = threading.Event()
 
-    def ask(self, prepared, method, settings=None) -> Iterator[Event]:
+    def ask(self, prepared, method, settings=None, **how) -> Iterator[Event]:
         if not self.endless.is_set():
-            yield from super().ask(prepared, method, settings)
+            yield from super().ask(prepared, method, settings, **how)
             return
         self.closed.clear()
         try:

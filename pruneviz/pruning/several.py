@@ -1,0 +1,41 @@
+"""Several tokens at once on the cache of a pruned prefill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from pruneviz.pruning.decode import DecodeStep
+from pruneviz.pruning.frames import Frame
+
+
+class SeveralTokens(DecodeStep):
+    """A decode step of more than one token, of a batch in which nothing is padding.
+
+    Each stretch of layers needs a causal mask of its own cache's length: where there is none,
+    SDPA would take as many keys as queries.
+    """
+
+    def mask(self, frame: Frame, hidden: torch.Tensor) -> Any:
+        """Causal, of the new tokens over the frame and all that came after it."""
+        return causal_mask(
+            str(self._decoder.config._attn_implementation), hidden, frame.length + self._new
+        )
+
+
+def causal_mask(backend: str, hidden: torch.Tensor, keys: int) -> torch.Tensor | None:
+    """What the last tokens, `hidden` ``[batch, n, width]``, may see of so many keys.
+
+    Bool ``[batch, 1, n, keys]``; what eager attention adds; None where the backend aligns
+    queries with the last keys by itself.
+    """
+    if "flash" in backend:
+        return None
+    batch, queries = hidden.shape[:2]
+    seen = torch.ones(queries, keys, dtype=torch.bool, device=hidden.device)
+    seen = seen.tril(keys - queries).expand(batch, 1, -1, -1)
+    if backend != "eager":
+        return seen
+    blocked = torch.zeros(seen.shape, dtype=hidden.dtype, device=hidden.device)
+    return blocked.masked_fill(~seen, torch.finfo(hidden.dtype).min)
