@@ -59,9 +59,10 @@ def counted(decoder: Decoder) -> Iterator[Work]:
 
     with ExitStack() as handles:
         handles.callback(decoder.module.register_forward_pre_hook(on_stack).remove)
-        for layer in decoder.layers:
+        layers: Any = decoder.layers
+        for layer in layers:
             # What every layer that runs has to do last in its attention.
-            projection: Any = layer.self_attn.o_proj
+            projection = layer.self_attn.o_proj
             handles.callback(projection.register_forward_pre_hook(on_output).remove)
         yield work
 

@@ -6,16 +6,33 @@ from typing import Any
 
 import torch
 
+from pruneviz.models.core.decoder import Decoder
+from pruneviz.pruning.checks import check_continuation
 from pruneviz.pruning.decode import DecodeStep
 from pruneviz.pruning.frames import Frame
+from pruneviz.pruning.inputs import DecoderInputs
+from pruneviz.pruning.state import Prefill
 
 
 class SeveralTokens(DecodeStep):
-    """A decode step of more than one token, of a batch in which nothing is padding.
+    """A decode step of more than one token.
 
     Each stretch of layers needs a causal mask of its own cache's length: where there is none,
-    SDPA would take as many keys as queries.
+    SDPA would take as many keys as queries. Parameters as of :class:`DecodeStep`.
+
+    Raises
+    ------
+    PruningError
+        Where a key is padding.
     """
+
+    def __init__(
+        self, decoder: Decoder, prefill: Prefill, inputs: DecoderInputs, recounted: bool
+    ) -> None:
+        super().__init__(decoder, prefill, inputs, recounted)
+        if self.in_layers:
+            check_continuation(inputs.length)
+        self.in_layers = True
 
     def mask(self, frame: Frame, hidden: torch.Tensor) -> Any:
         """Causal, of the new tokens over the frame and all that came after it."""

@@ -10,7 +10,7 @@ import torch
 from pruneviz import FastV, Random, prune
 from pruneviz.errors import PruningError
 from pruneviz.pruning.several import causal_mask
-from tests.helpers import BACKENDS, IMAGE, MODELS, close, new_tokens, prompt, tiny
+from tests.helpers import BACKENDS, IMAGE, MODELS, close, left_padded, new_tokens, prompt, tiny
 from tests.matrix import matrix
 from tests.pruning.settings import METHODS, fits, sized
 from tests.removal import NEW, generate
@@ -81,6 +81,23 @@ def test_without_leave_they_are_refused() -> None:
         cache = model(**case.inputs, use_cache=True).past_key_values
         with pytest.raises(PruningError, match="2 tokens at once"):
             fed(model, case, torch.tensor([9, 11]), cache, 0)
+
+
+def test_with_padding_they_are_refused() -> None:
+    model = tiny("llama")
+    batch = left_padded([prompt("llama", seed=1, after=5), prompt("llama", seed=2, after=9)])
+    method = FastV(prune_layer=2, keep_ratio=0.3)
+    with prune(model, method, visual_mask=batch.visual) as run:
+        run.let_several_follow()
+        inputs = {"inputs_embeds": batch.embeds, "attention_mask": batch.inputs["attention_mask"]}
+        cache = model(**inputs, use_cache=True).past_key_values
+        mask = torch.cat([inputs["attention_mask"], torch.ones(2, 2, dtype=torch.long)], dim=1)
+        with pytest.raises(PruningError, match="2 tokens at once"):
+            model(
+                input_ids=torch.tensor([[9, 11], [9, 11]]),
+                attention_mask=mask,
+                past_key_values=cache,
+            )
 
 
 def test_masks_of_the_backends() -> None:
