@@ -20,8 +20,7 @@ class Settings:
     max_new_tokens : int
         Longest answer, in tokens.
     signals : bool
-        Record TTV, IGA and residual in every layer (in a pass of its own, so that it does not
-        spoil the times).
+        Record TTV, IGA and residual in every layer, which makes the prefill slower.
     """
 
     max_new_tokens: int = 48
@@ -30,9 +29,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Times:
-    """Measured seconds of one run, which say nothing beside those of another moment.
+    """Measured seconds of one run, as it happened to be made.
 
-    No signal is recorded while they are taken. To compare, time in pairs: `pruneviz.engine.bench`.
+    Layers that it shared with an earlier run are not in them, what was recorded or counted beside
+    it is. They say nothing beside those of another moment: to compare, time in pairs
+    (`pruneviz.engine.bench`), whose runs share and record nothing.
 
     Attributes
     ----------
@@ -43,7 +44,7 @@ class Times:
     prefill : float
         From the prompt's embeddings to the first answer token.
     per_token : float
-        Each further token; 0 where there is none.
+        Each further token that was generated alone; 0 where there is none.
     """
 
     vision: float

@@ -33,14 +33,19 @@ def test_overlaps_are_intersection_over_union() -> None:
 
 def test_encoder_and_baseline_run_once(session, monkeypatch) -> None:
     fresh, calls = Session(session.loaded), []
-    real, encode = session_module.generate, session_module.encode
 
-    def counted(loaded, prepared, method, *rest):
-        calls.append("baseline" if method is None else method.name)
-        return real(loaded, prepared, method, *rest)
+    def counted(name, called):
+        real = getattr(session_module, name)
 
-    monkeypatch.setattr(session_module, "generate", counted)
-    monkeypatch.setattr(session_module, "encode", lambda *a: calls.append("encode") or encode(*a))
+        def call(*args):
+            calls.append(called(args))
+            return real(*args)
+
+        monkeypatch.setattr(session_module, name, call)
+
+    counted("encode", lambda _: "encode")
+    counted("run_baseline", lambda _: "baseline")
+    counted("run_pruned", lambda args: args[2].name)
     prepared = fresh.prepare(Image.new("RGB", (90, 60), "teal"), "What is this?")
     events = list(compare_many(fresh, prepared, NAMES, Budget(0.5), SHORT))
     assert calls == ["encode", "baseline", *NAMES]

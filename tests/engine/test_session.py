@@ -132,12 +132,6 @@ def test_baseline_and_image_are_remembered(session, picture):
     assert second.baseline is first.baseline
 
 
-def test_memory_is_bounded(session):
-    for number in range(12):
-        session.prepare(Image.new("RGB", (32, 32), (number, 0, 0)), QUESTION)
-    assert len(session._prepared) <= 8
-
-
 def test_threads_wait_for_each_other(session):
     results = {}
 

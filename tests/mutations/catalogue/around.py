@@ -7,6 +7,8 @@ from tests.mutations.runner import Mutation
 SESSION = "tests/engine/test_session.py"
 COMPARE = "tests/engine/test_compare_many.py"
 SWEEPS = "tests/engine/test_sweeps.py"
+MEMORY = "tests/engine/test_memory.py"
+RUNS = "tests/engine/test_runs.py"
 SHELF = "tests/engine/test_shelf.py"
 LINKS = "tests/ui/test_exporting.py"
 PREVIEWS = "tests/ui/test_previews.py::test_what_is_sure"
@@ -56,31 +58,73 @@ AROUND = (
     _in(
         "engine/session",
         "Another question about the picture gets the first one's answer",
-        "key = prepared.key, settings",
-        "key = (prepared.picture, ''), settings",
+        'key = "baseline", prepared.key, settings',
+        'key = "baseline", (prepared.picture, ""), settings',
         SESSION,
     ),
     _in(
         "engine/session",
         "A baseline without signals serves those who want them",
-        "richer = prepared.key, replace(settings, signals=True)",
-        "richer = prepared.key, replace(settings, signals=False)",
+        'richer = "baseline", prepared.key, replace(settings, signals=True)',
+        'richer = "baseline", prepared.key, replace(settings, signals=False)',
         COMPARE,
         SESSION,
     ),
     _in(
         "engine/session",
         "A stopped baseline is remembered",
-        "if made.answer.stopped:\n                return made",
-        "if made.answer.stopped and not made.answer.text:\n                return made",
+        "if not found.answer.stopped:",
+        "if found.answer.token_ids:",
         SESSION,
     ),
     _in(
-        "engine/session",
+        "engine/memory",
         "Everything is remembered for ever",
-        "while len(self) > REMEMBERED:",
-        "while len(self) > 10**6:",
-        SESSION,
+        "while self.size > self.limit:",
+        "while self.size > 10**15:",
+        MEMORY,
+    ),
+    _in(
+        "engine/memory",
+        "What was used last goes first",
+        "self._held.move_to_end(key)",
+        "self._held.move_to_end(key, last=False)",
+        MEMORY,
+    ),
+    _in(
+        "engine/guessing",
+        "A word that is nearly as likely as another counts as certain",
+        "best - second > near",
+        "best - second >= 0.0",
+        RUNS,
+    ),
+    _in(
+        "engine/guessing",
+        "The cache keeps what was guessed wrong",
+        "crop(self.cache, len(self._guessed) - ids.shape[1])",
+        "crop(self.cache, 0)",
+        RUNS,
+    ),
+    _in(
+        "engine/guessing",
+        "The baseline's answer goes on from the wrong token",
+        "crop(told.cache, told.cache.get_seq_length() - length - fed)",
+        "crop(told.cache, 0)",
+        RUNS,
+    ),
+    _in(
+        "engine/runs",
+        "Layers that were passed by have no signals",
+        "baseline.signals[name][:passed], values[passed:]",
+        "values[:passed], values[passed:]",
+        RUNS,
+    ),
+    _in(
+        "engine/runs",
+        "TTV as the baseline reads it stands in for any other",
+        "if settings.signals and read is not None and",
+        "if settings.signals and read is None and",
+        RUNS,
     ),
     _in(
         "engine/session",

@@ -328,7 +328,7 @@ FINITE_VALUES = (
         FINITE,
     ),
     _in(
-        "engine/generate",
+        "engine/answers",
         "An answer token's place is one too low",
         "int(bad.argmax()) + 1",
         "int(bad.argmax())",
