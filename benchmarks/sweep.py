@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=__doc__)
     parser.add_argument("--model", default="embedded", help="a folder, or a hub id at hand")
     parser.add_argument("--methods", nargs="+", default=compared(), metavar="NAME")
+    parser.add_argument("--ratios", nargs="+", type=float, default=RATIOS, metavar="RATIO")
     parser.add_argument("--image", help="a file; default: the first example")
     parser.add_argument("--question", help="default: the example's first")
     options = parser.parse_args(arguments)
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     decoder = session.loaded.adapter.decoder(session.loaded.model)
     start = time.perf_counter()
     with counted(decoder) as work:
-        *_, last = sweep(session, prepared, options.methods, RATIOS)
+        *_, last = sweep(session, prepared, options.methods, options.ratios)
     seconds = time.perf_counter() - start
     logger.info("%s, %r: %d runs", options.model, prepared.question, last.done)
     logger.info("forward passes   %10d", work.passes)

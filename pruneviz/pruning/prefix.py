@@ -55,12 +55,8 @@ class Reach:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Inside:
-    """What entered and left a layer's attention and its FFN, each ``[1, n, hidden]``."""
-
-    attention: tuple[torch.Tensor, torch.Tensor]
-    mlp: tuple[torch.Tensor, torch.Tensor]
+Inside = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
+"""What entered and left the modules of a layer that hooks read, each ``[1, n, ...]``, by name."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import torch
 
 from pruneviz.models.core.decoder import Decoder
 from pruneviz.pruning.inputs import DecoderInputs
-from pruneviz.pruning.prefix import Inside, Prefix, Reach
+from pruneviz.pruning.prefix import Prefix, Reach
 
 Forward = Callable[..., Any]
 
@@ -45,7 +45,7 @@ class Sharing:
         self._length = 0
         self._passed: set[int] = set()
         self._outputs: dict[int, Any] = {}
-        self._read: dict[int, dict[str, tuple[torch.Tensor, torch.Tensor]]] = {}
+        self._inside: dict[int, dict[str, tuple[torch.Tensor, torch.Tensor]]] = {}
 
     @property
     def passed(self) -> int:
@@ -76,10 +76,9 @@ class Sharing:
         for index in range(self.start):
             swap(self._swapped, self._decoder.layers[index], self._passing(index))
         for index in self._reach.inside - self.prefix.inside.keys():
-            layer: Any = self._decoder.layers[index]
-            self._read[index] = {}
-            swap(self._swapped, layer.self_attn, self._reading(index, "attention"))
-            swap(self._swapped, layer.mlp, self._reading(index, "mlp"))
+            self._inside[index] = {}
+            for name, module in read_modules(self._decoder.layers[index]).items():
+                swap(self._swapped, module, self._reading(index, name))
         for index in self._reach.outputs - self.prefix.outputs.keys():
             swap(self._swapped, self._decoder.layers[index], self._recording(index))
 
@@ -88,8 +87,6 @@ class Sharing:
         cache = getattr(output, "past_key_values", None)
         if not self._length or cache is None:
             return
-        for index in self._passed:
-            put_in(cache, index, *self.prefix.cache[index])
         self.prefix = self.prefix.joined(self._recorded(cache))
         self._length = 0
 
@@ -99,9 +96,9 @@ class Sharing:
             if layer.keys.shape[-2] != self._length:
                 break
             filled.append((layer.keys, layer.values))
-        inside = {i: Inside(**read) for i, read in self._read.items() if len(read) == 2}
-        found = Prefix(dict(self._outputs), inside, tuple(filled))
-        self._outputs, self._read = {}, {}
+        inside = {index: read for index, read in self._inside.items() if read}
+        found = Prefix(self._outputs, inside, tuple(filled))
+        self._outputs, self._inside = {}, {}
         return found
 
     def _passing(self, index: int) -> Callable[[Forward], Forward]:
@@ -111,8 +108,11 @@ class Sharing:
                 if hidden.shape[1] != self.prefix.length:
                     return original(*args, **kwargs)
                 self._passed.add(index)
+                cache = kwargs.get("past_key_values")
+                if cache is not None:
+                    put_in(cache, index, *self.prefix.cache[index])
                 if index in self._reach.inside:
-                    self._replay(index)
+                    self._replay(index, cache)
                 # Between the layers that something goes on from, what passes does not matter.
                 return self.prefix.outputs.get(index, hidden)
 
@@ -120,15 +120,18 @@ class Sharing:
 
         return make
 
-    def _replay(self, index: int) -> None:
-        """Run the hooks in a layer that is passed by."""
-        layer: Any = self._decoder.layers[index]
-        read = self.prefix.inside[index]
-        with ExitStack() as swapped:
-            swap(swapped, layer.self_attn, lambda _: lambda **_: (read.attention[1], None))
-            swap(swapped, layer.mlp, lambda _: lambda *_: read.mlp[1])
-            layer.self_attn(hidden_states=read.attention[0])
-            layer.mlp(read.mlp[0])
+    def _replay(self, index: int, cache: Any) -> None:
+        """Run the hooks in a layer that is passed by, in the order in which its modules run."""
+        inside = self.prefix.inside[index]
+        for name, module in read_modules(self._decoder.layers[index]).items():
+            entering, leaving = inside[name]
+            with ExitStack() as swapped:
+                if name == "attention":
+                    swap(swapped, module, _giving((leaving, None)))
+                    module(hidden_states=entering, past_key_values=cache)
+                else:
+                    swap(swapped, module, _giving(leaving))
+                    module(entering)
 
     def _recording(self, index: int) -> Callable[[Forward], Forward]:
         def make(original: Forward) -> Forward:
@@ -143,7 +146,7 @@ class Sharing:
 
         return make
 
-    def _reading(self, index: int, part: str) -> Callable[[Forward], Forward]:
+    def _reading(self, index: int, name: str) -> Callable[[Forward], Forward]:
         def make(original: Forward) -> Forward:
             def forward(*args: Any, **kwargs: Any) -> Any:
                 entering = args[0] if args else next(iter(kwargs.values()))
@@ -151,12 +154,27 @@ class Sharing:
                 output = original(*args, **kwargs)
                 leaving = output[0] if isinstance(output, tuple) else output
                 if entering.shape[1] == self._length:
-                    self._read[index][part] = (entering, leaving)
+                    self._inside[index][name] = (entering, leaving)
                 return output
 
             return forward
 
         return make
+
+
+def read_modules(layer: Any) -> dict[str, Any]:
+    """The modules of a decoder layer that hooks read, in the order in which they have run."""
+    attention = layer.self_attn
+    return {
+        "query": attention.q_norm if hasattr(attention, "q_norm") else attention.q_proj,
+        "attention": attention,
+        "norm": layer.post_attention_layernorm,
+        "mlp": layer.mlp,
+    }
+
+
+def _giving(result: Any) -> Callable[[Forward], Forward]:
+    return lambda _: lambda *args, **kwargs: result
 
 
 def put_in(cache: Any, index: int, keys: torch.Tensor, values: torch.Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks import sweep as sweep_benchmark
 from benchmarks.counting import Work, counted
 from pruneviz import get_method, list_methods
 from pruneviz.engine import Session, Settings, sweep
@@ -23,7 +25,7 @@ from pruneviz.methods.registry import METHODS
 
 QUESTIONS = ("Where is the cat?", "Describe everything in the picture.")
 SHORT = Settings(max_new_tokens=6, signals=False)
-LONG = Settings(max_new_tokens=24, signals=False)
+LONG = Settings(max_new_tokens=10, signals=False)
 WHOLE = Settings(max_new_tokens=6)
 IN_LLM = [name for name, cls in METHODS.items() if cls().stages()[0].layer > 0]
 CERTAIN = threading.Event()
@@ -74,30 +76,26 @@ def penalty(session: Session, value: float) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("repetition", [1.0, 1.6])
-@pytest.mark.parametrize("name", list_methods())
-def test_a_guessed_answer_is_the_generated_one(session, picture, name, repetition) -> None:
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("name", ["transprune", "fastv", "random", "tome"])
+def test_a_guessed_answer_is_the_generated_one(
+    session, picture, name, question, repetition
+) -> None:
     """Whatever is guessed: the baseline's answer, its beginning, more than it, or nonsense."""
-    differing = 0
     with penalty(session, repetition):
-        for question in QUESTIONS:
-            prepared = session.prepare(picture, question)
-            base = generate(session.loaded, prepared, None, LONG, lambda _: None, CERTAIN)
-            tokens = list(base.answer.token_ids)
-            for ratio in (0.5, 0.03):
-                chosen = method(session, name, ratio)
-                wanted = alone(session, prepared, chosen, LONG).answer.token_ids
-                differing += wanted != base.answer.token_ids
-                for told in (tokens, tokens[:2], [*wanted[:-1], 7, 9, 11], [9] * 5, wanted):
-                    answer, logits = guessed(session, prepared, chosen, LONG, told)
-                    assert answer.tokens == wanted
-                    assert len(logits) == len(told)
-                    assert len(answer.logits) == len(wanted)
-                assert np.allclose(
-                    guessed(session, prepared, chosen, LONG, tokens)[1],
-                    forced(session, prepared, chosen, tokens),
-                    atol=2e-4,
-                )
-    assert differing or name not in ("random", "uniform")
+        prepared = session.prepare(picture, question)
+        base = generate(session.loaded, prepared, None, LONG, lambda _: None, CERTAIN)
+        tokens = list(base.answer.token_ids)
+        for ratio in (0.4, 0.03):
+            chosen = method(session, name, ratio)
+            wanted = alone(session, prepared, chosen, LONG).answer.token_ids
+            for told in (tokens, tokens[:2], [*wanted[:-1], 7, 9, 11], [9] * 5):
+                answer, logits = guessed(session, prepared, chosen, LONG, told)
+                assert answer.tokens == wanted
+                assert len(logits) == len(told)
+                assert len(answer.logits) == len(wanted)
+            found = guessed(session, prepared, chosen, LONG, tokens)[1]
+            assert np.allclose(found, forced(session, prepared, chosen, tokens), atol=2e-4)
 
 
 @pytest.mark.parametrize("name", ["random", "fastv"])
@@ -239,3 +237,10 @@ def test_a_sweep_takes_what_is_its_own(session) -> None:
         for point in curve.points
     )
     assert work.token_layers < before / 3
+
+
+def test_the_benchmark_of_sweeps_reports(caplog) -> None:
+    with caplog.at_level("INFO", "benchmarks.sweep"):
+        assert sweep_benchmark.main(["--methods", "random", "--ratios", "1", "0.5"]) == 0
+    assert re.search(r"forward passes +[1-9]\d*", caplog.text)
+    assert re.search(r"tokens x layers +[1-9]\d*", caplog.text)

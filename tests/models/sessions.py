@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from pruneviz import FoPru, TransPrune, prune
-from pruneviz.engine import Comparison, Session, Settings
+from pruneviz.engine import Comparison, Prepared, Session, Settings
 from pruneviz.methods import Method
 from tests.helpers import IMAGE
 
@@ -38,7 +38,27 @@ def check_session(session: Session, method: Method, size: tuple[int, int]) -> Co
     assert list(done.baseline.token_ids) == plain.tolist()
     assert list(done.pruned.token_ids) == ours.tolist()
     assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
+    check_unstreamed(session, method, prepared, done)
     return done
+
+
+def check_unstreamed(
+    session: Session, method: Method, prepared: Prepared, done: Comparison
+) -> None:
+    """Where nobody watches the answer grow, first layers and guesses give the same."""
+    *_, last = session.ask(
+        prepared, method, Settings(max_new_tokens=5, signals=False), streamed=False
+    )
+    again = last.comparison
+    assert again is not None
+    assert again.pruned.token_ids == done.pruned.token_ids
+    assert again.pruned.trace.kept.tolist() == done.pruned.trace.kept.tolist()
+    mine, other = again.fidelity, done.fidelity
+    assert mine is not None
+    assert other is not None
+    assert mine.first_divergence == other.first_divergence
+    assert mine.first_token_kl == other.first_token_kl
+    assert abs(mine.answer_logprob - other.answer_logprob) < 1e-4
 
 
 def words() -> PreTrainedTokenizerFast:

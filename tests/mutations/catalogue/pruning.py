@@ -15,6 +15,8 @@ APART = "tests/pruning/test_merging_apart.py"
 NEWLINES = "tests/pruning/test_newlines.py"
 PINNED = "tests/pruning/test_pinned.py"
 REFUSALS = "tests/pruning/test_refusals.py"
+SEVERAL = "tests/pruning/test_several.py"
+SHARING = "tests/pruning/test_sharing.py"
 SIGNALS = "tests/pruning/test_signals.py"
 
 
@@ -160,6 +162,58 @@ STEPS = (
         "blocked.masked_fill(~keys,",
         "blocked.masked_fill(keys,",
         BATCHES,
+    ),
+)
+
+SHARED = (
+    _in(
+        "prefix",
+        "A stage that keeps all counts as the first cut",
+        "if method.total(s, num_visual) < num_visual]",
+        "if method.total(s, num_visual) <= num_visual]",
+        SHARING,
+    ),
+    _in(
+        "prefix",
+        "What a method reads in the layers need not be known",
+        "if needed <= self.outputs.keys() and read <= self.inside.keys():",
+        "if needed <= self.outputs.keys():",
+        SHARING,
+    ),
+    _in(
+        "sharing",
+        "Known layers go for a prompt that was shortened",
+        "if hidden.shape[1] != self.prefix.length:",
+        "if hidden.shape[1] > self.prefix.length:",
+        SHARING,
+    ),
+    _in(
+        "sharing",
+        "Layers that are passed by leave no keys",
+        "put_in(cache, index, *self.prefix.cache[index])",
+        "pass",
+        SHARING,
+    ),
+    _in(
+        "sharing",
+        "A layer's forward stays replaced",
+        "swapped.callback(restore)",
+        "swapped.callback(lambda: None)",
+        SHARING,
+    ),
+    _in(
+        "several",
+        "An answer's token sees the one after it",
+        "seen.tril(keys - queries)",
+        "seen.tril(keys - queries + 1)",
+        SEVERAL,
+    ),
+    _in(
+        "several",
+        "All layers get the mask of the first",
+        "self.in_layers = True",
+        "self.in_layers = False",
+        SEVERAL,
     ),
 )
 
@@ -621,4 +675,4 @@ TELLING = (
     ),
 )
 
-PRUNING = (*STEPS, *FRAMES, *CHOICE, *PROMPT, *REFUSING, *TELLING)
+PRUNING = (*STEPS, *SHARED, *FRAMES, *CHOICE, *PROMPT, *REFUSING, *TELLING)
