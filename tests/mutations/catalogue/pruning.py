@@ -593,7 +593,7 @@ REFUSING = (
     _in(
         "runner",
         "A late image is let through",
-        "if inputs.length > 1:",
+        "if inputs.length > 1 and not several:",
         "if inputs.length > 10**6:",
         CORNERS,
     ),
