@@ -33,12 +33,19 @@ class SeveralTokens(DecodeStep):
         if self.in_layers:
             check_continuation(inputs.length)
         self.in_layers = True
+        # Tokens since the prefill, these included.
+        self._since = inputs.cache.get_seq_length() - self.frames.base.length + inputs.length
+
+    def stack_inputs(self, inputs: DecoderInputs) -> dict[str, Any]:
+        """Positions by the prompt's length, and as many keys as the stack's first layers have."""
+        base = self.frames.base
+        seen = base.columns.new_ones(inputs.batch, base.length + self._since)
+        return inputs.kwargs | self._positions(inputs) | {"attention_mask": seen}
 
     def mask(self, frame: Frame, hidden: torch.Tensor) -> Any:
         """Causal, of the new tokens over the frame and all that came after it."""
-        return causal_mask(
-            str(self._decoder.config._attn_implementation), hidden, frame.length + self._new
-        )
+        backend = str(self._decoder.config._attn_implementation)
+        return causal_mask(backend, hidden, frame.length + self._since)
 
 
 def causal_mask(backend: str, hidden: torch.Tensor, keys: int) -> torch.Tensor | None:
