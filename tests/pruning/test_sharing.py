@@ -221,3 +221,17 @@ def test_an_error_leaves_the_layers_as_they_were() -> None:
 )
 def test_reach(method: Method, reach: Reach) -> None:
     assert Reach.of(method, LAYERS, NUM_PATCHES) == reach
+
+
+def test_what_is_read_in_a_layer_must_be_known_too() -> None:
+    """One method asks the attention of the layer before its stage, another only its output."""
+    model, case = tiny("llama"), prompt("llama")
+    output = PyramidDrop(prune_layers=(2, 4), keep_ratios=(0.5, 0.2))
+    attention = FastV(prune_layer=2, keep_ratio=0.5)
+    known = observed(model, case, reach_of(model, output))
+    assert known.covers(reach_of(model, output)) == 2
+    assert known.covers(reach_of(model, attention)) == 0
+    ours = run(
+        model, case, attention, Sharing(decoder_of(model), reach_of(model, attention), known)
+    )
+    same(ours, run(model, case, attention, Sharing(decoder_of(model), Reach(), Prefix())))
