@@ -15,10 +15,11 @@ def _terms(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Magnitude and direction change from norms and scalar product, each float32 of one shape."""
     tiny = torch.finfo(torch.float32).tiny
-    cosine = product / (before * after).clamp_min(tiny)
+    both = before * after
+    cosine = product / both.clamp_min(tiny)
     if direction == "one_minus_abs_cos":
         cosine = cosine.abs()
-    moved = torch.minimum(before, after) > 0
+    moved = both > 0
     # Multiplied, not chosen: NaN must stay to be seen.
     return after / before.clamp_min(tiny) * moved, (1.0 - cosine) * moved
 

@@ -43,11 +43,11 @@ class DecodeStep(Pass):
         self._gone = length - self.frames.base.length
         self._past = inputs.cache.get_seq_length()
         # Which tokens since the prefill, this one included, are valid; None = all.
-        self._later = None if inputs.mask is None else inputs.mask[:, length:].bool()
+        self._later: Any = None if inputs.mask is None else inputs.mask[:, length:]
         self.in_layers = self.frames.ragged or not (self._later is None or bool(self._later.all()))
         if self.in_layers and self._later is None:
             new = self._past - self.frames.base.length + inputs.length
-            self._later = inputs.embeds.new_ones(inputs.batch, new, dtype=torch.bool)
+            self._later = inputs.embeds.new_ones(inputs.batch, new, dtype=torch.long)
 
     def stack_inputs(self, inputs: DecoderInputs) -> dict[str, Any]:
         """Positions by the prompt's length, and a mask that fits the stack's first layers."""
@@ -57,7 +57,7 @@ class DecodeStep(Pass):
             return changed | {"attention_mask": mask}
         if not self._gone:
             return changed
-        return changed | {"attention_mask": valid_keys(self.frames.base, self._later).long()}
+        return changed | {"attention_mask": valid_keys(self.frames.base, self._later)}
 
     def mask(self, frame: Frame, hidden: torch.Tensor) -> Any:
         """Of one token over the frame and what came after it."""

@@ -53,6 +53,17 @@ class Frame:
         """
         return self.count()
 
+    def marks(self, dtype: torch.dtype) -> torch.Tensor:
+        """1 at valid tokens and 0 elsewhere, ``[batch, n]``; made once for all decode steps."""
+        if dtype not in self._marks:
+            valid = torch.ones_like(self.columns) if self.valid is None else self.valid
+            self._marks[dtype] = valid.to(dtype)
+        return self._marks[dtype]
+
+    @cached_property
+    def _marks(self) -> dict[torch.dtype, torch.Tensor]:
+        return {}
+
     def places(self, columns: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """Places in this frame of original columns, which it must hold.
 

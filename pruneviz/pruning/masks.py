@@ -51,15 +51,12 @@ def open_mask(config: Any, embeds: torch.Tensor) -> torch.Tensor | None:
     return embeds.new_zeros(embeds.shape[0], 1, 1, 1)
 
 
-def valid_keys(frame: Frame, later: torch.Tensor | None) -> torch.Tensor:
-    """Which tokens of a frame and of those since the prefill are valid, bool ``[batch, n]``.
+def valid_keys(frame: Frame, later: torch.Tensor) -> torch.Tensor:
+    """A mask ``[batch, n]`` of a frame and of the tokens since the prefill, of the latter's dtype.
 
-    `later` tells that of the latter, bool ``[batch, new]``.
+    `later` is that of the latter, ``[batch, new]``.
     """
-    past = frame.valid
-    if past is None:
-        past = torch.ones_like(frame.columns, dtype=torch.bool)
-    return past if later is None else torch.cat([past, later], dim=1)
+    return torch.cat([frame.marks(later.dtype), later], dim=1)
 
 
 def decode_mask(config: Any, keys: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -67,4 +64,4 @@ def decode_mask(config: Any, keys: torch.Tensor, dtype: torch.dtype) -> torch.Te
     backend = str(config._attn_implementation)
     if "flash" in backend:
         return keys.long()
-    return _for_backend(backend, keys.view(len(keys), 1, 1, -1), dtype)
+    return _for_backend(backend, keys.bool().view(len(keys), 1, 1, -1), dtype)

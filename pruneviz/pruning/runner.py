@@ -52,11 +52,15 @@ class Runner:
         self._unread: Prefill | None = None
         self._vision: list[EncoderRecord] = []
 
-    def columns(self) -> torch.Tensor:
-        """The prompt's columns that the layers to come still see, int64 ``[batch, n]``."""
+    def columns(self) -> torch.Tensor | None:
+        """The prompt's columns that the layers to come still see, int64 ``[batch, n]``.
+
+        None while that is all of them.
+        """
         if self.prefill is None:
             raise PruningError("The language model's layers ran without the model around them.")
-        return self.prefill.frames.newest.columns
+        frames = self.prefill.frames
+        return frames.newest.columns if frames.pruned else None
 
     def rest(self) -> None:
         """Let go of the forward that has run."""

@@ -57,22 +57,26 @@ def shrink(before: Frame, parts: Sequence[Part], renumber: bool) -> tuple[torch.
     """
     length = max(len(row.text) + part.count for part in parts for row in part.rows)
     fill = [[_fill(row, length - part.count) for row in part.rows] for part in parts]
-    filled = any(len(one) for rows in fill for one in rows)
-    # At once behind the last token, or not at all.
-    behind = [
-        len(one) > 0 and one.max() > row.last
+    filled = [
+        (row, one)
         for part, rows in zip(parts, fill, strict=True)
         for row, one in zip(part.rows, rows, strict=True)
     ]
     device = before.columns.device
-    keys = [_keys(part, rows, filled, device) for part, rows in zip(parts, fill, strict=True)]
-    marked = _in_order(parts, keys).sort(-1).values
-    columns, valid = (marked >> 1, (marked & 1).bool()) if filled else (marked, None)
+    # Padding is mostly in front; then the host knows which places it comes to stand in.
+    front = all(len(one) == 0 or one.max() <= row.first for row, one in filled)
+    keys = [_keys(part, rows, not front, device) for part, rows in zip(parts, fill, strict=True)]
+    columns, valid = _in_order(parts, keys).sort(-1).values, None
+    if not front:
+        columns, valid = columns >> 1, (columns & 1).bool()
+    elif any(len(one) for _, one in filled):
+        counts = np.array([len(one) for _, one in sorted(filled, key=lambda own: own[0].number)])
+        valid = put(np.arange(length) >= counts[:, None], device)
     places = before.places(columns)
-    if filled and not before.whole:
+    if valid is not None and not before.whole:
         # Filler need not be there any more; anything will do in its place.
         places = places.clamp(0, before.length - 1)
-    aligned = not any(behind)
+    aligned = not any(len(one) and one.max() > row.last for row, one in filled)
 
     def count() -> torch.Tensor:
         if renumber:
@@ -90,16 +94,17 @@ def _fill(row: Row, room: int) -> np.ndarray:
     return np.concatenate([own, np.full(missing - len(own), row.first, dtype=np.int64)])
 
 
-def _keys(part: Part, fill: list[np.ndarray], filled: bool, device: torch.device) -> torch.Tensor:
-    """Columns of a part's rows; where any row is filled up, doubled, and one more if valid."""
-    text = [row.text for row in part.rows]
-    if filled:
-        pairs = zip(text, fill, strict=True)
-        text = [np.concatenate([2 * own + 1, 2 * more]) for own, more in pairs]
-    fixed = put(np.stack(text), device)
+def _keys(part: Part, fill: list[np.ndarray], marked: bool, device: torch.device) -> torch.Tensor:
+    """Columns of a part's rows; where `marked`, doubled, and one more if valid."""
+    factor, mark = (2, 1) if marked else (1, 0)
+    pairs = zip(part.rows, fill, strict=True)
+    fixed = put(
+        np.stack([np.concatenate([factor * row.text + mark, factor * one]) for row, one in pairs]),
+        device,
+    )
     if part.kept is None:
         return fixed
-    kept = part.kept * 2 + 1 if filled else part.kept
+    kept = part.kept * 2 + 1 if marked else part.kept
     return torch.cat([fixed, kept], dim=1)
 
 

@@ -27,10 +27,11 @@ class Deepstack:
     stack : nn.Module
         With a deepstack step.
     columns : callable
-        Gives the prompt's columns that the running prefill still holds, int64 ``[batch, n]``.
+        Gives the prompt's columns that the running prefill still holds, int64 ``[batch, n]``; None
+        while it holds all of them.
     """
 
-    def __init__(self, stack: Any, columns: Callable[[], torch.Tensor]) -> None:
+    def __init__(self, stack: Any, columns: Callable[[], torch.Tensor | None]) -> None:
         self._stack, self._columns = stack, columns
         self._before = vars(stack).get(STEP)
         self._original = getattr(stack, STEP)
@@ -55,8 +56,10 @@ class Deepstack:
         return self._add(hidden, self._mask, self._layers[index])
 
     def _add(self, hidden: torch.Tensor, mask: Any, features: torch.Tensor) -> torch.Tensor:
-        if mask is not None and mask.shape[1] != hidden.shape[1]:
-            mask, features = shorten(mask, features, self._columns())
+        # As many as before may be others: rows that lost tokens are filled up.
+        columns = self._columns()
+        if mask is not None and columns is not None:
+            mask, features = shorten(mask, features, columns)
         added: torch.Tensor = self._original(hidden, mask, features)
         return added
 
