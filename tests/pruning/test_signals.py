@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from pruneviz import (
     ops,
     prune,
 )
+from pruneviz.methods import Scores, Stage, StageContext
 from tests.helpers import (
     BACKENDS,
     LAYERS,
@@ -120,6 +122,29 @@ def test_sparsevlm_is_rated_by_the_text_that_matches_the_picture(kind: str) -> N
     wanted = attentions[1][0].mean(0)[raters][:, image].mean(0)
     np.testing.assert_allclose(run.trace.stages[0].scores, wanted.numpy(), rtol=1e-3)
     assert [len(stage.kept) for stage in run.trace.stages] == [18, 9]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ahead(FastV):
+    """Asks the layer that has not run yet, then the one that has."""
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        ahead, own = context.attention("last"), context.attention("last", own_layer=True)
+        return Scores(own, {"ahead": ahead, "own": own})
+
+
+@pytest.mark.parametrize("kind", ["llama_gqa", "qwen3_vl"])
+def test_a_layer_may_be_asked_before_it_runs(kind: str) -> None:
+    """What it answers is not taken for what the layer before it asked with."""
+    model, case = tiny(kind, "eager"), prompt(kind)
+    attentions = model(**case.inputs, output_attentions=True).attentions
+    method = Ahead(prune_layer=4, keep_ratio=0.5)
+    with prune(model, method, record=("iga",), **case.prune_kwargs) as run:
+        model(**case.inputs)
+    components = run.trace.stages[0].components
+    for name, layer in (("own", 3), ("ahead", 4)):
+        wanted = attentions[layer][0].mean(0)[-1, case.visual[0]]
+        np.testing.assert_allclose(components[name], wanted.numpy(), rtol=1e-3)
 
 
 def test_alpha_and_signal_are_two_ways_to_say_one_thing() -> None:
