@@ -12,7 +12,17 @@ import torch
 
 from pruneviz import TransPrune, prune
 from pruneviz.methods import Scores
-from tests.helpers import BACKENDS, Prompt, close, left_padded, prompt, tiny
+from tests.helpers import (
+    BACKENDS,
+    LAYERS,
+    Prompt,
+    alive_columns,
+    close,
+    left_padded,
+    masked_run,
+    prompt,
+    tiny,
+)
 from tests.matrix import matrix
 from tests.pruning.settings import METHODS
 from tests.removal import check_batch
@@ -46,13 +56,19 @@ def right_padded(cases: list[Prompt]) -> Prompt:
     return Prompt({"inputs_embeds": embeds, "attention_mask": mask}, visual, embeds)
 
 
-def decoded(model: Any, method: Any, case: Prompt, **settings: Any) -> tuple[torch.Tensor, Any]:
-    """Logits ``[batch, steps, V]`` of two tokens after the prompt, and the run."""
+def decoded(
+    model: Any, method: Any, case: Prompt, given: bool = False, **settings: Any
+) -> tuple[torch.Tensor, Any]:
+    """Logits ``[batch, steps, V]`` of two tokens after the prompt, and the run.
+
+    With `given` the prompt's positions are, and those of its padding stand still.
+    """
     mask = case.inputs.get("attention_mask", torch.ones_like(case.visual).long())
     inputs = {**case.inputs, "attention_mask": mask}
     got = []
     with prune(model, method, visual_mask=case.visual, **settings) as run:
-        out = model(**inputs, position_ids=(mask.cumsum(-1) - 1).clamp_min(0))
+        more = {"position_ids": (mask.cumsum(-1) - 1).clamp_min(0)} if given else {}
+        out = model(**inputs, **more)
         for token in (9, 33):
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
             out = model(
@@ -76,12 +92,15 @@ def stages_agree(ours: Any, alone: Any) -> None:
     name=("transprune", "transprune_paper", "chain", "fastv", "pyramiddrop", "sparsevlm", "dart"),
     backend=BACKENDS,
     positions=POSITIONS,
+    given=(True, False),
 )
-def test_a_right_padded_batch_equals_single_runs(name: str, backend: str, positions: str) -> None:
+def test_a_right_padded_batch_equals_single_runs(
+    name: str, backend: str, positions: str, given: bool
+) -> None:
     """Rows that end in different columns; the shortest has room for all that others keep more."""
     model, method = tiny(KIND, backend), METHODS[name]
     cases = [of_size(1, 36, 9), of_size(2, 30, 4), of_size(3, 33, 9)]
-    together, run = decoded(model, method, right_padded(cases), positions=positions)
+    together, run = decoded(model, method, right_padded(cases), given, positions=positions)
     for row, case in enumerate(cases):
         alone, single = decoded(model, method, case, positions=positions)
         stages_agree(run.traces[row], single.trace)
@@ -104,6 +123,14 @@ def test_rows_of_several_groups_come_back_in_their_own_places(
         of_size(7, 30, 11),
     ]
     check_batch(tiny(KIND, backend), METHODS[name], cases, positions=positions)
+
+
+@pytest.mark.parametrize("kind", ["llava_clip", "llava_siglip"])
+def test_rows_scored_together_are_judged_by_their_own_images(kind: str) -> None:
+    """With a row between them that has more of them."""
+    cases = [prompt(kind, seed=7), prompt(kind, seed=8, images=2), prompt(kind, seed=9, after=9)]
+    traces = check_batch(tiny(kind), METHODS["fopru"], cases)
+    assert traces[0].kept.tolist() != traces[2].kept.tolist()
 
 
 @pytest.mark.parametrize("positions", POSITIONS)
@@ -170,16 +197,19 @@ def test_equal_embeddings_at_different_positions(positions: str) -> None:
     given = torch.stack([torch.arange(length), torch.arange(length) * 3])
     mask = torch.ones(2, length, dtype=torch.long)
     embeds, visual = case.embeds.repeat(2, 1, 1), case.visual.repeat(2, 1)
-    settings = {"positions": positions}
+    settings, renumber = {"positions": positions}, positions == "renumber"
     with prune(model, method, visual_mask=visual, **settings) as run:
         got = model(inputs_embeds=embeds, attention_mask=mask, position_ids=given).logits[:, -1]
     kept = []
     for row in range(2):
         with prune(model, method, visual_mask=case.visual, **settings) as alone:
             own = {"attention_mask": mask[:1], "position_ids": given[row : row + 1]}
-            wanted = model(inputs_embeds=case.embeds, **own).logits[0, -1]
+            model(inputs_embeds=case.embeds, **own)
         stages_agree(run.traces[row], alone.trace)
-        assert close(got[row], wanted)
+        alive = alive_columns(case.visual[0], alone.trace, LAYERS)
+        assert close(
+            got[row], masked_run(model, case.embeds, alive, renumber, given[row][None])[-1]
+        )
         kept.append(alone.trace.kept.tolist())
     assert kept[0] != kept[1], "the positions make no difference here"
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pruneviz import (
+    Chain,
     FastV,
     FoPru,
     PyramidDrop,
@@ -20,7 +21,7 @@ from pruneviz import (
     ops,
     prune,
 )
-from pruneviz.methods import Scores, Stage, StageContext
+from pruneviz.methods import Method, Scores, Stage, StageContext
 from tests.helpers import (
     BACKENDS,
     LAYERS,
@@ -189,6 +190,35 @@ def test_later_stages_accumulate_the_survivors_earlier_values() -> None:
     for stage in run.trace.stages:
         total = rows[1 : stage.layer, stage.alive].sum(0)
         np.testing.assert_allclose(stage.components["ttv"], total / total.sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("method", "spans"),
+    [
+        (TransPrune(prune_layers=(2, 4), keep_ratios=(0.6, 0.3), accumulate=False), [{2}, {4}]),
+        (
+            Chain(
+                [
+                    FastV(prune_layer=2, keep_ratio=0.6),
+                    TransPrune(
+                        prune_layers=(4,), keep_ratios=(0.3,), accumulate_layers=(1, 2, 3, 4)
+                    ),
+                ]
+            ),
+            [set(), {1, 2, 3, 4}],
+        ),
+    ],
+)
+def test_only_the_layers_asked_for_are_summed(method: Method, spans: list[set[int]]) -> None:
+    """Whatever was pruned meanwhile, and whatever an earlier stage summed."""
+    model, case = tiny("llama_gqa"), prompt("llama_gqa")
+    with prune(model, method, visual_mask=case.visual, record=("ttv",)) as run:
+        model(**case.inputs)
+    rows = run.trace.signals["ttv"]
+    for stage, layers in zip(run.trace.stages, spans, strict=True):
+        if layers:
+            total = rows[[layer - 1 for layer in sorted(layers)]][:, stage.alive].sum(0)
+            np.testing.assert_allclose(stage.components["ttv"], total / total.sum(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

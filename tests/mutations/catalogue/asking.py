@@ -260,7 +260,7 @@ ANSWERING = (
         "Every row is told the first one's scores",
         "self.total[row],",
         "self.total[0],",
-        "tests/pruning/test_batches.py",
+        "tests/pruning/test_rows.py::test_a_row_is_told_its_own_words",
     ),
     _in(
         "pruning/state",

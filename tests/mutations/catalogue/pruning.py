@@ -172,7 +172,7 @@ STEPS = (
         "Positions of the prompt count as going up one by one wherever they are closed up",
         "if frame.contiguous and base.contiguous and base.aligned and frame.aligned:",
         "if frame.contiguous and base.aligned and frame.aligned:",
-        EQUAL,
+        f"{ROWS}::test_equal_embeddings_at_different_positions",
     ),
     _in(
         "prefill",
@@ -479,7 +479,7 @@ CHOICE = (
         "TTV is read at the newest frame's places",
         "places = selection.places(stretch.frame)",
         "places = selection.places(self.frames.newest)",
-        SIGNALS,
+        f"{SIGNALS}::test_only_the_layers_asked_for_are_summed",
     ),
     _in(
         "context",
@@ -568,8 +568,7 @@ CHOICE = (
         "Every group gets what the encoder saw of the batch's first image",
         "every[first : first + self.num_visual] for first in firsts",
         "every[: self.num_visual] for first in firsts",
-        MIXED,
-        f"{BATCHES}::test_two_images_in_one_prompt",
+        f"{ROWS}::test_rows_scored_together_are_judged_by_their_own_images",
     ),
     _in(
         "signals",
@@ -612,7 +611,7 @@ CHOICE = (
         "What an earlier stage summed counts though it was not asked for",
         "if before is not None and before.layers <= open_:",
         "if before is not None:",
-        SIGNALS,
+        f"{SIGNALS}::test_only_the_layers_asked_for_are_summed",
     ),
     _in(
         "state",
@@ -723,6 +722,7 @@ PROMPT = (
         "Any positions go up one by one",
         "return bool(((steps == 1) | ~(real[:, 1:] & real[:, :-1])).all())",
         "return True",
+        f"{ROWS}::test_equal_embeddings_at_different_positions",
         EQUAL,
     ),
     _in(
