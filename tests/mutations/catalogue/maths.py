@@ -184,8 +184,8 @@ OPS = (
     _in(
         "ops/merging",
         "A cell's middle is its corner",
-        "order = torch.sort(away, stable=True).indices",
-        "order = torch.sort(away, descending=True, stable=True).indices",
+        "order = np.lexsort((places, away, own))",
+        "order = np.lexsort((places, -away, own))",
         MERGES,
     ),
     _in(
