@@ -48,7 +48,8 @@ STEPS = (
         "Layers after a stage keep the stack's rotary tables",
         "return self._spec.decoder.rotary(hidden, frame.positions)",
         "return tables",
-        EQUAL,
+        f"{ROWS}::test_equal_embeddings_at_different_positions",
+        RIGHT,
     ),
     _in(
         "prefill",
@@ -486,7 +487,14 @@ CHOICE = (
         "Own attention is read with the next layer's weights",
         "attention = layers[self.layer - 1].self_attn",
         "attention = layers[self.layer].self_attn",
-        SIGNALS,
+        f"{ROWS}::test_a_padded_batch_without_a_cache",
+    ),
+    _in(
+        "context",
+        "Own keys are computed with the next layer's weights",
+        "keys, places = self._own(layers[self.layer - 1].self_attn)",
+        "keys, places = self._own(layers[self.layer].self_attn)",
+        f"{ROWS}::test_a_padded_batch_without_a_cache",
     ),
     _in(
         "context",
