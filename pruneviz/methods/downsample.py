@@ -74,4 +74,4 @@ class Downsample(BeforeLLM):
         cells, middles = grid_cells(context.blocks(), keep)
         into, anchors = cells.to(context.device), middles.to(context.device)
         means = group_means(states, into, keep).to(states.dtype)
-        return Scores(total, merge=Merge(means, anchors, into))
+        return Scores(total, merge=Merge(means, anchors, into, anchors))

@@ -21,7 +21,7 @@ from pruneviz.methods.base import (
     StageContext,
     check_choice,
 )
-from pruneviz.ops.places import homes, places_in
+from pruneviz.ops.places import places_in
 from pruneviz.ops.stretches import (
     best_of_stretches,
     by_length,
@@ -181,5 +181,4 @@ def _put(states: torch.Tensor, places: torch.Tensor) -> Merge:
     """The tokens at these places in this order; -1 is a row of zeros."""
     real = places >= 0
     rows = torch.where(real[:, None], states[places.clamp_min(0)], torch.zeros_like(states[:1]))
-    total = len(states)
-    return Merge(rows, places, places_in(places, total), homes(places, total))
+    return Merge(rows, places, places_in(places, len(states)))

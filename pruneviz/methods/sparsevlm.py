@@ -194,7 +194,8 @@ def _recycled(states: torch.Tensor, attention: torch.Tensor, keep: int) -> Merge
     into = torch.full_like(order, -1)
     into[kept] = torch.arange(keep, device=into.device)
     into[again] = keep + cluster
-    return Merge(torch.cat([states[kept], means]), torch.cat([kept, again[centres]]), into)
+    anchors = torch.cat([kept, again[centres]])
+    return Merge(torch.cat([states[kept], means]), anchors, into, anchors)
 
 
 def _recyclable(dropped: int) -> int:

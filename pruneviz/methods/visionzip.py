@@ -20,7 +20,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
 )
-from pruneviz.ops import contextual_tokens, homes, others, places_in, split_budget, top_indices
+from pruneviz.ops import contextual_tokens, others, places_in, split_budget, top_indices
 
 # 10 of 64 tokens; 20 of 128 and 30 of 192 are the same share.
 _CONTEXTUAL = 10 / 64
@@ -147,7 +147,7 @@ class VisionZip(BeforeLLM):
             into.index_fill_(0, places, -1)
         states = torch.cat(parts).to(seen.features.dtype)
         every = torch.cat([into.new_full((len(leading),), -1), *anchors])
-        return Merge(seen.project(states), every, into, homes(every, total))
+        return Merge(seen.project(states), every, into)
 
     def _merged(self, keep: int, leading: int, wanted: int | None) -> int:
         """How many of the budget are merged tokens; at least one patch is kept as it is."""

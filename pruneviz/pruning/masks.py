@@ -29,7 +29,7 @@ def prefill_mask(config: Any, hidden: torch.Tensor, frame: Frame) -> Any:
     # The same without looking at the device whether anything is masked.
     length = frame.length
     earlier = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
-    return _for_backend(backend, earlier & frame.valid[:, None, None, :], hidden.dtype)
+    return _for_backend(backend, earlier & frame.valid.view(-1, 1, 1, length), hidden.dtype)
 
 
 def _for_backend(backend: str, seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -15,6 +15,7 @@ from pruneviz.ops import text_raters
 from pruneviz.pruning.frames import Frame
 from pruneviz.pruning.inputs import DecoderInputs
 from pruneviz.pruning.rows import Group, Row, Words, fetch
+from pruneviz.pruning.signals import taken
 from pruneviz.pruning.spec import RunSpec
 
 
@@ -129,7 +130,8 @@ class Prompt:
         key = group, "raters"
         if key not in self._read and self.embeds is not None:
             after, embeds = self.after_image(group), group.of(self.embeds)
-            visual, text = (_taken(embeds, where) for where in (group.columns, after.columns))
+            visual = taken(embeds, group.columns, group.num_visual)
+            text = taken(embeds, after.columns, after.count)
             chosen = text_raters(visual, text, after.real)
             self._read[key] = Words(after.columns, chosen, after.tail)
         return self._read[key]
@@ -252,11 +254,6 @@ def _groups(
         Group(tuple(own), tuple(tuple(follow[r.number]) for r in own), len(rows), device)
         for own in found.values()
     )
-
-
-def _taken(states: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """States ``[rows, m, hidden]`` of columns ``[rows, m]``."""
-    return states.gather(1, columns[..., None].expand(-1, -1, states.shape[-1]))
 
 
 def images_of_rows(needed: list[int], counts: tuple[int, ...]) -> list[slice] | None:

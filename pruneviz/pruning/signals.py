@@ -116,5 +116,5 @@ def _blocked(
     if frame.valid is None:
         return later
     valid = frame.valid if index is None else frame.valid.index_select(0, index)
-    padding = ~valid[:, None, None, :]
+    padding = ~valid.view(-1, 1, 1, length)
     return padding if later is None else later | padding

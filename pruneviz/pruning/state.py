@@ -144,7 +144,9 @@ class _Sum:
         """Of those that are still alive."""
         if alive is self.alive:
             return self.values
-        return self.values.gather(1, torch.searchsorted(self.alive, alive))
+        # Places picked of several rows at once are a slice of their order.
+        places = torch.searchsorted(self.alive.contiguous(), alive.contiguous())
+        return self.values.gather(1, places)
 
 
 class Prefill:
@@ -178,6 +180,7 @@ class Prefill:
 
     @cached_property
     def _homes(self) -> dict[int, tuple[Selection, int]]:
+        """For each row of the batch the selection that it follows, and as which of its rows."""
         return {
             number: (selection, place)
             for selection in self.selections
@@ -185,16 +188,9 @@ class Prefill:
             for number in numbers
         }
 
-    def choice(self, row: int) -> tuple[Selection, int] | None:
-        """The selection that a row of the batch follows, and as which of its rows.
-
-        None where the row has no visual tokens.
-        """
-        return self._homes.get(row)
-
     def records(self, row: int) -> list[StageRecord]:
-        """The stages of one row, without leading dimensions."""
-        found = self.choice(row)
+        """The stages of one row, without leading dimensions; none without visual tokens."""
+        found = self._homes.get(row)
         if found is None:
             return []
         selection, place = found

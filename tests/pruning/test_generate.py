@@ -92,18 +92,21 @@ def test_beams_pruned_before_the_llm_equal_beams_on_a_shorter_prompt(
     assert torch.equal(ours, model.generate(inputs_embeds=torch.stack(short), **settings))
 
 
-@pytest.mark.parametrize("name", ["random", "transprune"])
+@pytest.mark.parametrize("name", ["random", "transprune", "dart"])
 def test_beams_of_one_prompt_are_scored_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal rows share a selection; scoring each of them would cost as many times as much."""
     model, case, method = tiny("llama"), prompt("llama"), METHODS[name]
     scored, score = [], type(method).score
-    monkeypatch.setattr(
-        type(method), "score", lambda *given: scored.append(given[2]) or score(*given)
-    )
+
+    def noted(self: Any, context: Any, stage: Any, keep: int) -> Any:
+        scored.append((stage, context.alive.shape[:-1].numel()))
+        return score(self, context, stage, keep)
+
+    monkeypatch.setattr(type(method), "score", noted)
     with prune(model, method, visual_mask=case.visual) as run:
         model.generate(**case.inputs, max_new_tokens=2, num_beams=3, do_sample=False)
     assert len(run.traces) == 3
-    assert scored == list(method.stages())
+    assert scored == [(stage, 1) for stage in method.stages()], "one row, however many follow"
 
 
 @CASES

@@ -351,14 +351,17 @@ def test_the_first_of_darts_pivots_take_one_more(keep: int, given: tuple[int, ..
     assert best(scores.total, keep) == kept, "by when they were taken"
 
 
-def test_keys_have_to_be_declared() -> None:
+@pytest.mark.parametrize("record", [(), ("ttv", "iga")])
+def test_keys_have_to_be_declared(record: tuple[str, ...]) -> None:
+    """Also where recording has the same layer looked into."""
+
     @dataclass(frozen=True, kw_only=True)
     class Undeclared(DART):
         needs = Needs()
 
     model, case = tiny("llama"), prompt("llama")
     wanted = pytest.raises(PruningError, match=r"keys of the pruning layer .*own_attention=True")
-    with wanted, prune(model, Undeclared(), **case.prune_kwargs):
+    with wanted, prune(model, Undeclared(), record=record, **case.prune_kwargs):
         model(**case.inputs)
 
 

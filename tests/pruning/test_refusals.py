@@ -261,6 +261,24 @@ def test_hooks_are_gone_after_an_exception_inside_the_model(kind: str, name: str
     assert torch.equal(model(**case.inputs).logits, wanted)
 
 
+def test_a_forward_that_failed_leaves_nothing_for_the_next() -> None:
+    model, case, method = tiny("llama"), prompt("llama"), METHODS["transprune"]
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("mine")
+
+    with prune(model, method, case.visual) as run:
+        wanted, alone = model(**case.inputs).logits, run.trace
+        handle = stack_of(model).layers[3].register_forward_pre_hook(broken)
+        with pytest.raises(RuntimeError, match="mine"):
+            model(**case.inputs)
+        handle.remove()
+        assert torch.equal(model(**case.inputs).logits, wanted)
+        assert [s.kept.tolist() for s in run.trace.stages] == [
+            s.kept.tolist() for s in alone.stages
+        ]
+
+
 @pytest.mark.parametrize("name", [name for name, m in METHODS.items() if m.needs.encoder])
 def test_methods_that_ask_an_encoder_need_one_that_ran(name: str) -> None:
     model, case = tiny("llama"), prompt("llama")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from pruneviz import (
+    Chain,
     FastV,
     FoPru,
     PyramidDrop,
@@ -19,6 +21,7 @@ from pruneviz import (
     ops,
     prune,
 )
+from pruneviz.methods import Method, Scores, Stage, StageContext
 from tests.helpers import (
     BACKENDS,
     LAYERS,
@@ -122,6 +125,29 @@ def test_sparsevlm_is_rated_by_the_text_that_matches_the_picture(kind: str) -> N
     assert [len(stage.kept) for stage in run.trace.stages] == [18, 9]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ahead(FastV):
+    """Asks the layer that has not run yet, then the one that has."""
+
+    def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
+        ahead, own = context.attention("last"), context.attention("last", own_layer=True)
+        return Scores(own, {"ahead": ahead, "own": own})
+
+
+@pytest.mark.parametrize("kind", ["llama_gqa", "qwen3_vl"])
+def test_a_layer_may_be_asked_before_it_runs(kind: str) -> None:
+    """What it answers is not taken for what the layer before it asked with."""
+    model, case = tiny(kind, "eager"), prompt(kind)
+    attentions = model(**case.inputs, output_attentions=True).attentions
+    method = Ahead(prune_layer=4, keep_ratio=0.5)
+    with prune(model, method, record=("iga",), **case.prune_kwargs) as run:
+        model(**case.inputs)
+    components = run.trace.stages[0].components
+    for name, layer in (("own", 3), ("ahead", 4)):
+        wanted = attentions[layer][0].mean(0)[-1, case.visual[0]]
+        np.testing.assert_allclose(components[name], wanted.numpy(), rtol=1e-3)
+
+
 def test_alpha_and_signal_are_two_ways_to_say_one_thing() -> None:
     model, case = tiny("llama"), prompt("llama")
 
@@ -164,6 +190,35 @@ def test_later_stages_accumulate_the_survivors_earlier_values() -> None:
     for stage in run.trace.stages:
         total = rows[1 : stage.layer, stage.alive].sum(0)
         np.testing.assert_allclose(stage.components["ttv"], total / total.sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("method", "spans"),
+    [
+        (TransPrune(prune_layers=(2, 4), keep_ratios=(0.6, 0.3), accumulate=False), [{2}, {4}]),
+        (
+            Chain(
+                [
+                    FastV(prune_layer=2, keep_ratio=0.6),
+                    TransPrune(
+                        prune_layers=(4,), keep_ratios=(0.3,), accumulate_layers=(1, 2, 3, 4)
+                    ),
+                ]
+            ),
+            [set(), {1, 2, 3, 4}],
+        ),
+    ],
+)
+def test_only_the_layers_asked_for_are_summed(method: Method, spans: list[set[int]]) -> None:
+    """Whatever was pruned meanwhile, and whatever an earlier stage summed."""
+    model, case = tiny("llama_gqa"), prompt("llama_gqa")
+    with prune(model, method, visual_mask=case.visual, record=("ttv",)) as run:
+        model(**case.inputs)
+    rows = run.trace.signals["ttv"]
+    for stage, layers in zip(run.trace.stages, spans, strict=True):
+        if layers:
+            total = rows[[layer - 1 for layer in sorted(layers)]][:, stage.alive].sum(0)
+            np.testing.assert_allclose(stage.components["ttv"], total / total.sum(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

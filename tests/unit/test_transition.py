@@ -107,6 +107,8 @@ def test_zero_vectors_give_zero_and_no_nan() -> None:
     assert torch.isfinite(value).all()
     assert value[0, 3] == 0
     assert value[0, 5] == 0
+    for part in transition_terms(before, after):
+        assert (part[0] == 0).nonzero().squeeze(-1).tolist() == [3, 5]
 
 
 def test_parallel_and_opposite_tokens() -> None:

@@ -15,8 +15,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pruneviz import get_method
-from pruneviz.methods import Encoded, Method, Stage
+from pruneviz.methods import Encoded, Merge, Method, Stage
 from pruneviz.methods.base import Text
+from pruneviz.methods.sparsevlm import _recycled
 from pruneviz.methods.vispruner import thin_out
 from pruneviz.ops import (
     bipartite_merge,
@@ -247,6 +248,17 @@ def test_pieces_do_not_wait() -> None:
         pick_scores(states, random(96), order, gain, residual)
         text_relevance(states, random(3, 8), mask=torch.tensor([True, False, True]))
     assert counted.waits == []
+
+
+def test_new_tokens_find_their_places_without_waiting() -> None:
+    states = random(96, 8)
+    anchors, into = torch.tensor([-1, 3, -1, 7, 0]), torch.arange(96) % 6 - 1
+    with Counted() as counted:
+        Merge(states[:5], anchors, into).in_place()
+        Merge.joined([Merge(states[:5], anchors, into)] * 2).slots()
+        _recycled(states, random(96), 30).in_place().slots()
+    assert counted.waits == []
+    assert Merge(states[:5], anchors, into).slots().tolist() == [0, 1, 2, 3, 7]
 
 
 def test_a_layout_is_divided_once() -> None:

@@ -8,6 +8,8 @@ from itertools import accumulate
 
 import torch
 
+from pruneviz.ops import homes
+
 
 @dataclass(frozen=True)
 class Merge:
@@ -52,12 +54,7 @@ class Merge:
         """
         if self.given_homes is not None:
             return self.given_homes
-        taken = torch.zeros(len(self.into), dtype=torch.bool, device=self.anchors.device)
-        taken[self.anchors[self.anchors >= 0]] = True
-        free = (~taken).nonzero().squeeze(-1)
-        homes = self.anchors.clone()
-        homes[homes < 0] = free[: int((homes < 0).sum())]
-        return homes
+        return homes(self.anchors, len(self.into))
 
     def slots(self) -> torch.Tensor:
         """Places among the alive tokens that the new ones take, ascending, int64 ``[k]``."""

@@ -195,15 +195,15 @@ METHODS = (
     _in(
         "divprune",
         "DivPrune keeps the mirror image of its picks",
-        '{"distance": total}, order.sort().values)',
-        '{"distance": total}, (len(total) - 1 - order).sort().values)',
+        "order.sort(-1).values)",
+        "(total.shape[-1] - 1 - order).sort(-1).values)",
         CHOICES,
     ),
     _in(
         "cdpruner",
         "CDPruner favours patches far from the words",
-        'relevance = text_relevance(features, text, "minmax")',
-        'relevance = 1 - text_relevance(features, text, "minmax")',
+        "relevance = text_relevance(",
+        "relevance = 1 - text_relevance(",
         CHOICES,
     ),
     _in(
@@ -286,8 +286,8 @@ METHODS = (
     _in(
         "uniform",
         "Uniform keeps the first patches",
-        "kept = even_places(total, keep).to(context.device)",
-        "kept = torch.arange(keep, device=context.device)",
+        "kept = even_places(shape[-1], keep)",
+        "kept = torch.arange(keep)",
         CHOICES,
     ),
     _in(
@@ -351,8 +351,8 @@ METHODS = (
     _in(
         "pinned",
         "Merged tokens stay though patches are pinned",
-        "if scores.merge is not None and self.touched:",
-        "if scores.merge is None and self.touched:",
+        "if scores.merge is not None:",
+        "if scores.merge is None:",
         f"{MERGING}::test_pins_stop_the_merging",
     ),
     _in(
