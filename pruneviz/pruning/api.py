@@ -50,6 +50,8 @@ class Run:
         if prefill is None:
             raise PruningError("The model has not run inside this block, so there is no trace.")
         prefill.doubts.settle()
+        if prefill.doubts.found is not None:
+            raise prefill.doubts.found
         if self._built is None or self._built[0] is not prefill:
             traces = [build_trace(spec, prefill, row) for row in prefill.prompt.rows]
             self._built = (prefill, traces)

@@ -97,7 +97,7 @@ class Chooser:
                 leader = [place for place, follow in enumerate(group.followers) for _ in follow]
                 kept = kept.index_select(0, put(np.array(leader), kept.device))
                 own = tuple(rows[number] for number in numbers)
-            parts.append(Part(own, kept))
+            parts.append(Part(own, kept, selection.records[-1].alive.shape[1]))
         without = tuple(row for row in rows if not row.num_visual)
         return [*parts, Part(without, None)] if without else parts
 

@@ -174,8 +174,9 @@ class GroupContext:
         """Embeddings of the content words, or of all text after the image."""
         if self.layer != 0:
             raise PruningError("Text embeddings are only at hand before the LLM.")
-        found = [content_columns(row, self._spec.tokenizer) for row in self._group.rows]
-        words = Words.of([columns for columns, _ in found], self.device, tail=False)
+        rows = self._group.rows
+        found = [content_columns(row, self._spec.tokenizer) for row in rows]
+        words = Words.of(rows, [columns for columns, _ in found], self.device)
         places = self._prefill.frames.newest.places(words.columns, self._group.index)
         features = self._out(taken(self._states, places, words.count))
         real = None if words.real is None else self._out(words.real)
@@ -280,8 +281,9 @@ class GroupContext:
         if queries == "last":
             return self._prompt.last(self._group)
         if queries == "question":
-            found = [content_columns(row, self._spec.tokenizer)[0] for row in self._group.rows]
-            return Words.of(found, self.device, tail=False)
+            rows = self._group.rows
+            found = [content_columns(row, self._spec.tokenizer)[0] for row in rows]
+            return Words.of(rows, found, self.device)
         if queries == "raters":
             if not self._spec.policy.needs.raters:
                 raise _undeclared("raters=True", "raters")

@@ -55,7 +55,8 @@ class DecodeStep(Pass):
         if not self.in_layers:
             mask = open_mask(self._decoder.config, inputs.embeds)
             return changed | {"attention_mask": mask}
-        if not self._gone:
+        # As long as the prompt it may be all the same: with filler in place of what is gone.
+        if self.frames.base.whole:
             return changed
         return changed | {"attention_mask": valid_keys(self.frames.base, self._later)}
 

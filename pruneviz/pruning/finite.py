@@ -18,10 +18,16 @@ class Doubts:
     ----------
     model
         Whose weights are searched where something is not finite.
+
+    Attributes
+    ----------
+    found : PruningError or None
+        What was not finite, once it was seen.
     """
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        self.found: PruningError | None = None
         self._names: list[str] = []
         self._largest: list[torch.Tensor] = []
 
@@ -51,7 +57,8 @@ class Doubts:
         seen = torch.cat([norm.to(home) for norm in largest]).detach().cpu().numpy()
         bad = ~np.isfinite(seen)
         if bad.any():
-            raise not_finite(names[int(bad.argmax())], self._model)
+            self.found = not_finite(names[int(bad.argmax())], self._model)
+            raise self.found
 
     def explain(self, names: Sequence[str], values: torch.Tensor, batched: bool) -> None:
         """Say of what has just failed that it read something NaN or infinite, if it did.

@@ -86,7 +86,7 @@ def _around_decoder(runner: Runner, layers: LayerHooks) -> Iterator[Any]:
 
     def after_decoder(_: Any, args: Args, output: Any) -> None:
         layers.detach()
-        runner.rest()
+        runner.done()
 
     def on_output(_: Any, args: Args, output: Any) -> None:
         runner.on_output(output)

@@ -112,8 +112,8 @@ class Prompt:
         key = group, "after_image"
         if key not in self._read:
             rows = self.rows if group is None else group.rows
-            device = self.visual.device
-            self._read[key] = Words.of([row.after_image for row in rows], device, tail=True)
+            after = [row.after_image for row in rows]
+            self._read[key] = Words.of(rows, after, self.visual.device, tail=True)
         return self._read[key]
 
     def last(self, group: Group) -> Words:
@@ -121,7 +121,7 @@ class Prompt:
         key = group, "last"
         if key not in self._read:
             columns = [np.array([row.last]) for row in group.rows]
-            self._read[key] = Words.of(columns, group.device, tail=True)
+            self._read[key] = Words.of(group.rows, columns, group.device, tail=True)
         return self._read[key]
 
     @torch.no_grad()

@@ -98,15 +98,21 @@ class Words:
         return real / real.sum(-1, keepdim=True)
 
     @classmethod
-    def of(cls, columns: Sequence[np.ndarray], device: torch.device, tail: bool) -> Words:
-        """Those columns of each row."""
+    def of(
+        cls,
+        rows: Sequence[Row],
+        columns: Sequence[np.ndarray],
+        device: torch.device,
+        tail: bool = False,
+    ) -> Words:
+        """Those columns of each row; what fills up is its last token, which never goes."""
         most = max(map(len, columns))
         filled = np.zeros((len(columns), most), dtype=np.int64)
         real = np.zeros((len(columns), most), dtype=bool)
-        for row, own in enumerate(columns):
-            filled[row] = own[-1] if len(own) else 0
-            filled[row, most - len(own) :] = own
-            real[row, most - len(own) :] = True
+        for place, (row, own) in enumerate(zip(rows, columns, strict=True)):
+            filled[place] = max(row.last, 0)
+            filled[place, most - len(own) :] = own
+            real[place, most - len(own) :] = True
         return cls(
             put(filled, device), None if real.all() else put(real, device), tail and most > 0
         )

@@ -62,6 +62,11 @@ class Runner:
         frames = self.prefill.frames
         return frames.newest.columns if frames.pruned else None
 
+    def done(self) -> None:
+        """The stack has run: what came with the call of the model was for that alone."""
+        self.rest()
+        self._ids, self._model_counts = None, False
+
     def rest(self) -> None:
         """Let go of the forward that has run."""
         self.running = self.prefilling = None

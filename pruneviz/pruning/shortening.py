@@ -22,10 +22,13 @@ class Part:
         They.
     kept : torch.Tensor or None
         Int64 ``[rows, k]``: columns of the visual tokens that stay; None where there are none.
+    alive : int
+        Visual tokens before.
     """
 
     rows: tuple[Row, ...]
     kept: torch.Tensor | None
+    alive: int = 0
 
     @property
     def count(self) -> int:
@@ -78,13 +81,28 @@ def shrink(before: Frame, parts: Sequence[Part], renumber: bool) -> tuple[torch.
         places = places.clamp(0, before.length - 1)
     aligned = not any(len(one) and one.max() > row.last for row, one in filled)
 
-    def count() -> torch.Tensor:
-        if renumber:
-            return closed_up(before, places, valid, aligned)
-        return kept_positions(before, places)
+    # A row that loses nothing is not counted anew because another one is.
+    spared = [row.number for part in parts if part.count == part.alive for row in part.rows]
+    mixed = renumber and bool(spared) and not before.contiguous
 
-    renumbered = before.renumbered or renumber
-    return places, Frame(columns, valid, aligned, renumber, count, renumbered=renumbered)
+    def count() -> torch.Tensor:
+        if not renumber:
+            return kept_positions(before, places)
+        closed = closed_up(before, places, valid, aligned)
+        if not mixed:
+            return closed
+        rows = np.isin(np.arange(len(places)), spared)
+        same = put(rows[:, None], device)
+        return torch.where(same, kept_positions(before, places), closed)
+
+    return places, Frame(
+        columns,
+        valid,
+        aligned,
+        contiguous=renumber and not mixed,
+        count=count,
+        renumbered=before.renumbered or renumber,
+    )
 
 
 def _fill(row: Row, room: int) -> np.ndarray:

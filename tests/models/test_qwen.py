@@ -173,7 +173,7 @@ def test_window_order_is_the_encoders(shape: tuple[int, int]) -> None:
         wanted = get_vision_window_index(
             grid, spatial_merge_size=2, window_size=56, patch_size=14, kwargs={}
         )[0]
-    frame = window_order(*shape, window=2)
+    frame = torch.from_numpy(window_order(*shape, window=2))
     both = torch.cat([frame, frame + rows * columns])
     assert both.tolist() == torch.as_tensor(wanted).tolist()
 

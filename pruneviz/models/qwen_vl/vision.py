@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -85,30 +88,34 @@ class QwenVisionRecord(EncoderRecord):
 
     @torch.no_grad()
     def _each(self, choose: Means, images: slice) -> torch.Tensor:
-        found, start = [], 0
         chosen = range(len(self.sizes))[images]
-        for index, (rows, columns) in enumerate(self.sizes):
-            stop = start + rows * columns
-            if index in chosen:
-                found.append(self._image(slice(start, stop), index, choose))
+        start = sum(rows * columns for rows, columns in self.sizes[: chosen.start])
+        found = []
+        # Images of one size after one another are looked at together.
+        for (rows, columns), alike in groupby(self.sizes[index] for index in chosen):
+            count = len(list(alike))
+            stop = start + count * rows * columns
+            found.append(self._alike(slice(start, stop), count, (rows, columns), choose))
             start = stop
-        return torch.cat(found)
+        return torch.cat(found) if len(found) > 1 else found[0]
 
-    def _image(self, patches: slice, index: int, choose: Means) -> torch.Tensor:
+    def _alike(
+        self, patches: slice, count: int, size: tuple[int, int], choose: Means
+    ) -> torch.Tensor:
+        """Of so many images of one size, one after another, ``[tokens]``."""
         attention: Any = self.attention
-        hidden = self.hidden[patches]
-        heads = attention.num_heads
-        query, key, _ = attention.qkv(hidden).view(len(hidden), 3, heads, -1).unbind(1)
-        cos, sin = (table[patches].float()[:, None] for table in self.rotary)
-        query, key = (
-            _rotate(rows.float(), cos, sin).transpose(0, 1)[None] for rows in (query, key)
-        )
+        hidden, heads = self.hidden[patches], attention.num_heads
+        shape = count, len(hidden) // count, 3, heads, -1
+        query, key, _ = attention.qkv(hidden).view(shape).unbind(2)
+        cos, sin = (table[patches].float().view(*shape[:2], 1, -1) for table in self.rotary)
+        query, key = (_rotate(rows.float(), cos, sin).transpose(1, 2) for rows in (query, key))
         scaling = query.shape[-1] ** -0.5
         received, emitted = self_attention_means(query, key, scaling, 0)
         # Patches of one visual token lie together, also in window order.
-        tokens = choose(received, emitted)[0].view(-1, self.merge**2).mean(-1)
-        order = window_order(*self.grids[index], self.window)
-        return torch.empty_like(tokens).scatter_(0, order.to(tokens.device), tokens)
+        tokens = choose(received, emitted).view(count, -1, self.merge**2).mean(-1)
+        grid = size[0] // self.merge, size[1] // self.merge
+        place = torch.from_numpy(_place_in_windows(*grid, self.window)).to(tokens.device)
+        return tokens[:, place].flatten()
 
 
 def _rotate(states: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
@@ -116,16 +123,26 @@ def _rotate(states: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch
     return states * cos + torch.cat([-high, low], dim=-1) * sin
 
 
-def window_order(rows: int, columns: int, window: int) -> torch.Tensor:
+@lru_cache(maxsize=64)
+def window_order(rows: int, columns: int, window: int) -> np.ndarray:
     """Which token comes where when a grid is read window by window, each row by row.
 
     Returns int64 ``[rows * columns]``: the row-major index of each token in turn.
     """
-    order = torch.arange(rows * columns).view(rows, columns)
+    order = np.arange(rows * columns).reshape(rows, columns)
     if not window:
-        return order.flatten()
-    bands = order.split(window, dim=0)
-    return torch.cat([tile.flatten() for band in bands for tile in band.split(window, dim=1)])
+        return order.ravel()
+    bands = [order[top : top + window] for top in range(0, rows, window)]
+    starts = range(0, columns, window)
+    return np.concatenate(
+        [band[:, left : left + window].ravel() for band in bands for left in starts]
+    )
+
+
+@lru_cache(maxsize=64)
+def _place_in_windows(rows: int, columns: int, window: int) -> np.ndarray:
+    """Where each token of a grid, row by row, comes in that order: int64 ``[rows * columns]``."""
+    return np.argsort(window_order(rows, columns, window))
 
 
 def watch_qwen(visual: Any, encoder_index: int, keep: Callable[[EncoderRecord], None]) -> Handles:
