@@ -23,7 +23,7 @@ from pruneviz.models.core.decoder import Decoder, written
 CALL, FORWARD = "_compiled_call_impl", "forward"
 REFUSAL = (
     "Compiled as a whole, a model does not hear what to remove. Compile its decoder layers "
-    "instead: `for layer in find_adapter(model).decoder(model).layers: layer.compile(dynamic=True)`."
+    "instead: for layer in find_adapter(model).decoder(model).layers: layer.compile(dynamic=True)."
 )
 
 Before = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]

@@ -1,4 +1,4 @@
-"""Compiled decoder layers give what uncompiled ones give; what is compiled as a whole is refused."""
+"""Compiled decoder layers give what others give; what is compiled as a whole is refused."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def test_a_compiled_part_of_a_layer_is_refused() -> None:
     model = fresh(KIND, 1)
     layer = stack_of(model).layers[0]
     layer.self_attn = torch.compile(layer.self_attn, backend="eager")
-    with pytest.raises(UnsupportedModelError, match="self_attn.*Compile whole layers"):
+    with pytest.raises(UnsupportedModelError, match=r"self_attn.*Compile whole layers"):
         prune(model, METHODS["random"]).__enter__()
 
 
