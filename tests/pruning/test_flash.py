@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize("rows", [1, 2])
 @pytest.mark.parametrize("name", ["random", "fastv", "transprune"])
 def test_logits_are_those_of_sdpa(name: str, rows: int) -> None:
-    """In half precision scores may tie otherwise, so random alone must keep the very same."""
+    """In half precision scores may tie otherwise, so only random must keep the very same."""
     model = fresh("llama").to("cuda", torch.float16)
     case = left_padded([prompt("llama", seed=row, after=7 + 3 * row) for row in range(rows)])
     inputs = {
@@ -34,7 +34,7 @@ def test_logits_are_those_of_sdpa(name: str, rows: int) -> None:
             logits = model(**inputs).logits[:, -1].float()
         found[attention] = logits, [trace.kept.tolist() for trace in run.traces]
     (wanted, kept), (got, ours) = found.values()
-    if name == "random":
-        assert ours == kept
+    for one, other in zip(ours, kept, strict=True):
+        assert len(set(one) & set(other)) >= (1.0 if name == "random" else 0.8) * len(other)
     if ours == kept:
         assert torch.allclose(got, wanted, atol=2e-2 * float(wanted.abs().max()))
