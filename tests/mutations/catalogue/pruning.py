@@ -592,8 +592,8 @@ REFUSING = (
     _in(
         "hooks",
         "Hooks stay after an error",
-        "handles.callback(handle.remove)",
-        "handles.callback(lambda: None)",
+        "in _around_decoder(runner, layers):\n            handles.callback(handle.remove)",
+        "in _around_decoder(runner, layers):\n            handles.callback(lambda: None)",
         REFUSALS,
     ),
     _in(
