@@ -96,8 +96,6 @@ def check_prefill(cache: Any, mask: Any, positions: Any, multimodal: bool = Fals
 
     `multimodal`: whether the model gives a token several positions.
     """
-    if torch.compiler.is_compiling():
-        raise PruningError("prune() does not work under torch.compile; run the model uncompiled.")
     check_cache(cache)
     check_generate()
     if mask is not None and (not isinstance(mask, torch.Tensor) or mask.ndim != 2):

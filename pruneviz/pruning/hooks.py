@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pruneviz.models.core.deepstack import Deepstack
+from pruneviz.pruning.compiled import as_written, hooked_before, refused_whole
 from pruneviz.pruning.inputs import DecoderInputs
 from pruneviz.pruning.policy import PlannedStage
 from pruneviz.pruning.runner import Runner
@@ -23,6 +24,7 @@ def attached(runner: Runner) -> Iterator[None]:
     """Keep every hook that a run needs on its model while the block runs, and none after it."""
     with ExitStack() as handles:
         handles.callback(runner.rest)
+        handles.enter_context(refused_whole(runner.spec.decoder))
         layers = handles.enter_context(LayerHooks(runner))
         # One by one, so that those before a failing one are removed too.
         for handle in _around_decoder(runner, layers):
@@ -60,8 +62,7 @@ class LayerHooks:
         prefilling = self._runner.prefilling is not None
         hooks = _in_prefill if prefilling else _in_padded_step
         if prefilling or running.in_layers:
-            for handle in hooks(self._runner):
-                self._handles.callback(handle.remove)
+            hooks(self._runner, self._handles)
 
     def detach(self) -> None:
         """Remove them."""
@@ -106,27 +107,31 @@ def _around_decoder(runner: Runner, layers: LayerHooks) -> Iterator[Any]:
         yield runner.deepstack
 
 
-def _in_prefill(runner: Runner) -> Iterator[Any]:
-    """Register what changes and reads the decoder layers; yields the handles."""
+def _in_prefill(runner: Runner, handles: ExitStack) -> None:
+    """Register what changes and reads the decoder layers."""
     spec = runner.spec
+    layers: Any = spec.decoder.layers
     stages = {stage.layer - 1: stage for stage in spec.policy.stages if stage.layer > 0}
     first = min(stages, default=spec.decoder.num_layers)
     watched_layers, own = spec.watched, spec.policy.needs.own_attention
-    for index, layer in enumerate(spec.decoder.layers):
+    for index in range(spec.decoder.num_layers):
         watched, stage = index in watched_layers, stages.get(index)
-        if index == 0 or index > first or stage is not None or watched:
-            yield layer.register_forward_pre_hook(_before_layer(runner, index), with_kwargs=True)
         looks = (own and stage is not None) or "iga" in spec.signals
+        inside = watched or stage is not None
+        layer = handles.enter_context(as_written(layers, index)) if inside else layers[index]
+        if index == 0 or index > first or inside:
+            handles.callback(hooked_before(layer, _before_layer(runner, index)))
         if watched or looks:
-            yield from _in_layer(runner, index, watched, looks)
+            for handle in _in_layer(runner, layer, index, watched, looks):
+                handles.callback(handle.remove)
         if stage is not None:
             # First of all hooks, so that recorded hidden states are always the pruned ones.
-            yield layer.register_forward_hook(_after_layer(runner, stage), prepend=True)
+            after = layer.register_forward_hook(_after_layer(runner, stage), prepend=True)
+            handles.callback(after.remove)
 
 
-def _in_layer(runner: Runner, index: int, watched: bool, looks: bool) -> Iterator[Any]:
+def _in_layer(runner: Runner, layer: Any, index: int, watched: bool, looks: bool) -> Iterator[Any]:
     """Register what reads one layer: what it computes, and with `looks` its queries."""
-    layer: Any = runner.spec.decoder.layers[index]
     attention, mlp, norm = layer.self_attn, layer.mlp, layer.post_attention_layernorm
     yield attention.register_forward_hook(_after_attention(runner), with_kwargs=True)
     if looks:
@@ -138,12 +143,12 @@ def _in_layer(runner: Runner, index: int, watched: bool, looks: bool) -> Iterato
         yield norm.register_forward_pre_hook(_before_norm(runner))
 
 
-def _in_padded_step(runner: Runner) -> Iterator[Any]:
+def _in_padded_step(runner: Runner, handles: ExitStack) -> None:
     """Register what gives layers with another cache than the first one their own mask."""
     stages = [stage.layer for stage in runner.spec.policy.stages if stage.layer > 0]
     for index in range(min(stages, default=0), runner.spec.decoder.num_layers):
         layer = runner.spec.decoder.layers[index]
-        yield layer.register_forward_pre_hook(_before_layer(runner, index), with_kwargs=True)
+        handles.callback(hooked_before(layer, _before_layer(runner, index)))
 
 
 def _before_layer(runner: Runner, index: int) -> Callable[[Any, Args, Kwargs], Changed]:

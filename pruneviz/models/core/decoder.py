@@ -91,7 +91,7 @@ class Decoder:
                 raise UnsupportedModelError(f"{described} has no {name!r} in its language model.")
         if not isinstance(layers, nn.ModuleList) or not len(layers):
             raise UnsupportedModelError(f"{described} has no decoder layers.")
-        for layer in layers:
+        for layer in map(written, layers):
             _check_layer(layer, described)
             _check_rotary(layer.self_attn, module.rotary_emb, described)
         config = module.config
@@ -104,6 +104,11 @@ class Decoder:
         return cls(module, layers)
 
 
+def written(module: Any) -> Any:
+    """The module itself where ``torch.compile(module)`` was put in its place."""
+    return module._modules.get("_orig_mod", module)
+
+
 def _check_layer(layer: nn.Module, described: str) -> None:
     children = {name for name, _ in layer.named_children()}
     if missing := sorted(set(LAYER_MODULES) - children):
@@ -113,6 +118,12 @@ def _check_layer(layer: nn.Module, described: str) -> None:
         raise UnsupportedModelError(
             f"{described}: decoder layers with further norms ({', '.join(sorted(norms))}) are "
             "not Llama-like."
+        )
+    wrapped = [name for name, part in layer.named_modules() if written(part) is not part]
+    if wrapped:
+        raise UnsupportedModelError(
+            f"{described}: {', '.join(wrapped)} in a decoder layer is compiled by itself, and "
+            "cannot be looked into. Compile whole layers: layer.compile(dynamic=True)."
         )
     missing = [name for name in ATTENTION_PROJECTIONS if not hasattr(layer.self_attn, name)]
     if missing:

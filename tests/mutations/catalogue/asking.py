@@ -345,8 +345,8 @@ FINITE_VALUES = (
     _in(
         "pruning/api",
         "A trace of what is in doubt is told",
-        "        prefill.doubts.settle()\n        if self._built",
-        "        if self._built",
+        "        prefill.doubts.settle()\n        if prefill",
+        "        if prefill",
         FINITE,
     ),
     _in(

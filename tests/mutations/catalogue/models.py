@@ -147,15 +147,15 @@ MODELS = (
     _in(
         "qwen_vl/vision",
         "Windows are read row by row of the picture",
-        "for band in bands for tile in band.split(window, dim=1)])",
-        "for band in bands for tile in [band]])",
+        "starts = range(0, columns, window)",
+        "starts, window = [0], columns",
         QWEN,
     ),
     _in(
         "qwen_vl/vision",
         "The encoder's queries are not rotated",
-        "_rotate(rows.float(), cos, sin).transpose(0, 1)[None]",
-        "rows.float().transpose(0, 1)[None]",
+        "_rotate(rows.float(), cos, sin).transpose(1, 2)",
+        "rows.float().transpose(1, 2)",
         QWEN,
     ),
     _in(
