@@ -50,7 +50,7 @@ def add_budget_arguments(parser: argparse.ArgumentParser, several: bool = False)
         "--keep-ratio",
         type=float,
         help="share of the visual tokens kept, up to 1"
-        + ("; may be given several times" if several else ""),
+        + ("; may be given several times; default: each method's own" if several else ""),
         **more,  # type: ignore[arg-type]
     )
     budget.add_argument("--keep-tokens", type=int, help="exact number of visual tokens kept")

@@ -40,6 +40,7 @@ from pruneviz.methods.ranges import read_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.models import load_model
 from pruneviz.models.core.loading import EMBEDDED
+from pruneviz.models.core.placing import pick_device
 from pruneviz.render import SpeedLine, save_figure, speed_figure
 
 DEFAULT = ("transprune", "resprune", "fopru", "fastv", "random")
@@ -147,10 +148,16 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("Give an IMAGE and a QUESTION, or --geometry NAME.")
     if args.geometry is not None and args.image is not None:
         raise InputError("Give an IMAGE and a QUESTION or --geometry, not both.")
-    if args.geometry is not None and (args.quantisation or args.model != EMBEDDED):
-        raise InputError("--model and --quantisation do not go with --geometry.")
+    for option, given in (
+        ("--model", args.model != EMBEDDED),
+        ("--quantisation", args.quantisation is not None),
+    ):
+        if args.geometry is not None and given:
+            raise InputError(f"{option} does not go with --geometry.")
     if args.geometry is None and args.layers is not None:
         raise InputError("--layers goes with --geometry: a loaded model has all of its layers.")
+    if args.pairs < 1:
+        raise InputError(f"--pairs must be at least 1, not {args.pairs}.")
     if args.set and len(args.method or DEFAULT) > 1:
         raise InputError("--set goes with a single --method.")
     if args.figure is not None and args.figure.suffix not in SUFFIXES:
@@ -158,6 +165,8 @@ def _check(args: argparse.Namespace) -> None:
     for path in (args.json, args.figure):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"There is no folder {str(path.parent)!r} to write {path.name} to.")
+        if path is not None and path.is_dir():
+            raise InputError(f"{str(path)!r} is a folder, not a file to write.")
 
 
 def _subject(args: argparse.Namespace) -> tuple[Subject, int]:
@@ -171,7 +180,7 @@ def _subject(args: argparse.Namespace) -> tuple[Subject, int]:
             args.attention or "sdpa",
             args.newlines,
             args.positions,
-            min(args.batch or (1,)),
+            _rows(args),
         )
         return subject, subject.num_visual
     image = read_image(args.image)
@@ -189,6 +198,12 @@ def _subject(args: argparse.Namespace) -> tuple[Subject, int]:
     if args.attention is not None:
         set_attention(subject, args.attention)
     return subject, asked.grid.num_tokens
+
+
+def _rows(args: argparse.Namespace) -> int:
+    """The batch that must fit: on the CPU, where nothing can be caught, the largest."""
+    sizes = args.batch or (1,)
+    return max(sizes) if pick_device(args.device).type == "cpu" else min(sizes)
 
 
 def _entries(args: argparse.Namespace, visual: int | None, layers: int) -> Iterator[Entry]:
@@ -228,7 +243,9 @@ def _given(args: argparse.Namespace) -> list[str]:
 
 
 def _progress(line: str) -> None:
-    """Tell a person at a terminal how far it is; the next line takes its place."""
+    """Tell how far it is; at a terminal the next line takes its place."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\033[K{line}")
-        sys.stderr.flush()
+    elif line:
+        sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

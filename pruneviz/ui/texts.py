@@ -99,7 +99,7 @@ LINK_OTHER_MODEL = (
 LINK_NEEDS_PICTURE = "This link came without its picture. Add one, then press Ask."
 
 COST_NOTE = (
-    "All but measured times is computed from the lengths that really ran, so it holds on any "
+    "All but the measured times follows from the lengths that really ran, so it holds on any "
     "machine."
 )
 SMALL_MODEL_NOTE = (

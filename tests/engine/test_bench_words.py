@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pruneviz.engine.bench import Baseline, Group, Report, Row, Spread, verdicts
@@ -49,13 +51,34 @@ def test_what_limits_is_read_from_half_a_prompt(half, words) -> None:
         ({1: 0.8, 4: 1.1, 8: 0.5}, "FoPru 25 % pays from batch 8 on, of 1, 4, 8: it takes 0.50"),
         ({1: 1.2, 4: 1.1}, "FoPru 25 % does not pay at batch 1, 4: it takes 1.10"),
         ({2: 0.5}, "FoPru 25 % pays at batch 2: it takes 0.50"),
-        # Nine of ten rounds are not enough to be wrong about.
-        ({1: 0.95}, "FoPru 25 % does not pay at batch 1: it takes 0.95"),
+        ({1: 0.95}, "FoPru 25 % at batch 1: too close to tell, half of the rounds 0.85 to 1.05."),
     ],
 )
 def test_from_which_batch_on_a_method_pays(ratios, sentence) -> None:
     groups = [Group(size, base(), (row(ratio),)) for size, ratio in ratios.items()]
     assert verdicts(report(*groups))[-1].startswith(sentence)
+
+
+def test_noise_is_called_noise() -> None:
+    """Half of a prompt in less time than its FLOPs take, or in more than all of it."""
+    for half in (0.27, 1.52):
+        said = verdicts(report(Group(1, base(half), (row(0.5),))))
+        assert (
+            f"takes {half:.2f} of its time on half of the prompt: the machine is too busy"
+            in said[0]
+        )
+
+
+def test_few_rounds_tell_nothing() -> None:
+    found = replace(report(Group(1, base(), (row(0.5),))), rounds=4)
+    assert verdicts(found)[1:] == [
+        "Whether a method pays cannot be told from 4 rounds: take --pairs 10 or more."
+    ]
+
+
+def test_what_removes_nothing_is_no_saving() -> None:
+    every = row(0.9, layer_average=576.0)
+    assert len(verdicts(report(Group(1, base(), (every,))))) == 1
 
 
 def test_nothing_is_said_of_what_was_not_measured() -> None:

@@ -21,7 +21,9 @@ BEFORE = 35
 LOW, HIGH = 8, 80
 """Text tokens are drawn from here: no model's special tokens."""
 
-SMALLER = "Build fewer decoder layers with --layers, or take a smaller --dtype or geometry."
+SMALLER = (
+    "Build fewer decoder layers with --layers, or take a smaller --batch, --dtype or geometry."
+)
 
 
 def from_geometry(

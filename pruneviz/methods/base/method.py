@@ -216,6 +216,8 @@ class Method(ABC):
         return stages
 
     def _depth_advice(self, num_layers: int) -> str:
+        if num_layers < 2:
+            return "It cannot be used on a model of one layer."
         return f"Choose a layer from 1 to {num_layers - 1}."
 
     def parameters(self) -> dict[str, Any]:

@@ -171,7 +171,7 @@ class ScheduledMethod(Method):
 
     def _depth_advice(self, num_layers: int) -> str:
         if num_layers < 2:
-            return "It cannot be used on a model of one layer."
+            return super()._depth_advice(num_layers)
         fit = "/".join(map(str, self.scaled_layers(num_layers)))
         return (
             f"Use {type(self).__name__}.at(keep_ratio, num_layers={num_layers}), which prunes "
