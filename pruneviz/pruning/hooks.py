@@ -146,7 +146,8 @@ def _in_layer(runner: Runner, layer: Any, index: int, watched: bool, looks: bool
 def _in_padded_step(runner: Runner, handles: ExitStack) -> None:
     """Register what gives layers with another cache than the first one their own mask."""
     stages = [stage.layer for stage in runner.spec.policy.stages if stage.layer > 0]
-    for index in range(min(stages, default=0), runner.spec.decoder.num_layers):
+    depth = runner.spec.decoder.num_layers
+    for index in range(min(stages, default=depth), depth):
         layer = runner.spec.decoder.layers[index]
         handles.callback(hooked_before(layer, _before_layer(runner, index)))
 
