@@ -47,6 +47,7 @@ def cost_lines(done: Comparison, timing: Report | None = None) -> list[tuple[str
                     "True FLOPs, vision encoder", "vision", a.vision_flops, b.vision_flops, flops
                 ),
                 _line("True FLOPs, choosing", "choosing", a.scoring_flops, b.scoring_flops, flops),
+                _line("True FLOPs, all of it", "total", a.total_flops, b.total_flops, flops),
                 _line("KV cache after the prompt", "kv", a.kv_bytes, b.kv_bytes, size),
             ],
         ),
@@ -132,7 +133,8 @@ def _row(line: Line) -> str:
         width = min(100.0, 100 * line.ratio)
         share = (
             f'<td class="pv-share"><span class="pv-meter" aria-hidden="true">'
-            f'<span style="width:{width:.1f}%"></span></span>{100 * line.ratio:.3g} %'
+            f'<span style="width:{width:.1f}%"></span></span>'
+            f'<span class="pv-percent">{100 * line.ratio:.3g} %</span>'
             f"{_range(line.spread)}</td>"
         )
     return (

@@ -99,7 +99,7 @@ LINK_OTHER_MODEL = (
 LINK_NEEDS_PICTURE = "This link came without its picture. Add one, then press Ask."
 
 COST_NOTE = (
-    "All but the measured times follows from the lengths that really ran, so it holds on any "
+    "Everything but measured times follows from the lengths that really ran, so it holds on any "
     "machine."
 )
 SMALL_MODEL_NOTE = (
@@ -130,6 +130,7 @@ COST_HINTS = {
     "paper": "The papers' formula: visual tokens in the language model only.",
     "llm": "Two per multiply-add; text tokens, attention and the output layer included.",
     "choosing": "What the method computes to choose, counted as it ran.",
+    "total": "What a measured time of the prefill can be held against.",
     "vision": "Encoder and projector. Pruning after the encoder cannot save this.",
     "kv": "Memory that the prompt's keys and values take during the answer.",
     "t_prefill": "From picture and prompt to the first answer token, choosing included.",

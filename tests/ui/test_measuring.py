@@ -47,6 +47,11 @@ def test_a_result_says_nothing_of_time(shown) -> None:
     """The baseline may be remembered from another moment."""
     assert shown.timing is None
     groups = [group for group, _ in cost_lines(shown.done)]
+    whole = next(
+        line for _, lines in cost_lines(shown.done) for line in lines if "all of it" in line.label
+    )
+    base, pruned = shown.done.baseline.cost, shown.done.pruned.cost
+    assert whole.ratio == pruned.total_flops / base.total_flops < 1
     assert groups == ["Visual tokens", "Computed work and memory"]
     assert " ms" not in cost_html(shown.done, small=True)
     assert not [row for row in table(shown) if row["group"] == "time"]
