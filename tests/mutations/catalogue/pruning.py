@@ -370,14 +370,14 @@ FRAMES = (
         "Filler counts as a token",
         "factor * one])",
         "factor * one + mark])",
-        UNEQUAL,
+        RIGHT,
     ),
     _in(
         "shortening",
         "Kept tokens count as filler",
         "kept = part.kept * 2 + 1 if marked",
         "kept = part.kept * 2 if marked",
-        UNEQUAL,
+        RIGHT,
     ),
     _in(
         "shortening",
