@@ -13,7 +13,7 @@ from pruneviz.methods.base import Encoded, NoQueryError, Text
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.pruning.prompt import content_columns
 from pruneviz.pruning.rows import Row, Words
-from pruneviz.pruning.signals import Reader, keys_of, queries_of, taken, taken_in_heads
+from pruneviz.pruning.signals import Reader, keys_of, taken, taken_in_heads
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer, Selection
 
@@ -96,12 +96,14 @@ class GroupContext:
         reader = Reader(self._prefill.frames.newest, words, self._group.index)
         if own_layer:
             attention = layers[self.layer - 1].self_attn
-            query, keys = self._own_query(attention, reader, words), self._own(attention)
+            normed, kept = self._normed("Attention"), self._running.query
+            kept = None if kept is None else self._group.of(kept)
+            query, keys = reader.queries(attention, normed, kept), self._own(attention)
         else:
             following = layers[self.layer]
             attention = following.self_attn
             normed = following.input_layernorm(self._states)
-            query = queries_of(attention, taken(normed, reader.places, words.count))
+            query = reader.queries(attention, normed)
             keys = keys_of(attention, normed, rotary)
         received = reader.mean(attention, query, keys, rotary)
         return self._out(received.gather(1, self._places))
@@ -113,13 +115,6 @@ class GroupContext:
         if self._running.normed is None or not self._spec.policy.needs.own_attention:
             raise _undeclared("own_attention=True", f"{what.lower()} of the pruning layer")
         return self._group.of(self._running.normed)
-
-    def _own_query(self, attention: Any, reader: Reader, words: Words) -> torch.Tensor:
-        normed = self._normed("Attention")
-        running = self._running
-        if running is None or running.query is None:
-            return queries_of(attention, taken(normed, reader.places, words.count))
-        return taken_in_heads(self._group.of(running.query), reader.places, words.count)
 
     def _own(self, attention: Any) -> torch.Tensor:
         """Keys after RoPE of the pruning layer, ``[rows, kv_heads, n, head_dim]``."""

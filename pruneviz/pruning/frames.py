@@ -64,6 +64,14 @@ class Frame:
     def _marks(self) -> dict[torch.dtype, torch.Tensor]:
         return {}
 
+    def places_of_all(self, columns: torch.Tensor, filled: bool) -> torch.Tensor:
+        """Places of all columns ``[batch, n]`` of a shorter frame, which `filled` may hold filler.
+
+        Filler need not be here any more; anything will do in its place.
+        """
+        places = self.places(columns)
+        return places.clamp(0, self.length - 1) if filled and not self.whole else places
+
     def places(self, columns: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """Places in this frame of original columns, which it must hold.
 

@@ -29,10 +29,10 @@ def prefill_mask(config: Any, hidden: torch.Tensor, frame: Frame) -> Any:
     # The same without looking at the device whether anything is masked.
     length = frame.length
     earlier = torch.ones(length, length, dtype=torch.bool, device=hidden.device).tril()
-    return _for_backend(backend, earlier & frame.valid.view(-1, 1, 1, length), hidden.dtype)
+    return for_backend(backend, earlier & frame.valid.view(-1, 1, 1, length), hidden.dtype)
 
 
-def _for_backend(backend: str, seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def for_backend(backend: str, seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """A mask ``[batch, 1, queries, keys]``, True where a query may look."""
     if backend != "eager":
         return seen
@@ -64,4 +64,4 @@ def decode_mask(config: Any, keys: torch.Tensor, dtype: torch.dtype) -> torch.Te
     backend = str(config._attn_implementation)
     if "flash" in backend:
         return keys.long()
-    return _for_backend(backend, keys.bool().view(len(keys), 1, 1, -1), dtype)
+    return for_backend(backend, keys.bool().view(len(keys), 1, 1, -1), dtype)

@@ -9,7 +9,7 @@ import torch
 
 from pruneviz.ops import transition_stats
 from pruneviz.pruning.frames import Frame
-from pruneviz.pruning.signals import Reader, keys_of, queries_of, taken, taken_in_heads
+from pruneviz.pruning.signals import Reader, keys_of
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer
 
@@ -78,9 +78,6 @@ class Observer:
         if self._reader is None or self._reader[0] is not frame:
             self._reader = frame, Reader(frame, words, None)
         reader = self._reader[1]
-        if layer.query is None:
-            query = queries_of(attention, taken(normed, reader.places, words.count))
-        else:
-            query = taken_in_heads(layer.query, reader.places, words.count)
+        query = reader.queries(attention, normed, layer.query)
         keys = keys_of(attention, normed, layer.rotary) if layer.keys is None else layer.keys
         return reader.mean(attention, query, keys, layer.rotary)

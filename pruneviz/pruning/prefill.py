@@ -65,9 +65,7 @@ class PrefillPass(Pass):
         """Those of the stack's tables that go with what is left; counted anew only at need."""
         base, length = self.frames.base, frame.length
         if not frame.renumbered:
-            places = base.places(frame.columns)
-            if frame.valid is not None and not base.whole:
-                places = places.clamp(0, base.length - 1)
+            places = base.places_of_all(frame.columns, filled=frame.valid is not None)
             return tuple(_of_places(table, places) for table in tables)
         if frame.contiguous and base.contiguous and base.aligned and frame.aligned:
             # The last positions, whichever tokens they now belong to.

@@ -70,13 +70,12 @@ class Prompt:
         rows = tuple(seen.row(number) for number in range(inputs.batch))
         padded = bool((~seen.valid).any())
         valid = inputs.mask.bool() if padded else None
-        positions = inputs.positions
         frame = Frame(
             inputs.columns(),
             valid,
             aligned=all(row.last in (-1, inputs.length - 1) for row in rows),
             contiguous=seen.contiguous,
-            count=positions,
+            count=inputs.positions,
             whole=True,
         )
         asked = spec.policy.needs
@@ -94,8 +93,6 @@ class Prompt:
 
     def images_of(self, row: Row) -> slice | None:
         """Which of the encoded images are a row's; None where they do not fit the batch."""
-        if self.vision is None:
-            return None
         return None if self._images is None else self._images[row.number]
 
     @cached_property

@@ -11,6 +11,7 @@ from pruneviz.pruning.checks import check_continuation
 from pruneviz.pruning.decode import DecodeStep
 from pruneviz.pruning.frames import Frame
 from pruneviz.pruning.inputs import DecoderInputs
+from pruneviz.pruning.masks import for_backend
 from pruneviz.pruning.state import Prefill
 
 
@@ -59,7 +60,4 @@ def causal_mask(backend: str, hidden: torch.Tensor, keys: int) -> torch.Tensor |
     batch, queries = hidden.shape[:2]
     seen = torch.ones(queries, keys, dtype=torch.bool, device=hidden.device)
     seen = seen.tril(keys - queries).expand(batch, 1, -1, -1)
-    if backend != "eager":
-        return seen
-    blocked = torch.zeros(seen.shape, dtype=hidden.dtype, device=hidden.device)
-    return blocked.masked_fill(~seen, torch.finfo(hidden.dtype).min)
+    return for_backend(backend, seen, hidden.dtype)

@@ -75,10 +75,7 @@ def shrink(before: Frame, parts: Sequence[Part], renumber: bool) -> tuple[torch.
     elif any(len(one) for _, one in filled):
         counts = np.array([len(one) for _, one in sorted(filled, key=lambda own: own[0].number)])
         valid = put(np.arange(length) >= counts[:, None], device)
-    places = before.places(columns)
-    if valid is not None and not before.whole:
-        # Filler need not be there any more; anything will do in its place.
-        places = places.clamp(0, before.length - 1)
+    places = before.places_of_all(columns, filled=valid is not None)
     aligned = not any(len(one) and one.max() > row.last for row, one in filled)
 
     # A row that loses nothing is not counted anew because another one is.

@@ -71,6 +71,18 @@ class Reader:
         self.places = None if tail else frame.places(words.columns, index)
         self._blocked = _blocked(frame, self.places, self._count, index)
 
+    def queries(
+        self, attention: Any, normed: torch.Tensor, kept: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Queries before RoPE of those that look, ``[batch, heads, t, head_dim]``.
+
+        Of all queries of the layer, `kept` ``[batch, heads, n, head_dim]``, where they are at
+        hand, else of what enters its attention, `normed` ``[batch, n, hidden]``.
+        """
+        if kept is None:
+            return queries_of(attention, taken(normed, self.places, self._count))
+        return taken_in_heads(kept, self.places, self._count)
+
     def mean(
         self, attention: Any, query: torch.Tensor, keys: torch.Tensor, rotary: Rotary
     ) -> torch.Tensor:

@@ -54,7 +54,7 @@ STEPS = (
     _in(
         "prefill",
         "The rows of the rotary tables are those of the first tokens",
-        "places = base.places(frame.columns)",
+        "places = base.places_of_all(frame.columns, filled=frame.valid is not None)",
         "places = torch.arange(frame.length).expand_as(frame.columns)",
         EQUAL,
     ),
@@ -566,8 +566,8 @@ CHOICE = (
     _in(
         "context",
         "A group's own queries are those of the batch's first rows",
-        "taken_in_heads(self._group.of(running.query), reader.places, words.count)",
-        "taken_in_heads(running.query[: len(normed)], reader.places, words.count)",
+        "kept = None if kept is None else self._group.of(kept)",
+        "kept = None if kept is None else kept[: len(normed)]",
         MIXED,
         UNEQUAL,
     ),
