@@ -9,13 +9,11 @@ from typing import Any
 
 import torch
 
-from pruneviz.engine.answers import Generated, answered, finite, label, text_of
-from pruneviz.engine.feeding import block
+from pruneviz.engine.answers import text_of
 from pruneviz.engine.penalty import penalised
 from pruneviz.engine.prepared import Prepared
-from pruneviz.engine.results import Settings, Times
+from pruneviz.engine.results import Settings
 from pruneviz.engine.streaming import StopWhen, TokenStream
-from pruneviz.methods.base import Method
 from pruneviz.models.core.loading import LoadedModel
 
 
@@ -40,33 +38,6 @@ class Told:
     cache: Any
     prefill: float
     per_token: float
-
-
-def generate(
-    loaded: LoadedModel,
-    prepared: Prepared,
-    method: Method | None,
-    settings: Settings,
-    on_text: Callable[[str], None],
-    stop: threading.Event,
-) -> Generated:
-    """Generate one answer greedily and time it. `method` None is the baseline.
-
-    A whole run of its own, which records no signals and counts nothing, so that its times are
-    those of the method.
-    """
-    with torch.no_grad(), block(loaded, prepared, method) as run:
-        told = tell(loaded, prepared, settings, on_text, stop)
-    answer = answered(
-        loaded,
-        prepared,
-        method,
-        told.tokens,
-        run.trace,
-        Times(prepared.vision_seconds, run.scoring_seconds, told.prefill, told.per_token),
-        stopped=stop.is_set(),
-    )
-    return Generated(answer, finite(loaded, told.logits, label(method)))
 
 
 def tell(

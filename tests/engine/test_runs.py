@@ -19,9 +19,9 @@ from pruneviz import get_method, list_methods
 from pruneviz.engine import Session, Settings, sweep
 from pruneviz.engine import guessing as guessing_module
 from pruneviz.engine.feeding import after_prompt, block
-from pruneviz.engine.generate import generate
 from pruneviz.engine.guessing import guess
 from pruneviz.methods.registry import METHODS
+from tests.engine.alone import generate
 
 QUESTIONS = ("Where is the cat?", "Describe everything in the picture.")
 SHORT = Settings(max_new_tokens=6, signals=False)

@@ -10,9 +10,9 @@ from PIL import Image
 
 from pruneviz import get_method, list_methods, prune
 from pruneviz.engine import Session, Settings
-from pruneviz.engine.generate import generate
 from pruneviz.engine.streaming import stream
 from pruneviz.errors import InputError
+from tests.engine.alone import generate
 
 SHORT = Settings(max_new_tokens=6, signals=False)
 QUESTION = "Where is the cat?"
