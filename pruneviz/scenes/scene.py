@@ -105,6 +105,11 @@ class SceneRules:
         a held-out style appear, in that style. ``all``: no rule.
     extra : float
         Probability that an object is drawn in a style kept for training only.
+    sizes : tuple of (float, float, float)
+        Least and largest size of things, as shares of the side, and how often a scene has
+        things of such sizes: one entry is chosen for the whole scene.
+    alone : tuple of float, optional
+        Least and largest size of a thing that is alone; None: as in company.
     """
 
     crowds: tuple[float, ...] = (0.2, 0.15, 0.2, 0.2, 0.15, 0.1)
@@ -112,6 +117,14 @@ class SceneRules:
     repeat: float = 0.25
     styles: str = "seen"
     extra: float = 0.0
+    sizes: tuple[tuple[float, float, float], ...] = ((0.21, 0.34, 1.0),)
+    alone: tuple[float, float] | None = (0.24, 0.5)
+
+
+# Crowds of small things: which patches stay decides what can still be answered.
+SMALL = SceneRules(
+    crowds=(0, 0, 0, 0, 0.3, 0.3, 0.2, 0.1, 0.1), card=0.0, sizes=((0.07, 0.10, 1.0),)
+)
 
 
 def _style(rng: Random, name: str, rules: SceneRules) -> str:
@@ -138,11 +151,13 @@ def _names(rng: Random, count: int, rules: SceneRules) -> list[str]:
     return names
 
 
-def _place(rng: Random, name: str, place: int, alone: bool, rules: SceneRules) -> Item:
+def _place(
+    rng: Random, name: str, place: int, sizes: tuple[float, float], rules: SceneRules
+) -> Item:
     row, column = divmod(place, 3)
     x = (column + 0.5) / 3 + rng.uniform(-_JITTER, _JITTER)
     y = (row + 0.5) / 3 + rng.uniform(-_JITTER, _JITTER)
-    size = rng.uniform(0.24, 0.5) if alone else rng.uniform(0.21, 0.34)
+    size = rng.uniform(*sizes)
     # Everything stays inside the picture.
     half = size / 2
     x = min(max(x, half), 1 - half)
@@ -169,12 +184,16 @@ def sample_scene(seed: int, rules: SceneRules | None = None) -> Scene:
     Returns
     -------
     Scene
-        One to six things (as ``rules.crowds`` says), each in a ninth of its own.
+        As many things as ``rules.crowds`` says, each in a ninth of its own.
     """
     rules = rules or SceneRules()
     rng = Random(seed)  # noqa: S311 - pictures, not secrets
     count = rng.choices(range(1, len(rules.crowds) + 1), rules.crowds)[0]
     places = rng.sample(range(len(PLACES)), count)
     names = _names(rng, count, rules)
-    items = [_place(rng, n, p, count == 1, rules) for n, p in zip(names, places, strict=True)]
+    low, high, _ = rules.sizes[0]
+    if len(rules.sizes) > 1:
+        low, high, _ = rng.choices(rules.sizes, [weight for *_, weight in rules.sizes])[0]
+    sizes = rules.alone if rules.alone and count == 1 else (low, high)
+    items = [_place(rng, n, p, sizes, rules) for n, p in zip(names, places, strict=True)]
     return Scene(tuple(items), seed)
