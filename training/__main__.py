@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from training.evaluate import answer, evaluate, held_out, load
 from training.examples import make_examples
 from training.familiar import save_statistics
 from training.joint import train_align, train_joint
+from training.loop import Optimizers, save_checkpoint
 from training.pruned import accuracy_under_pruning
 from training.record import add_measurement, start_record
-from training.settings import Settings
+from training.settings import Settings, for_gpu, within
 from training.symbolic import train_symbolic
-from training.tower import train_tower
+from training.tower import LabelledTower, fit_heads, train_tower
 from training.whole import WholeModel, export
 
 logger = logging.getLogger("training")
@@ -44,7 +46,7 @@ def _whole(settings: Settings, work: Path, device: torch.device) -> WholeModel:
             state = torch.load(path, map_location="cpu", weights_only=True)
             model.load_state_dict(state["module"])
             logger.info("took %s, step %d", path.name, state["step"])
-            if name == "align":
+            if name == "align" and (work / "symbolic.pt").is_file():
                 # The layers of the decoder may have gone on learning beside the alignment.
                 model.load_symbols(work)
             return model.to(device)
@@ -52,13 +54,46 @@ def _whole(settings: Settings, work: Path, device: torch.device) -> WholeModel:
     return model.to(device)
 
 
+def _begin(options: argparse.Namespace, settings: Settings, device: torch.device) -> None:
+    """Put the weights of a given model where the stages to come look for them."""
+    folder, whole = (options.begin, True) if options.begin else (options.tower, False)
+    model = WholeModel(settings)
+    (model.take if whole else model.take_tower)(folder)
+    model.to(device).eval()
+    fit_heads(model.heads, lambda pixels: model.see(pixels)[:2], settings, device)
+    if whole:
+        save_checkpoint(options.work / "align.pt", model, Optimizers(model, settings.align), 0)
+        return
+    tower = LabelledTower(settings)
+    tower.tower.load_state_dict(model.llava.model.vision_tower.state_dict())
+    tower.heads.load_state_dict(model.heads.state_dict())
+    save_checkpoint(options.work / "tower.pt", tower, Optimizers(tower, settings.tower), 0)
+
+
+def _settings(options: argparse.Namespace, device: torch.device, stages: Sequence[str]) -> Settings:
+    settings = replace(Settings(), workers=options.workers)
+    if device.type == "cuda":
+        settings = for_gpu(settings)
+    if options.begin:
+        # The symbols that it learned from are not in a model folder.
+        settings = replace(settings, imitation=0.0, rehearsal_every=0)
+    return within(settings, options.minutes, stages) if options.minutes else settings
+
+
 def train(options: argparse.Namespace) -> None:
     """Run one stage or all of them."""
-    settings = Settings()
     torch.set_num_threads(options.threads)
     device = pick_device(options.device)
     work: Path = options.work
     stages = STAGES if options.stage == "all" else (options.stage,)
+    if options.begin:
+        stages = tuple(name for name in stages if name in ("joint", "export"))
+    elif options.tower:
+        stages = tuple(name for name in stages if name != "tower")
+    settings = _settings(options, device, stages)
+    begun = any((work / f"{name}.pt").is_file() for name in ("joint", "align", "tower"))
+    if (options.begin or options.tower) and not (options.resume and begun):
+        _begin(options, settings, device)
     common = (work, device, options.resume)
     for name in stages:
         logger.info("stage %s on %s", name, device)
@@ -155,6 +190,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--work", type=Path, default=Path("runs/embedded"), help="checkpoints")
     made.add_argument("--stage", choices=("all", *STAGES), default="all")
     made.add_argument("--resume", action="store_true", help="go on from the checkpoints")
+    made.add_argument("--minutes", type=float, help="so long in all; otherwise by steps")
+    made.add_argument("--workers", type=int, help="processes that draw; default: by the cores")
+    start = made.add_mutually_exclusive_group()
+    start.add_argument("--begin", type=Path, metavar="MODEL", help="go on with a model folder")
+    start.add_argument("--tower", type=Path, metavar="MODEL", help="take its vision tower only")
     record = "write the result into the model's folder"
     made = command("evaluate", measure, "measure accuracy on held-out scenes")
     made.add_argument("--questions", type=int, default=2000, help="questions for each style set")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import LlamaModel
 
-from pruneviz.scenes.questions import Question
 from training.packing import Packed
 
 
 def answer_loss(
-    decoder: LlamaModel, visual: Tensor, kept: Tensor, packed: Packed
+    decoder: LlamaModel,
+    visual: Tensor,
+    places: Tensor,
+    packed: Packed,
+    seen: Tensor | None = None,
+    after: Tensor | int | None = None,
+    blind: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Run the decoder and compare with the answers.
 
@@ -24,10 +30,16 @@ def answer_loss(
         Its word embeddings also read the answers out.
     visual : Tensor, shape (batch, visual, width)
         Embedded visual tokens.
-    kept : Tensor, int64, shape (batch, visual)
-        Their places among the 256.
+    places : Tensor, int64, shape (batch, visual)
+        Their places; see :meth:`training.packing.Packed.positions`.
     packed : Packed
-        The questions.
+        The questions, on any device.
+    seen : Tensor, bool, shape (batch, visual), optional
+        Which visual tokens are seen; all by default.
+    after : Tensor, shape (batch, 1), or int, optional
+        Place of the first token after the picture; by default after all patches.
+    blind : int
+        In so many first layers no question looks at the picture.
 
     Returns
     -------
@@ -35,33 +47,68 @@ def answer_loss(
         Mean cross entropy of the answers' tokens.
     right : Tensor, bool, shape (batch, questions)
         Whether every token of an answer is the most likely one, i.e. greedy decoding gives it.
+        On the device of `visual`; nothing here waits for a device.
     """
     device = visual.device
+    rows, columns = packed.targets.ge(0).nonzero(as_tuple=True)  # before it moves: no waiting
+    questions = int(packed.segment.max())
+    packed, rows, columns = packed.to(device), rows.to(device), columns.to(device)
     words = decoder.embed_tokens.weight
-    head = words[packed.head.to(device)].expand(len(visual), -1, -1)
-    tail = words[packed.tail.to(device)]
-    inputs = torch.cat([head, visual.to(head.dtype), tail], dim=1)
-    hidden = decoder(
-        inputs_embeds=inputs,
-        attention_mask=packed.mask(visual.shape[1]).to(device),
-        position_ids=packed.positions(kept).to(device),
-        use_cache=False,
-    ).last_hidden_state[:, -tail.shape[1] :]
-    asked = packed.targets >= 0
-    targets = packed.targets[asked].to(device)
-    logits = (hidden[asked.to(device)] @ words.T).float()
+    head = words[packed.head].expand(len(visual), -1, -1)
+    inputs = torch.cat([head, visual.to(head.dtype), words[packed.tail]], dim=1)
+    mask = packed.mask(visual.shape[1], seen)
+    positions = packed.positions(places) if after is None else packed.positions(places, after)
+    first = len(packed.head)
+    blinded = _blind(decoder, blind, mask, first, first + visual.shape[1])
+    with blinded if blind else nullcontext():
+        hidden = decoder(
+            inputs_embeds=inputs, attention_mask=mask, position_ids=positions, use_cache=False
+        ).last_hidden_state[:, -packed.tail.shape[1] :]
+    targets = packed.targets[rows, columns]
+    logits = (hidden[rows, columns] @ words.T).float()
     loss = torch.nn.functional.cross_entropy(logits, targets)
-    wrong = torch.zeros(len(visual), int(packed.segment.max()) + 1, dtype=torch.long)
-    rows = torch.arange(len(visual))[:, None].expand_as(packed.tail)[asked]
-    missed = (logits.detach().argmax(-1) != targets).cpu().long()
-    wrong.index_put_((rows, packed.segment[asked]), missed, accumulate=True)
+    wrong = torch.zeros(len(visual), questions + 1, device=device)
+    missed = (logits.detach().argmax(-1) != targets).float()
+    wrong.index_put_((rows, packed.segment[rows, columns]), missed, accumulate=True)
     return loss, wrong[:, 1:] == 0
 
 
-def by_kind(questions: Sequence[Sequence[Question]], right: Tensor) -> dict[str, float]:
-    """Return the share of right answers of each kind."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for row, asked in enumerate(questions):
-        for column, question in enumerate(asked):
-            found[question.kind].append(float(right[row, column]))
-    return {kind: sum(v) / len(v) for kind, v in sorted(found.items())}
+@contextmanager
+def _blind(decoder: LlamaModel, layers: int, mask: Tensor, first: int, last: int) -> Iterator[None]:
+    """Hide the visual columns `first` to `last` from the text after them in the first layers."""
+    hidden = mask.clone()
+    hidden[:, :, last:, first:last] = False
+
+    def give(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return args, {**kwargs, "attention_mask": hidden}
+
+    hooks = [
+        layer.register_forward_pre_hook(give, with_kwargs=True) for layer in decoder.layers[:layers]
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def by_kind(kinds: Tensor, right: Tensor, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return how many answers of each kind are right, and how many were asked.
+
+    Parameters
+    ----------
+    kinds : Tensor, int64, shape (batch, questions)
+        Index of each question's kind.
+    right : Tensor, bool, shape (batch, questions)
+        From :func:`answer_loss`.
+    names : tuple of str
+        The kinds.
+
+    Returns
+    -------
+    dict of str to (Tensor, Tensor)
+        As :class:`training.loop.run_stage` logs them; still on the device.
+    """
+    chosen = torch.nn.functional.one_hot(kinds.to(right.device), len(names)).flatten(0, 1).float()
+    asked, good = chosen.sum(0), chosen.T @ right.flatten().float()
+    return {name: (good[i], asked[i]) for i, name in enumerate(names)}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
-from pruneviz.scenes.scene import sample_scene
-from training.pictures import draw_batch
+from training.lessons import Alike, Plan, stream
+from training.pictures import normalise
 from training.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -36,15 +37,14 @@ class FrozenPictures:
 
     def __init__(self, encode: Encode, settings: Settings, device: torch.device) -> None:
         patches, pooled, labels = [], [], []
-        count = settings.frozen_scenes
-        for start in range(FIRST_SEED, FIRST_SEED + count, _DRAWN):
-            scenes = [sample_scene(start + i, settings.tower_rules) for i in range(_DRAWN)]
-            pixels, marks = draw_batch(scenes, settings.model.image_size)
+        side, rules = settings.model.image_size, settings.tower_rules
+        lessons = stream(Alike(Plan(FIRST_SEED, _DRAWN, _DRAWN, rules, 0, {}, side)), 0, settings)
+        for lesson in islice(lessons, -(-settings.frozen_scenes // _DRAWN)):
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-                seen = encode(pixels.to(device))
+                seen = encode(normalise(lesson.values.to(device)))
             patches.append(seen[0].bfloat16().cpu())
             pooled.append(seen[1].bfloat16().cpu())
-            labels.append(marks)
+            labels.append(lesson.labels)
         self.device = device
         self.patches, self.pooled = torch.cat(patches), torch.cat(pooled)
         self.labels = {key: torch.cat([m[key] for m in labels]) for key in labels[0]}

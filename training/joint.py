@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 import torch
 from torch import Tensor
 
-from pruneviz.scenes.questions import ask_many
-from pruneviz.scenes.scene import sample_scene
+from pruneviz.scenes.questions import KINDS
 from training.answering import answer_loss, by_kind
 from training.frozen import FrozenPictures, fit
-from training.loop import Optimizers, run_stage, save_checkpoint
-from training.packing import NUM_PATCHES, pack
-from training.pictures import draw_batch
+from training.lessons import Alike, Lesson, Plan, stream
+from training.loop import Figures, Optimizers, one, run_stage, save_checkpoint
+from training.packing import NUM_PATCHES
+from training.pictures import normalise
 from training.settings import Settings
 from training.symbolic import symbolic_loss
 from training.tower import accuracy
+from training.watching import watch
 from training.whole import WholeModel
 
 logger = logging.getLogger(__name__)
@@ -73,13 +76,65 @@ def imitation_loss(model: WholeModel, visual: Tensor, labels: dict[str, Tensor])
     return total
 
 
-def _pictures(
-    model: WholeModel, settings: Settings, start: int, batch: int, device: torch.device
-) -> tuple:
-    scenes = [sample_scene(start + i, settings.rules) for i in range(batch)]
-    pixels, labels = draw_batch(scenes, settings.model.image_size)
-    labels = {key: value.to(device) for key, value in labels.items()}
-    return scenes, labels, model.see(pixels.to(device))
+def alike_loss(visual: Tensor, thing: Tensor) -> Tensor:
+    """Return how much the background tells beyond its place, as a share of all variance.
+
+    A patch of the background that looks the same in every picture cannot tell what lies beside
+    it: what is to be known of a thing is in its own patches.
+
+    Parameters
+    ----------
+    visual : Tensor, shape (batch, 256, width)
+        Projected patches.
+    thing : Tensor, bool, shape (batch, 256)
+        Patches that show a thing.
+    """
+    visual = visual.float()
+    weight = (~thing).float().unsqueeze(-1)
+    mean = (visual * weight).sum(0) / weight.sum(0).clamp_min(1)
+    off = ((visual - mean).square() * weight).sum() / weight.sum().clamp_min(1)
+    return off / (visual.shape[-1] * visual.detach().var())
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Which visual tokens a step's questions see, and where they stand.
+
+    Attributes
+    ----------
+    seen : Tensor, bool, shape (batch, 256)
+        All things, and what is left of the background.
+    places : Tensor, int64, shape (batch, 256)
+        Patches' own places, or in some pictures their numbers among those seen.
+    after : Tensor, int64, shape (batch, 1)
+        Place of the text after the picture.
+    """
+
+    seen: Tensor
+    places: Tensor
+    after: Tensor
+
+
+def hide(thing: Tensor, chance: torch.Generator) -> Sight:
+    """Hide background of some pictures, as pruning does; half of these are renumbered.
+
+    Parameters
+    ----------
+    thing : Tensor, bool, shape (batch, 256)
+        Patches that show a thing; they are never hidden.
+    chance : torch.Generator
+        Of the CPU.
+    """
+    rows = len(thing)
+    draws = torch.rand(rows, 3, generator=chance)
+    rate = torch.where(draws[:, 0] < 0.5, torch.zeros(rows), draws[:, 1])[:, None]
+    kept = (torch.rand(thing.shape, generator=chance) >= rate).to(thing.device)
+    seen = thing | kept
+    own = torch.arange(NUM_PATCHES, device=thing.device).expand(rows, -1)
+    renumbered = (draws[:, 2:] < 0.5).to(thing.device)
+    places = torch.where(renumbered, seen.long().cumsum(1).sub(1).clamp_min(0), own)
+    after = torch.where(renumbered, seen.sum(1, keepdim=True), NUM_PATCHES)
+    return Sight(seen, places, after)
 
 
 def train_align(
@@ -148,44 +203,81 @@ def train_joint(
         Stop early after this step.
     """
     torch.manual_seed(settings.seed + 3)
-    stage = settings.joint
-    decoder = model.llava.model.language_model
-
-    def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
-        start = JOINT_SEED + step * stage.batch
-        rng = Random(start)  # noqa: S311 - questions, not secrets
-        with torch.autocast(device.type, torch.bfloat16):
-            scenes, labels, seen = _pictures(model, settings, start, stage.batch, device)
-            patches, pooled, visual = seen
-            questions = [ask_many(s, stage.questions, rng, settings.joint_kinds) for s in scenes]
-            kept = torch.arange(NUM_PATCHES).expand(stage.batch, -1)
-            answers, right = answer_loss(decoder, visual, kept, pack(questions))
-            loss = answers + 0.4 * model.heads.loss(patches, pooled, labels)
-        # Symbolic scenes cost little and keep teaching the hard kinds.
-        begin = JOINT_SEED + 100_000_000 + step * settings.rehearsal_batch
-        rehearsed = [
-            sample_scene(begin + i, settings.rules) for i in range(settings.rehearsal_batch)
-        ]
-        symbolic, _ = symbolic_loss(
-            model.symbols, rehearsed, settings.rehearsal_tokens, 3, settings.hard_kinds
-        )
-        loss = loss + symbolic
-        found = accuracy(model.heads, patches, labels)
-        shown = {
-            "answers": float(answers.detach()),
-            "symbolic": float(symbolic.detach()),
-            "object": found.get("object", 0.0),
-        }
-        return loss, {**shown, **by_kind(questions, right)}
-
     run_stage(
         "joint",
         model,
-        loss_at,
-        stage,
+        _Joint(model, settings, device),
+        settings.joint,
+        lambda first: _lessons(settings, first),
         folder=folder,
         resume=resume,
         log_every=settings.log_every,
         save_every=settings.save_every,
         until=until,
     )
+
+
+def _lessons(settings: Settings, first: int) -> Iterator[tuple[Lesson, Lesson | None]]:
+    """Yield drawn lessons, with symbolic ones in some steps: they cost little."""
+    stage, rules = settings.joint, settings.joint_rules
+    side, kinds = settings.model.image_size, settings.joint_kinds
+    drawn = Plan(JOINT_SEED, stage.batch, stage.batch, rules, stage.questions, kinds, side)
+    pictures = stream(Alike(drawn), first, settings)
+    size, every = settings.rehearsal_batch, settings.rehearsal_every
+    if not every:
+        yield from ((lesson, None) for lesson in pictures)
+        return
+    begin = JOINT_SEED + 100_000_000
+    symbols = Plan(begin, size, size, settings.rules, stage.questions, settings.hard_kinds)
+    rehearsed = stream(Alike(symbols), -(-first // every), settings)
+    for step, lesson in enumerate(pictures, first):
+        yield lesson, next(rehearsed) if step % every == 0 else None
+
+
+class _Joint:
+    """The loss of a step of the joint stage."""
+
+    def __init__(self, model: WholeModel, settings: Settings, device: torch.device) -> None:
+        self.model, self.settings, self.device = model, settings, device
+        self.decoder = model.llava.model.language_model
+        layers = settings.model.text_layers
+        # Methods that act inside the decoder look and decide in its second quarter.
+        self.early, self.watched = layers // 4, range(max(1, layers // 8), layers // 2 + 1)
+
+    def __call__(
+        self, data: tuple[Lesson, Lesson | None], step: int, done: float
+    ) -> tuple[Tensor, Figures]:
+        """Return loss and figures."""
+        lesson, rehearsed = data
+        settings, model, device = self.settings, self.model, self.device
+        chance = torch.Generator().manual_seed(lesson.seed)
+        labels = {key: value.to(device) for key, value in lesson.labels.items()}
+        thing = labels["kind"] > 0
+        blind = self.early if torch.rand((), generator=chance) < settings.blind else 0
+        sight = hide(thing, chance)
+        with ExitStack() as block:
+            block.enter_context(torch.autocast(device.type, torch.bfloat16))
+            patches, pooled, visual = model.see(normalise(lesson.values.to(device)))
+            first = len(lesson.packed.head)
+            watched = block.enter_context(watch(self.decoder, self.watched, first, NUM_PATCHES))
+            answers, right = answer_loss(
+                *(self.decoder, visual, sight.places, lesson.packed),
+                *(sight.seen, sight.after, blind),
+            )
+            loss = answers + settings.heads * model.heads.loss(patches, pooled, labels)
+        parts = {
+            "alike": settings.alike * alike_loss(visual, thing),
+            "quiet": settings.quiet * watched.quiet_loss(thing, sight.seen),
+            "norm": settings.norm * watched.norm_loss(),
+        }
+        fade = settings.imitation * max(0.0, 1 - done / settings.imitated_until)
+        if fade:
+            parts["imitation"] = fade * imitation_loss(model, visual, labels)
+        if rehearsed is not None:
+            parts["symbolic"], _ = symbolic_loss(
+                model.symbols, rehearsed, settings.rehearsal_tokens
+            )
+        loss = loss + sum(parts.values())
+        shown = {name: one(part) for name, part in {"answers": answers, **parts}.items()}
+        right = by_kind(lesson.kinds, right, KINDS)
+        return loss, {**shown, **accuracy(model.heads, patches, labels), **right}

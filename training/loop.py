@@ -6,25 +6,33 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from training.muon import StackedMuon
 from training.settings import StageSettings
 
 logger = logging.getLogger(__name__)
-LossAt = Callable[[int], tuple[Tensor, dict[str, float]]]
+Figures = Mapping[str, tuple[Tensor, Tensor]]
+"""Sums and counts by name, left on the device: reading one would make it wait."""
+LossAt = Callable[[Any, int, float], tuple[Tensor, Figures]]
 
 
-def rate_at(step: int, stage: StageSettings) -> float:
-    """Return the learning rate of a step: linear warm-up, then a half cosine."""
-    if step < stage.warmup:
-        return stage.rate * (step + 1) / stage.warmup
-    fall = (stage.horizon or stage.steps) - stage.warmup
-    done = (step - stage.warmup) / max(1, fall)
-    return stage.rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+def rate_at(step: int, done: float, stage: StageSettings) -> float:
+    """Return the learning rate: linear warm-up by steps, a half cosine by the share done."""
+    warm = min(1.0, (step + 1) / stage.warmup) if stage.warmup else 1.0
+    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    return stage.rate * warm * (stage.floor + (1 - stage.floor) * fall)
+
+
+def one(value: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a figure that stands for itself, as a sum of one."""
+    value = value.detach().float()
+    return value, torch.ones_like(value)
 
 
 def _share(name: str, stage: StageSettings) -> float:
@@ -75,13 +83,7 @@ class Optimizers:
             torch.optim.AdamW(groups, lr=stage.rate, betas=(0.9, 0.98))
         ]
         if inner:
-            muon = torch.optim.Muon(
-                inner,
-                lr=stage.rate,
-                weight_decay=stage.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            )
-            self.parts.append(muon)
+            self.parts.append(StackedMuon(inner, stage.rate, stage.weight_decay))
 
     def step(self, rate: float) -> None:
         """Update all parameters with this learning rate and drop the gradients."""
@@ -101,13 +103,77 @@ class Optimizers:
             part.load_state_dict(state)
 
 
-def save_checkpoint(path: Path, module: nn.Module, optimizers: Optimizers, step: int) -> None:
+def save_checkpoint(
+    path: Path, module: nn.Module, optimizers: Optimizers, step: int, seconds: float = 0.0
+) -> None:
     """Write a checkpoint so that a kill at any moment leaves a whole one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    state = {"module": module.state_dict(), "optimizer": optimizers.state_dict(), "step": step}
+    state = {
+        "module": module.state_dict(),
+        "optimizer": optimizers.state_dict(),
+        "step": step,
+        "seconds": seconds,
+    }
     torch.save(state, partial)
     partial.replace(path)
+
+
+class Clock:
+    """How far a stage has come: by steps, or by the time spent on it, interruptions left out.
+
+    Parameters
+    ----------
+    stage : StageSettings
+        Its steps and seconds.
+    spent : float
+        Seconds that earlier runs spent on it.
+    """
+
+    def __init__(self, stage: StageSettings, spent: float = 0.0) -> None:
+        self._stage = stage
+        self._begun = time.monotonic() - spent
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent on the stage."""
+        return time.monotonic() - self._begun
+
+    def done(self, step: int) -> float:
+        """Return the share done before a step, from 0 to 1."""
+        if self._stage.seconds:
+            return min(1.0, self.seconds / self._stage.seconds)
+        return step / self._stage.steps
+
+    def steps(self, first: int, until: int | None) -> Iterator[tuple[int, float]]:
+        """Yield steps with the share done before each, from `first` to the end of the stage."""
+        step = first
+        while (done := self.done(step)) < 1 and (until is None or step < until):
+            yield step, done
+            step += 1
+
+
+class _Log:
+    """Adds figures up on the device and reads them only when a line is due."""
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._name, self._clock = name, clock
+        self._sums: dict[str, list[Tensor]] = {}
+
+    def add(self, figures: Figures) -> None:
+        """Take the figures of one step."""
+        for key, (value, count) in figures.items():
+            if key in self._sums:
+                value, count = self._sums[key][0] + value, self._sums[key][1] + count
+            self._sums[key] = [value, count]
+
+    def tell(self, step: int, done: float) -> None:
+        """Log a line and begin anew."""
+        found = {key: float(v) / max(float(n), 1e-9) for key, (v, n) in self._sums.items()}
+        text = " ".join(f"{key} {value:.3f}" for key, value in found.items())
+        minutes = self._clock.seconds / 60
+        logger.info("%s %d, %.0f %%, %.1f min: %s", self._name, step, 100 * done, minutes, text)
+        self._sums.clear()
 
 
 def run_stage(
@@ -115,11 +181,12 @@ def run_stage(
     module: nn.Module,
     loss_at: LossAt,
     stage: StageSettings,
+    data: Callable[[int], Iterator[Any]],
     *,
     folder: Path,
     resume: bool,
     log_every: int = 20,
-    save_every: int = 200,
+    save_every: float = 120.0,
     until: int | None = None,
 ) -> int:
     """Optimise a module, or go on where an earlier run stopped.
@@ -131,16 +198,21 @@ def run_stage(
     module : nn.Module
         What is trained and saved.
     loss_at : callable
-        Gives the loss (a scalar with gradient) and figures to log for a step number. Its
-        data must follow from the step alone, so that a resumed run sees what it would have.
+        Gives the loss (a scalar with gradient) and figures to log, for the data of a step, its
+        number and the share of the stage that is done.
     stage : StageSettings
-        Steps, rate and so on.
+        Steps or seconds, rate and so on.
+    data : callable
+        Gives the data of all steps from one on. They must follow from the step alone, so that
+        a resumed run sees what it would have.
     folder : Path
         Where the checkpoint lies.
     resume : bool
         Whether to start from an existing checkpoint.
-    log_every, save_every : int
-        Steps between log lines and between checkpoints.
+    log_every : int
+        Steps between log lines.
+    save_every : float
+        Seconds between checkpoints.
     until : int, optional
         Stop after this step although the schedule goes on.
 
@@ -151,31 +223,28 @@ def run_stage(
     """
     path = folder / f"{name}.pt"
     optimizers = Optimizers(module, stage)
-    first = 0
+    first, spent = 0, 0.0
     if resume and path.is_file():
         state = torch.load(path, map_location="cpu", weights_only=True)
         module.load_state_dict(state["module"])
         optimizers.load_state_dict(state["optimizer"])
-        first = state["step"]
+        first, spent = state["step"], state["seconds"]
         logger.info("%s: resumed at step %d", name, first)
-    last = stage.steps if until is None else min(until, stage.steps)
     module.train()
-    figures: dict[str, list[float]] = defaultdict(list)
-    begun = time.monotonic()
-    for step in range(first, last):
-        loss, shown = loss_at(step)
+    clock, step = Clock(stage, spent), first
+    log, saved = _Log(name, clock), clock.seconds
+    for (step, done), given in zip(clock.steps(first, until), data(first), strict=False):
+        loss, figures = loss_at(given, step, done)
         loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), stage.clip)
-        optimizers.step(rate_at(step, stage))
-        for key, value in {"loss": float(loss.detach()), **shown}.items():
-            figures[key].append(value)
-        if (step + 1) % log_every == 0 or step + 1 == last:
-            text = " ".join(f"{k} {sum(v) / len(v):.3f}" for k, v in figures.items())
-            minutes = (time.monotonic() - begun) / 60
-            logger.info("%s %d/%d %.1f min: %s", name, step + 1, stage.steps, minutes, text)
-            figures.clear()
-        if (step + 1) % save_every == 0:
-            save_checkpoint(path, module, optimizers, step + 1)
-    if last > first:
-        save_checkpoint(path, module, optimizers, last)
-    return max(first, last)
+        optimizers.step(rate_at(step, done, stage))
+        log.add({"loss": one(loss), **figures})
+        if (step + 1) % log_every == 0:
+            log.tell(step + 1, done)
+        if clock.seconds - saved > save_every:
+            saved = clock.seconds
+            save_checkpoint(path, module, optimizers, step + 1, saved)
+        step += 1
+    if step > first:
+        save_checkpoint(path, module, optimizers, step, clock.seconds)
+    return step

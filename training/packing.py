@@ -7,7 +7,7 @@ asked alone: positions restart after the picture and a block-diagonal mask keeps
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -44,26 +44,46 @@ class Packed:
     segment: Tensor
     offset: Tensor
 
-    def positions(self, kept: Tensor) -> Tensor:
+    def to(self, device: torch.device) -> Packed:
+        """Return the same on a device."""
+        return Packed(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def positions(self, places: Tensor, after: Tensor | int = NUM_PATCHES) -> Tensor:
         """Return position ids, shape (batch, head + visual + tail).
 
         Parameters
         ----------
-        kept : Tensor, int64, shape (batch, visual)
-            Which patches are shown; the others leave a gap, as pruning does.
+        places : Tensor, int64, shape (batch, visual)
+            Place of every visual token: its patch, which leaves gaps as pruning does, or its
+            number among those that are seen.
+        after : Tensor, shape (batch, 1), or int
+            Place of the first token after the picture.
         """
         start = len(self.head)
-        first = torch.arange(start).expand(len(kept), start)
-        return torch.cat([first, start + kept, start + NUM_PATCHES + self.offset], dim=1)
+        first = torch.arange(start, device=places.device).expand(len(places), start)
+        return torch.cat([first, start + places, start + after + self.offset], dim=1)
 
-    def mask(self, visual: int) -> Tensor:
-        """Return the boolean attention mask, shape (batch, 1, length, length)."""
+    def mask(self, visual: int, seen: Tensor | None = None) -> Tensor:
+        """Return the boolean attention mask, shape (batch, 1, length, length).
+
+        Parameters
+        ----------
+        visual : int
+            Number of visual tokens.
+        seen : Tensor, bool, shape (batch, visual), optional
+            Which of them are seen; the others are hidden from all.
+        """
         prefix = len(self.head) + visual
         segment = torch.nn.functional.pad(self.segment, (prefix, 0), value=-1)
         length = segment.shape[1]
-        causal = torch.ones(length, length, dtype=torch.bool).tril()
+        causal = torch.ones(length, length, dtype=torch.bool, device=segment.device).tril()
         same = segment[:, :, None] == segment[:, None, :]
-        shared = (segment == -1)[:, None, :]
+        shared = (segment == -1)[:, None, :].clone()
+        if seen is not None:
+            shared[:, 0, len(self.head) : prefix] &= seen
+            same[:, :, len(self.head) : prefix] = False
+            # A row that sees nothing has no softmax: hidden tokens see themselves.
+            same |= torch.eye(length, dtype=torch.bool, device=segment.device)
         return ((same | shared) & causal)[:, None]
 
 

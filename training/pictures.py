@@ -15,14 +15,23 @@ from pruneviz.scenes.scene import Scene
 from pruneviz.scenes.variation import GENTLE, WILD
 from training.labels import GRID, PatchLabels, label_patches, owners_from_pixels
 
-_MEAN = np.array(OPENAI_CLIP_MEAN, dtype=np.float32)
-_STD = np.array(OPENAI_CLIP_STD, dtype=np.float32)
+_MEAN, _STD = OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+
+
+def to_bytes(picture: Image.Image) -> Tensor:
+    """Return a picture's values, uint8 of shape (3, height, width)."""
+    return torch.from_numpy(np.asarray(picture).transpose(2, 0, 1).copy())
+
+
+def normalise(values: Tensor) -> Tensor:
+    """Return CLIP's pixels of uint8 values, float32 of the same shape [..., 3, height, width]."""
+    mean, std = (torch.tensor(v, device=values.device)[:, None, None] for v in (_MEAN, _STD))
+    return (values.float() / 255 - mean) / std
 
 
 def to_pixels(picture: Image.Image) -> Tensor:
     """Return CLIP's normalised pixels, float32 of shape (3, height, width)."""
-    values = (np.asarray(picture, dtype=np.float32) / 255 - _MEAN) / _STD
-    return torch.from_numpy(values.transpose(2, 0, 1).copy())
+    return normalise(to_bytes(picture))
 
 
 def stack_labels(labels: Sequence[PatchLabels]) -> dict[str, Tensor]:
@@ -45,12 +54,12 @@ def draw_batch(scenes: Sequence[Scene], side: int) -> tuple[Tensor, dict[str, Te
 
     Returns
     -------
-    pixels : Tensor, float32, shape (batch, 3, side, side)
-        Normalised.
+    values : Tensor, uint8, shape (batch, 3, side, side)
+        Not normalised: a quarter of the bytes travels from the process that draws.
     labels : dict of str to Tensor
         See :func:`stack_labels`.
     """
-    pixels, labels = [], []
+    values, labels = [], []
     for scene in scenes:
         # Some pictures are drawn large and shrunk, as a person's picture will be.
         large = scene.seed % 6 == 0
@@ -59,6 +68,6 @@ def draw_batch(scenes: Sequence[Scene], side: int) -> tuple[Tensor, dict[str, Te
         picture, owner = render(scene, drawn, WILD if scene.seed % 2 else GENTLE)
         if large:
             picture = picture.resize((side, side), Image.Resampling.BICUBIC)
-        pixels.append(to_pixels(picture))
+        values.append(to_bytes(picture))
         labels.append(label_patches(scene, owners_from_pixels(owner)))
-    return torch.stack(pixels), stack_labels(labels)
+    return torch.stack(values), stack_labels(labels)

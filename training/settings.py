@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pruneviz.scenes.scene import SceneRules
 
@@ -17,10 +17,10 @@ class ModelSettings:
     vision_width: int = 384
     vision_layers: int = 10
     vision_heads: int = 6
-    text_width: int = 128
-    text_layers: int = 10
+    text_width: int = 192
+    text_layers: int = 16
     text_heads: int = 4
-    text_mlp: int = 320
+    text_mlp: int = 512
     max_positions: int = 2048
     # Questions look back over 256 visual tokens: slow rotations leave more features of a head
     # free to match content at any distance.
@@ -41,8 +41,7 @@ class StageSettings:
     questions : int
         Questions a scene; 0 where none are asked.
     rate : float
-        Peak learning rate: reached after ``warmup`` steps, then falling along a half cosine
-        to a twentieth.
+        Peak learning rate: reached after ``warmup`` steps, then falling along a half cosine.
     warmup : int
         Steps of linear warm-up.
     weight_decay : float
@@ -53,9 +52,11 @@ class StageSettings:
         Whether layers' matrices are optimised by Muon rather than AdamW.
     tower_rate, projector_rate : float
         Shares of the rate for tower and projector, where they have learned before.
-    horizon : int
-        Step at which the rate has fallen, if not the last step: a stage that another one
-        carries on need not end at a small rate.
+    floor : float
+        Share of the rate that is left at the end: a stage that another one carries on need not
+        end at a small rate.
+    seconds : float
+        How long the stage lasts; 0: until its steps are done.
     """
 
     steps: int
@@ -68,7 +69,8 @@ class StageSettings:
     muon: bool = True
     tower_rate: float = 1.0
     projector_rate: float = 1.0
-    horizon: int = 0
+    floor: float = 0.02
+    seconds: float = 0.0
 
 
 # Matching a named object comes first and is asked most.
@@ -101,21 +103,6 @@ _HARD = {
 }
 
 
-# What is the hardest: reading places, and counting.
-_HARDEST = {
-    "what": 0.2,
-    "place": 2.5,
-    "category": 0.4,
-    "where": 1.2,
-    "exists": 1.2,
-    "count": 2.2,
-    "total": 0.8,
-    "read": 0.4,
-    "colour": 0.3,
-    "relation": 2.8,
-}
-
-
 # About pictures all kinds are asked, those that need the tower most of all.
 _ALL = {
     "what": 0.6,
@@ -131,59 +118,132 @@ _ALL = {
 }
 
 
+# Things of all sizes, and crowds of small ones, of which few patches tell.
+_CROWDS = (0.08, 0.08, 0.12, 0.14, 0.16, 0.14, 0.1, 0.09, 0.09)
+_SIZES = ((0.21, 0.34, 0.35), (0.12, 0.24, 0.2), (0.06, 0.12, 0.45))
+_ALONE = (0.12, 0.95)
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a run of the trainer depends on."""
+    """Everything that a run of the trainer depends on.
+
+    Attributes
+    ----------
+    token_curriculum : tuple of (float, int, float)
+        Of the symbolic stage: from which share of it on, visual tokens shown, share of a full
+        batch: few tokens first, then all.
+    hard_from, fixed_symbols_from, noise_from : float
+        Shares of the symbolic stage from which on hard kinds are asked more, only the layers
+        learn, and symbols are disturbed as a tower's mistakes will disturb them.
+    heads, alike, quiet, norm, imitation : float
+        Weights in the joint stage: of the read-outs of patches, of the background that tells of
+        things, of the background that moves in layers, of long states, and of the imitation of
+        symbols, which fades until the share ``imitated_until``.
+    blind : float
+        Share of joint steps in which no question looks at the picture in the first quarter of
+        the layers: what is asked for is looked up where methods look.
+    rehearsal_batch, rehearsal_tokens, rehearsal_every : int
+        Symbolic scenes, and visual tokens of each, that accompany every so many steps of the
+        joint stage; 0: none.
+    frozen_scenes, frozen_steps : int
+        What reads the tower first learns from its fixed features of so many pictures.
+    workers : int, optional
+        Processes that make lessons; None: as many as the machine's cores allow.
+    log_every : int
+        Steps between lines of the log.
+    save_every : float
+        Seconds between checkpoints.
+    """
 
     seed: int = 1
     model: ModelSettings = field(default_factory=ModelSettings)
     kinds: dict[str, float] = field(default_factory=lambda: dict(_KINDS))
-    # In the symbolic stage the hard kinds are asked more often from a step on.
     hard_kinds: dict[str, float] = field(default_factory=lambda: dict(_HARD))
-    hard_from: int = 600
+    hard_from: float = 0.5
     joint_kinds: dict[str, float] = field(default_factory=lambda: dict(_ALL))
-    # From this step on only the decoder's layers go on learning in that stage.
-    fixed_symbols_from: int = 850
+    fixed_symbols_from: float = 0.8
+    noise_from: float = 0.7
     # Whether the tower begins with the weights of a package; see training/backbone.py.
     backbone: bool = True
-    # What reads the tower first learns from its fixed features of so many pictures.
     frozen_scenes: int = 1600
     frozen_steps: int = 700
     # Crowded pictures hold more labelled object patches for the same work.
     tower_rules: SceneRules = field(
         default_factory=lambda: SceneRules(crowds=(1, 1, 1, 1, 1, 2, 3, 4, 5), card=0.8, extra=0.4)
     )
-    rules: SceneRules = field(default_factory=lambda: SceneRules(extra=0.4))
+    rules: SceneRules = field(default_factory=lambda: SceneRules(crowds=_CROWDS, extra=0.4))
+    joint_rules: SceneRules = field(
+        default_factory=lambda: SceneRules(
+            crowds=_CROWDS, styles="all", extra=0.4, sizes=_SIZES, alone=_ALONE
+        )
+    )
     tower: StageSettings = field(
         default_factory=lambda: StageSettings(
-            40, 16, 1e-3, warmup=20, weight_decay=0.02, tower_rate=0.1, horizon=1000
+            40, 16, 1e-3, warmup=20, weight_decay=0.02, tower_rate=0.1, floor=0.9
         )
     )
     symbolic: StageSettings = field(
-        default_factory=lambda: StageSettings(1800, 96, 3e-3, questions=3, warmup=100, horizon=1900)
+        default_factory=lambda: StageSettings(1800, 96, 3e-3, questions=3, warmup=100, floor=0.05)
     )
     align: StageSettings = field(default_factory=lambda: StageSettings(1000, 32, 3e-3))
     joint: StageSettings = field(
         default_factory=lambda: StageSettings(
-            640, 12, 8e-4, questions=8, warmup=20, tower_rate=0.05, projector_rate=0.25
+            12000, 12, 1.2e-3, questions=8, warmup=30, tower_rate=0.08, projector_rate=0.5
         )
     )
-    # (from step, visual tokens shown, scenes a step): few tokens first, then all 256.
-    token_curriculum: tuple[tuple[int, int, int], ...] = (
-        (0, 12, 96),
-        (800, 32, 96),
-        (1000, 96, 64),
-        (1040, 160, 40),
-        (1080, 256, 28),
+    token_curriculum: tuple[tuple[float, int, float], ...] = (
+        (0.0, 12, 1.0),
+        (0.45, 32, 1.0),
+        (0.6, 96, 0.67),
+        (0.75, 160, 0.4),
+        (0.85, 256, 0.3),
     )
-    # In the end the hardest kinds are asked most, and scenes show few and many tokens in turn.
-    hardest_kinds: dict[str, float] = field(default_factory=lambda: dict(_HARDEST))
-    hardest_from: int = 1100
-    token_turns: tuple[tuple[int, int], ...] = ((96, 48), (160, 36), (256, 24))
-    # Symbolic scenes, and visual tokens of each, that accompany a step of the joint stage.
+    heads: float = 0.4
+    alike: float = 0.3
+    quiet: float = 0.1
+    norm: float = 0.05
+    imitation: float = 0.1
+    imitated_until: float = 0.25
+    blind: float = 0.7
     rehearsal_batch: int = 16
     rehearsal_tokens: int = 128
-    # From this step on symbols are disturbed as a tower's mistakes will disturb them.
-    noise_from: int = 1000
+    rehearsal_every: int = 3
+    workers: int | None = None
     log_every: int = 20
-    save_every: int = 50
+    save_every: float = 120.0
+
+
+def for_gpu(settings: Settings) -> Settings:
+    """Return settings with batches that fill a large GPU."""
+    return replace(
+        settings,
+        symbolic=replace(settings.symbolic, batch=384, questions=6, steps=520),
+        joint=replace(settings.joint, batch=192, questions=12, steps=2000),
+        frozen_scenes=4000,
+        rehearsal_batch=128,
+    )
+
+
+def within(settings: Settings, minutes: float, stages: tuple[str, ...]) -> Settings:
+    """Return settings whose stages share so many minutes.
+
+    Parameters
+    ----------
+    settings : Settings
+        All else.
+    minutes : float
+        For the stages of `stages` together; the tower's is told by steps.
+    stages : tuple of str
+        Which stages will run.
+    """
+    shares = {
+        name: share for name, share in (("symbolic", 0.22), ("joint", 0.78)) if name in stages
+    }
+    seconds = {name: 60 * minutes * share / sum(shares.values()) for name, share in shares.items()}
+    return replace(
+        settings,
+        **{
+            name: replace(getattr(settings, name), seconds=value) for name, value in seconds.items()
+        },
+    )

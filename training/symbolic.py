@@ -7,24 +7,20 @@ object with its patches; a step is cheap because few patches are shown at first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import LlamaModel
 
-from pruneviz.scenes.questions import ask_many
-from pruneviz.scenes.scene import Scene, sample_scene
+from pruneviz.scenes.questions import KINDS
 from pruneviz.scenes.vocabulary import CARD, CARD_TEXTS, CLASSES, COLOURS
 from training.answering import answer_loss, by_kind
 from training.architecture import text_config
-from training.labels import label_patches, owners_from_boxes
-from training.loop import run_stage
-from training.packing import pack
-from training.pictures import stack_labels
+from training.lessons import Lesson, Lessons, Plan, stream
+from training.loop import Figures, run_stage
 from training.positions import WIDTH, position_waves
 from training.settings import Settings
 from training.tokenizer import build_tokenizer, token_id
@@ -125,11 +121,6 @@ def choose_patches(labels: dict[str, Tensor], count: int, rng: np.random.Generat
     return torch.from_numpy(np.sort(order, axis=1))
 
 
-def symbolic_labels(scenes: list[Scene]) -> dict[str, Tensor]:
-    """Return patch labels estimated from boxes, without drawing."""
-    return stack_labels([label_patches(s, owners_from_boxes(s)) for s in scenes])
-
-
 def mistake(labels: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
     """Return labels with a tenth of the things' patches mistaken for others."""
     wrong = torch.from_numpy(rng.random(labels["kind"].shape) < 0.1) & (labels["kind"] > 0)
@@ -144,27 +135,18 @@ def mistake(labels: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Te
 
 
 def symbolic_loss(
-    model: SymbolicModel,
-    scenes: list[Scene],
-    tokens: int,
-    questions: int,
-    kinds: Mapping[str, float],
-    noisy: bool = False,
-) -> tuple[Tensor, dict[str, float]]:
+    model: SymbolicModel, lesson: Lesson, tokens: int, noisy: bool = False
+) -> tuple[Tensor, Figures]:
     """Ask about symbolic scenes.
 
     Parameters
     ----------
     model : SymbolicModel
         Decoder and symbols.
-    scenes : list of Scene
-        The batch; its first seed also decides the questions.
+    lesson : Lesson
+        Labels and questions.
     tokens : int
         Visual tokens shown of every scene.
-    questions : int
-        Questions a scene.
-    kinds : mapping of str to float
-        Relative frequency of each kind of question.
     noisy : bool
         Whether some patches are mistaken and all are blurred.
 
@@ -172,35 +154,46 @@ def symbolic_loss(
     -------
     loss : Tensor
         Mean cross entropy of the answers' tokens.
-    shares : dict of str to float
-        Share of wholly right answers by kind.
+    figures : dict of str to (Tensor, Tensor)
+        See :func:`training.answering.by_kind`.
     """
     device = model.centre.device
-    rng = Random(scenes[0].seed)  # noqa: S311 - questions, not secrets
-    asked = [ask_many(scene, questions, rng, kinds) for scene in scenes]
-    labels = symbolic_labels(scenes)
-    chance = np.random.default_rng(scenes[0].seed)
+    chance = np.random.default_rng(lesson.seed)
+    labels = lesson.labels
     kept = choose_patches(labels, tokens, chance)
     if noisy:
         labels = mistake(labels, chance)
     labels = {key: value.to(device) for key, value in labels.items()}
+    kept = kept.to(device)
     with torch.autocast(device.type, torch.bfloat16):
         visual = model.embed(labels)
         if noisy:
             blur = torch.from_numpy(chance.standard_normal(visual.shape, dtype=np.float32))
             visual = visual + 0.3 * visual.detach().std() * blur.to(device)
-        index = kept.to(device).unsqueeze(-1).expand(-1, -1, visual.shape[-1])
-        loss, right = answer_loss(model.decoder, visual.gather(1, index), kept, pack(asked))
-    return loss, by_kind(asked, right)
+        index = kept.unsqueeze(-1).expand(-1, -1, visual.shape[-1])
+        loss, right = answer_loss(model.decoder, visual.gather(1, index), kept, lesson.packed)
+    return loss, by_kind(lesson.kinds, right, KINDS)
 
 
-def _lesson(settings: Settings, step: int) -> tuple[int, int, Mapping[str, float]]:
-    """Return visual tokens shown, scenes, and frequencies of kinds in a step."""
-    if step >= settings.hardest_from:
-        tokens, batch = settings.token_turns[step % len(settings.token_turns)]
-        return tokens, batch, settings.hardest_kinds
-    _, tokens, batch = [c for c in settings.token_curriculum if c[0] <= step][-1]
-    return tokens, batch, settings.hard_kinds if step >= settings.hard_from else settings.kinds
+@dataclass(frozen=True)
+class Curriculum(Lessons):
+    """Few visual tokens first and all kinds, then more tokens and the hard kinds."""
+
+    settings: Settings
+
+    def tokens(self, step: int) -> tuple[int, float]:
+        """Return visual tokens shown in a step, and the share of a full batch."""
+        share = step / self.settings.symbolic.steps
+        _, tokens, batch = [c for c in self.settings.token_curriculum if c[0] <= share][-1]
+        return tokens, batch
+
+    def plan(self, step: int) -> Plan:
+        """Return what a step shows and asks."""
+        stage, share = self.settings.symbolic, step / self.settings.symbolic.steps
+        batch = max(1, round(stage.batch * self.tokens(step)[1]))
+        hard = share >= self.settings.hard_from
+        kinds = self.settings.hard_kinds if hard else self.settings.kinds
+        return Plan(FIRST_SEED, batch, stage.batch, self.settings.rules, stage.questions, kinds)
 
 
 def train_symbolic(
@@ -227,23 +220,20 @@ def train_symbolic(
         The decoder and the embeddings that pictures are to be projected to.
     """
     torch.manual_seed(settings.seed + 1)
-    stage = settings.symbolic
     model = SymbolicModel(settings).to(device)
+    lessons = Curriculum(settings)
 
-    def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
-        tokens, batch, kinds = _lesson(settings, step)
-        if step >= settings.fixed_symbols_from:
+    def loss_at(lesson: Lesson, step: int, done: float) -> tuple[Tensor, Figures]:
+        if done >= settings.fixed_symbols_from:
             model.fix_symbols()
-        start = FIRST_SEED + step * stage.batch
-        scenes = [sample_scene(start + i, settings.rules) for i in range(batch)]
-        noisy = step >= settings.noise_from
-        return symbolic_loss(model, scenes, tokens, stage.questions, kinds, noisy)
+        return symbolic_loss(model, lesson, lessons.tokens(step)[0], done >= settings.noise_from)
 
     run_stage(
         "symbolic",
         model,
         loss_at,
-        stage,
+        settings.symbolic,
+        lambda first: stream(lessons, first, settings),
         folder=folder,
         resume=resume,
         log_every=settings.log_every,

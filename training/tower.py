@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionModel
 
-from pruneviz.scenes.scene import sample_scene
 from training.architecture import PatchHeads, vision_config
 from training.backbone import ADVICE, find_backbone, read_weights, take_backbone
-from training.frozen import FrozenPictures, fit
-from training.loop import run_stage
-from training.pictures import draw_batch
+from training.frozen import Encode, FrozenPictures, fit
+from training.lessons import Alike, Lesson, Plan, stream
+from training.loop import Figures, run_stage
+from training.pictures import normalise
 from training.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -49,23 +49,26 @@ class LabelledTower(nn.Module):
         return out.hidden_states[-2][:, 1:], out.pooler_output
 
 
-def accuracy(heads: PatchHeads, patches: Tensor, labels: dict[str, Tensor]) -> dict[str, float]:
-    """Return shares of right patch labels: object patches, card texts and centres."""
-    with torch.no_grad():
-        patches = patches.detach().float()
-        thing = labels["kind"] > 0
-        card = labels["text"] > 0
-        right = heads.kind(patches).argmax(-1) == labels["kind"]
-        text = heads.text(patches).argmax(-1) == labels["text"]
-        centre = heads.centre(patches).squeeze(-1) > 0
-        found = centre & (labels["centre"] > 0)
-    result = {"patch": float(right.float().mean())}
-    if thing.any():
-        result["object"] = float(right[thing].float().mean())
-    if card.any():
-        result["text"] = float(text[card].float().mean())
-    result["centre"] = float(2 * found.sum() / (centre.sum() + labels["centre"].sum()))
-    return result
+@torch.no_grad()
+def accuracy(heads: PatchHeads, patches: Tensor, labels: dict[str, Tensor]) -> Figures:
+    """Return how many patch labels are right of how many: object patches, texts, centres."""
+    patches = patches.detach().float()
+    thing, card = (labels[name] > 0 for name in ("kind", "text"))
+    right = heads.kind(patches).argmax(-1) == labels["kind"]
+    text = heads.text(patches).argmax(-1) == labels["text"]
+    centre = heads.centre(patches).squeeze(-1) > 0
+    found = (centre & (labels["centre"] > 0)).sum()
+    return {
+        "object": ((right & thing).sum().float(), thing.sum().float()),
+        "text": ((text & card).sum().float(), card.sum().float()),
+        "centre": (2.0 * found, (centre.sum() + labels["centre"].sum()).float()),
+    }
+
+
+def fit_heads(heads: PatchHeads, encode: Encode, settings: Settings, device: torch.device) -> None:
+    """Let the read-outs learn from the fixed features of a tower."""
+    pictures = FrozenPictures(encode, settings, device)
+    fit(heads, heads.loss, pictures, settings.frozen_steps, 3e-3)
 
 
 def _begin(model: LabelledTower, settings: Settings, device: torch.device) -> None:
@@ -79,8 +82,7 @@ def _begin(model: LabelledTower, settings: Settings, device: torch.device) -> No
         )
         return
     take_backbone(model.tower, read_weights(path))
-    pictures = FrozenPictures(model.to(device).eval(), settings, device)
-    fit(model.heads, model.heads.loss, pictures, settings.frozen_steps, 3e-3)
+    fit_heads(model.heads, model.to(device).eval(), settings, device)
 
 
 def train_tower(
@@ -113,13 +115,13 @@ def train_tower(
         _begin(model, settings, device)
     model.to(device)
 
-    def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
-        start = FIRST_SEED + step * stage.batch
-        scenes = [sample_scene(start + i, settings.tower_rules) for i in range(stage.batch)]
-        pixels, labels = draw_batch(scenes, settings.model.image_size)
-        labels = {key: value.to(device) for key, value in labels.items()}
+    rules = settings.tower_rules
+    plan = Plan(FIRST_SEED, stage.batch, stage.batch, rules, 0, {}, settings.model.image_size)
+
+    def loss_at(lesson: Lesson, step: int, done: float) -> tuple[Tensor, Figures]:
+        labels = {key: value.to(device) for key, value in lesson.labels.items()}
         with torch.autocast(device.type, torch.bfloat16):
-            patches, pooled = model(pixels.to(device))
+            patches, pooled = model(normalise(lesson.values.to(device)))
             loss = model.heads.loss(patches, pooled, labels)
         return loss, accuracy(model.heads, patches, labels)
 
@@ -128,6 +130,7 @@ def train_tower(
         model,
         loss_at,
         stage,
+        lambda first: stream(Alike(plan), first, settings),
         folder=folder,
         resume=resume,
         log_every=settings.log_every,

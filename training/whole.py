@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from transformers import (
+    AutoTokenizer,
     CLIPImageProcessorPil,
     GenerationConfig,
     LlavaForConditionalGeneration,
@@ -62,6 +63,30 @@ class WholeModel(nn.Module):
         """Take over the decoder and its symbols from the symbolic stage."""
         state = torch.load(folder / "symbolic.pt", map_location="cpu", weights_only=True)
         self.symbols.load_state_dict(state["module"])
+
+    def take_tower(self, folder: Path) -> None:
+        """Take over the tower of a model folder."""
+        given = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+        self.llava.model.vision_tower.load_state_dict(given.model.vision_tower.state_dict())
+
+    def take(self, folder: Path) -> None:
+        """Take over a whole model folder; words that it does not know begin at random.
+
+        Parameters
+        ----------
+        folder : Path
+            A model of the same sizes. What only training uses, read-outs of patches and the
+            places of symbols, is not in it.
+        """
+        given = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+        state = given.model.state_dict()
+        name = "language_model.embed_tokens.weight"
+        table = self.llava.model.state_dict()[name].clone()
+        theirs = AutoTokenizer.from_pretrained(folder).get_vocab()
+        for word, row in build_tokenizer().get_vocab().items():
+            if word in theirs:
+                table[row] = state[name][theirs[word]]
+        self.llava.model.load_state_dict({**state, name: table})
 
     def see(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Encode pictures.

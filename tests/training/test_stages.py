@@ -15,11 +15,12 @@ from training.answering import answer_loss
 from training.evaluate import held_out, load
 from training.familiar import FIRST_SEED, save_statistics
 from training.joint import train_align, train_joint
+from training.lessons import symbolic_labels
 from training.packing import NUM_PATCHES, pack
 from training.pictures import to_pixels
 from training.record import start_record
 from training.settings import ModelSettings, Settings, StageSettings
-from training.symbolic import choose_patches, symbolic_labels, train_symbolic
+from training.symbolic import choose_patches, train_symbolic
 from training.tower import train_tower
 from training.whole import WholeModel, export
 
@@ -45,7 +46,8 @@ def micro():
         rehearsal_batch=2,
         backbone=False,
         frozen_scenes=20,
-        token_curriculum=((0, 12, 2), (1, 32, 2)),
+        token_curriculum=((0.0, 12, 1.0), (0.5, 32, 1.0)),
+        workers=0,
         **stages,
     )
 
