@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,9 @@ def _begin(options: argparse.Namespace, settings: Settings, device: torch.device
     save_checkpoint(options.work / "tower.pt", tower, Optimizers(tower, settings.tower), 0)
 
 
-def _settings(options: argparse.Namespace, device: torch.device, stages: Sequence[str]) -> Settings:
+def _settings(
+    options: argparse.Namespace, device: torch.device, stages: tuple[str, ...]
+) -> Settings:
     settings = replace(Settings(), workers=options.workers)
     if device.type == "cuda":
         settings = for_gpu(settings)
@@ -85,7 +87,7 @@ def train(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     device = pick_device(options.device)
     work: Path = options.work
-    stages = STAGES if options.stage == "all" else (options.stage,)
+    stages: tuple[str, ...] = STAGES if options.stage == "all" else (options.stage,)
     if options.begin:
         stages = tuple(name for name in stages if name in ("joint", "export"))
     elif options.tower:

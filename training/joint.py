@@ -261,8 +261,13 @@ class _Joint:
             first = len(lesson.packed.head)
             watched = block.enter_context(watch(self.decoder, self.watched, first, NUM_PATCHES))
             answers, right = answer_loss(
-                *(self.decoder, visual, sight.places, lesson.packed),
-                *(sight.seen, sight.after, blind),
+                self.decoder,
+                visual,
+                sight.places,
+                lesson.packed,
+                seen=sight.seen,
+                after=sight.after,
+                blind=blind,
             )
             loss = answers + settings.heads * model.heads.loss(patches, pooled, labels)
         parts = {
@@ -279,5 +284,5 @@ class _Joint:
             )
         loss = loss + sum(parts.values())
         shown = {name: one(part) for name, part in {"answers": answers, **parts}.items()}
-        right = by_kind(lesson.kinds, right, KINDS)
-        return loss, {**shown, **accuracy(model.heads, patches, labels), **right}
+        kinds = by_kind(lesson.kinds, right, KINDS)
+        return loss, {**shown, **accuracy(model.heads, patches, labels), **kinds}

@@ -33,19 +33,19 @@ class Lesson:
         Patch labels, shape (batch, 256); see :func:`training.pictures.stack_labels`.
     seed : int
         Seed of the first scene; chance that belongs to the step begins with it.
-    values : Tensor, uint8, shape (batch, 3, side, side), optional
-        The pictures, where they are drawn.
-    packed : Packed, optional
-        The questions, where some are asked.
-    kinds : Tensor, int64, shape (batch, questions), optional
+    values : Tensor, uint8, shape (batch, 3, side, side)
+        The pictures; of no size where none are drawn.
+    packed : Packed
+        The questions; none where none are asked.
+    kinds : Tensor, int64, shape (batch, questions)
         Index of each question's kind in :data:`pruneviz.scenes.questions.KINDS`.
     """
 
     labels: dict[str, Tensor]
     seed: int
-    values: Tensor | None = None
-    packed: Packed | None = None
-    kinds: Tensor | None = None
+    values: Tensor
+    packed: Packed
+    kinds: Tensor
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,10 @@ class Lessons(Dataset[Lesson]):
         plan = self.plan(step)
         begin = plan.first + step * plan.stride
         scenes = [sample_scene(begin + i, plan.rules) for i in range(plan.batch)]
-        values = None
         if plan.side:
             values, labels = draw_batch(scenes, plan.side)
         else:
-            labels = symbolic_labels(scenes)
-        if not plan.questions:
-            return Lesson(labels, begin, values)
+            values, labels = torch.empty(len(scenes), 0), symbolic_labels(scenes)
         rng = Random(begin)  # noqa: S311 - questions, not secrets
         asked = [ask_many(scene, plan.questions, rng, plan.kinds) for scene in scenes]
         return Lesson(labels, begin, values, pack(asked), kind_indices(asked))
@@ -146,7 +143,7 @@ def stream(lessons: Lessons, first: int, settings: Settings) -> Iterator[Lesson]
         DataLoader(
             lessons,
             batch_size=None,
-            sampler=itertools.count(first),  # type: ignore[arg-type]
+            sampler=itertools.count(first),
             num_workers=count,
             prefetch_factor=2 if count else None,
         )

@@ -82,7 +82,7 @@ class StackedMuon(torch.optim.Optimizer):
         momenta = [
             self.state[m].setdefault("momentum_buffer", torch.zeros_like(m)) for m in matrices
         ]
-        gradients = [m.grad for m in matrices]
+        gradients = [m.grad for m in matrices if m.grad is not None]
         weight = 1 - group["momentum"]
         torch._foreach_lerp_(momenta, gradients, weight)
         ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])

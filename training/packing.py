@@ -113,7 +113,7 @@ def pack(questions: Sequence[Sequence[Question]]) -> Packed:
             targets = (*[_IGNORED] * (len(prompt) - 1), *answer)
             row += [(t, y, number, i) for i, (t, y) in enumerate(zip(tokens, targets, strict=True))]
         rows.append(row)
-    longest = max(len(row) for row in rows)
+    longest = max(map(len, rows), default=0)
     table = np.zeros((len(rows), longest, 4), dtype=np.int64)
     table[..., 1] = _IGNORED
     for index, row in enumerate(rows):

@@ -237,13 +237,11 @@ def within(settings: Settings, minutes: float, stages: tuple[str, ...]) -> Setti
     stages : tuple of str
         Which stages will run.
     """
-    shares = {
-        name: share for name, share in (("symbolic", 0.22), ("joint", 0.78)) if name in stages
+    shares = {"symbolic": 0.22, "joint": 0.78}
+    whole = sum(share for name, share in shares.items() if name in stages)
+    timed = {
+        name: replace(getattr(settings, name), seconds=60 * minutes * share / whole)
+        for name, share in shares.items()
+        if name in stages
     }
-    seconds = {name: 60 * minutes * share / sum(shares.values()) for name, share in shares.items()}
-    return replace(
-        settings,
-        **{
-            name: replace(getattr(settings, name), seconds=value) for name, value in seconds.items()
-        },
-    )
+    return replace(settings, **timed)
