@@ -117,5 +117,5 @@ def pack(questions: Sequence[Sequence[Question]]) -> Packed:
     table = np.zeros((len(rows), longest, 4), dtype=np.int64)
     table[..., 1] = _IGNORED
     for index, row in enumerate(rows):
-        table[index, : len(row)] = row
+        table[index, : len(row)] = np.array(row, dtype=np.int64).reshape(-1, 4)
     return Packed(torch.tensor(head), *torch.from_numpy(table).unbind(-1))
