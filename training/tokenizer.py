@@ -1,4 +1,7 @@
-"""The model's own tokenizer: one token a word or punctuation mark, lower case."""
+"""The model's own tokenizer: one token a known word or punctuation mark, lower case.
+
+Other words are read by their letters, so that a misspelt one can be recognised.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,9 @@ from pruneviz.scenes.vocabulary import (
 PAD, BOS, EOS, UNK, IMAGE = "<pad>", "<s>", "</s>", "<unk>", "<image>"
 SPECIAL = (PAD, BOS, EOS, UNK, IMAGE)
 PUNCTUATION = tuple(".?!,:;'\"-()/")
+# Begins a token that goes on a word.
+PIECE = "##"
+LONGEST_WORD = 24
 # The words of the answers that no table of the scenes holds.
 _ANSWERS = (
     *("user", "assistant", "this", "is", "a", "an", "there", "nothing", "the", "no", "yes"),
@@ -41,27 +47,29 @@ CHAT_TEMPLATE = (
 
 
 def _phrase_words() -> list[str]:
-    texts = [*sum(phrases.AT.values(), ()), *sum(phrases.RELATION.values(), ())]
-    for table in ("WHAT", "PLACE", "CATEGORY", "WHERE", "EXISTS", "COUNT", "TOTAL"):
-        texts += getattr(phrases, table)
-    texts += phrases.READ + phrases.READ_DIGIT + phrases.READ_WORD + phrases.COLOUR
-    return [word for text in texts for word in re.findall(r"[a-z]+", text)]
+    patterns = [*sum(phrases.PATTERNS.values(), ()), *phrases.CHOICES.values()]
+    patterns += [*phrases.SIDES.values(), *sum(phrases.AT.values(), ()), *phrases.STRAY]
+    patterns += phrases.PREFIXES + phrases.BEFORE_ASKING + phrases.BEFORE_REQUEST + phrases.SUFFIXES
+    bare = (re.sub(r"<\w+>|\{\w+\}", " ", pattern) for pattern in patterns)
+    return [word for text in bare for word in re.findall(r"[a-z]+", text)]
 
 
 def taught_words() -> list[str]:
-    """Return the words of all questions and answers, in their fixed order."""
+    """Return the words of all questions and answers, each once."""
     words: list[str] = [*_ANSWERS, *NUMBERS, *CATEGORIES, *CARD_TEXTS, *COLOURS]
     words += [w for group in CATEGORY_SYNONYMS.values() for w in group]
     for entry in CLASSES:
         words += [entry.name, entry.plural, *entry.synonyms]
-    return list(dict.fromkeys(words + _phrase_words()))
+    return list(dict.fromkeys([*words, *_phrase_words(), *phrases.SHORTENED]))
 
 
 def vocabulary() -> list[str]:
-    """Return all tokens in their fixed order, special ones first."""
-    common = resources.files("training").joinpath("words.txt")
-    words = [*taught_words(), *common.read_text(encoding="utf-8").split()]
-    return list(dict.fromkeys([*SPECIAL, *PUNCTUATION, *words]))
+    """Return all tokens in their fixed order, special ones first.
+
+    Weights have a row for each, so words are only ever added at the end of ``words.txt``.
+    """
+    words = resources.files("training").joinpath("words.txt").read_text(encoding="utf-8")
+    return [*SPECIAL, *PUNCTUATION, *words.split()]
 
 
 @lru_cache(maxsize=1)
@@ -71,17 +79,26 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     Returns
     -------
     PreTrainedTokenizerFast
-        Each word is a token whatever follows, so the text of an answer's beginning never
-        changes when more of it is decoded.
+        Each known word is a token whatever follows, so the text of an answer's beginning never
+        changes when more of it is decoded. A word that is not known is its longest known
+        beginning and then single letters; what has other letters than a to z, or is long, is
+        ``<unk>``.
     """
     ids = {token: i for i, token in enumerate(vocabulary())}
-    core = Tokenizer(models.WordLevel(ids, unk_token=UNK))
+    core = Tokenizer(
+        models.WordPiece(
+            ids,
+            unk_token=UNK,
+            continuing_subword_prefix=PIECE,
+            max_input_chars_per_word=LONGEST_WORD,
+        )
+    )
     core.normalizer = normalizers.Lowercase()
     core.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("isolated")]
     )
     # Joins words by spaces, but puts none before a full stop, question mark or comma.
-    core.decoder = decoders.WordPiece(prefix="##", cleanup=True)
+    core.decoder = decoders.WordPiece(prefix=PIECE, cleanup=True)
     core.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, ids[BOS])]
     )

@@ -1,119 +1,329 @@
-"""How questions are worded. Each tuple holds phrasings of one question."""
+"""How questions are worded: patterns with choices, and what people put before and after them.
+
+``[a|b]`` in a pattern is one of these, ``<name>`` one of :data:`CHOICES`, ``{slot}`` is filled by
+the question. A pattern is chosen first and its choices then, so that one with many choices is not
+asked more often.
+"""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from random import Random
 
 from pruneviz.scenes.vocabulary import PLACES
 
 
 def _at(place: str) -> tuple[str, ...]:
     if place == "middle":
-        return ("in the middle", "in the center", "in the centre")
+        return ("in the middle", "in the center", "in the centre", "at the center")
     if place in ("left", "right"):
-        return (f"on the {place}", f"at the {place}", f"on the {place} side")
+        side = (f"on the {place}", f"at the {place}", f"on the {place} side")
+        return (*side, f"in the middle {place}")
     if " " in place:
-        return (f"at the {place}", f"in the {place}", f"in the {place} corner", f"on the {place}")
-    return (f"at the {place}", f"on the {place}")
+        row, column = place.split()
+        other = f"{'upper' if row == 'top' else 'lower'} {column}"
+        near = (f"at the {place}", f"in the {place}", f"in the {place} corner", f"on the {place}")
+        return (*near, f"at the {other}", f"in the {other}", f"in the {other} corner")
+    return (f"at the {place}", f"on the {place}", f"in the {place} middle", f"at the {place} center")
 
 
 # The first of each place is the one that answers use.
 AT = {place: _at(place) for place in PLACES}
 
-WHAT = (
-    "what is this",
-    "what is it",
-    "what is in the picture",
-    "what is in the image",
-    "what is shown here",
-    "what do you see",
-    "what can you see",
-    "what does the picture show",
-    "which object is this",
-    "name the object.",
-)
-PLACE = (
-    "what is {at}",
-    "what is {at} of the picture",
-    "what is {at} of the image",
-    "what is shown {at}",
-    "what do you see {at}",
-    "what can you see {at}",
-    "which object is {at}",
-    "name the object {at}.",
-)
-CATEGORY = (
-    "which {category} is in the picture",
-    "what {category} is in the picture",
-    "which {category} is this",
-    "which {category} do you see",
-    "what {category} can you see",
-    "which {category} is there",
-    "what {category} is shown",
-    "name the {category}.",
-)
-WHERE = (
-    "where is the {name}",
-    "where is the {name} in the picture",
-    "where can you see the {name}",
-    "where do you see the {name}",
-    "in which place is the {name}",
-    "find the {name}.",
-)
-EXISTS = (
-    "is there {a}",
-    "is there {a} in the picture",
-    "is there {a} in the image",
-    "do you see {a}",
-    "can you see {a}",
-    "does the picture show {a}",
-    "is {a} in the picture",
-)
-COUNT = (
-    "how many {plural} are there",
-    "how many {plural} are in the picture",
-    "how many {plural} do you see",
-    "how many {plural} can you see",
-    "count the {plural}.",
-)
-TOTAL = (
-    "how many objects are there",
-    "how many objects are in the picture",
-    "how many things are there",
-    "how many things do you see",
-    "how many objects can you see",
-    "count the objects.",
-)
-READ = (
-    "what is written on the card",
-    "what does the card say",
-    "what is on the card",
-    "what is written here",
-    "read the card.",
-)
-READ_DIGIT = (
-    "which number is on the card",
-    "what number is written",
-    "which digit is on the card",
-    "what digit is it",
-)
-READ_WORD = (
-    "which word is on the card",
-    "what word is written",
-    "which word is it",
-)
-COLOUR = (
-    "what color is the card",
-    "what colour is the card",
-    "which color is the card",
-    "which colour does the card have",
-)
-RELATION = {
-    "left": ("what is to the left of the {name}", "what is left of the {name}"),
-    "right": ("what is to the right of the {name}", "what is right of the {name}"),
-    "above": ("what is above the {name}", "which object is above the {name}"),
-    "below": ("what is below the {name}", "what is under the {name}"),
-    "next": (
-        "what is next to the {name}",
-        "what is beside the {name}",
-        "which object is next to the {name}",
+CHOICES = {
+    "pic": "[the|this] [picture|image|photo|drawing|scene]",
+    "in": "[in the picture|in the image|in this picture|in this image|in the photo|here]",
+    "see": "[do you see|can you see|can i see|do we see|do you spot|can you find|can you spot"
+    "|do you notice]",
+    "lead": "[tell me|can you tell me|could you tell me|can you say|could you say|please tell me"
+    "|do you know|i want to know|say|please say|let me know|i would like to know]",
+    "obj": "[object|object|thing|item]",
+    "objs": "[objects|objects|things|items]",
+    "card": "[the card|the card|the card|the card|the sign|the note]",
+    "col": "[color|colour]",
+    "wh": "[which|what]",
+    "num": "[number|number|digit]",
+    "seen": "[is|is there|is shown|is located|is placed|can be seen|is visible|stands|lies]",
+}
+
+# The first pattern of each is the plain one that example questions use.
+PATTERNS: dict[str, tuple[str, ...]] = {
+    "what": (
+        "what [is this|is it|is in the picture|is shown here|do you see]",
+        "what is [this|it|that|here|there|shown|visible|this thing|this object|<in>]",
+        "what <see>[|| <in>]",
+        "what does <pic> [show|contain|have]",
+        "<wh> <obj> [is this|is it|is shown|is <in>|is there|<see>|does <pic> show]",
+        "[name|identify] [the <obj>|this <obj>|this|it|what you see]",
+        "<lead> what [this|it|that|this <obj>|the <obj>] is",
+        "<lead> what [you see|you can see|is shown|is <in>|<pic> shows]",
+        "what [am i|are you|are we] looking at",
+        "what [kind|sort|type] of <obj> is [this|it|that|shown]",
+        "[describe|tell me about] [<pic>|this <obj>|what you see]",
+        "[<pic> shows|you see|this is] what",
+        "what is the <obj>[|| <in>]",
+    ),
+    "place": (
+        "what [is|do you see|can you see|is shown] {at}",
+        "what <seen> {at}[|| of <pic>]",
+        "what <see> {at}[|| of <pic>]",
+        "<wh> <obj> [<seen>|<see>] {at}[|| of <pic>]",
+        "name [the <obj>|what is|what you see] {at}[|| of <pic>]",
+        "{at}[| of <pic>], what [is there|do you see|is it|can you see|is shown]",
+        "look {at}[, |: |]what [is there|do you see|is it]",
+        "<lead> what [is|is shown|you see|is there|can be seen] {at}[|| of <pic>]",
+        "[is there|do you see|can you see] [something|anything] {at}",
+        "[the <obj>|what you see] {at} is what",
+        "what is the <obj> {at}[|| of <pic>]",
+        "[describe|show me] [what is|the <obj>] {at}",
+    ),
+    "category": (
+        "<wh> {category} [is in the picture|do you see|is there|is shown]",
+        "<wh> {category} [is <in>|is this|is it|is that|is there|is shown|<see>|can be seen]",
+        "what [kind|sort|type] of {category} is [this|it|that|shown|there|<in>]",
+        "[name|tell me|say] the {category}[|| <in>]",
+        "what is [the|this] {category}[|| <in>]",
+        "<lead> <wh> {category} [this is|it is|is shown|you see|is <in>|is there]",
+        "<wh> {category}[| here]",
+        "<wh> {category} does <pic> [show|contain|have]",
+        "<wh> {category} [am i|are you|are we] looking at",
+        "[describe|find|show me] the {category}",
+        "there is <wh> {category}",
+    ),
+    "where": (
+        "where is the {name}[| in the picture]",
+        "where [is|do you see|can you see|can i see|can i find|can you find] the {name}[|| <in>]",
+        "where [in <pic>|exactly|here] is the {name}",
+        "in <wh> [place|part of <pic>|position] [is|do you see|can i find] the {name}",
+        "[find|find me|show|show me|locate|point to|point at|look for] the {name}",
+        "<lead> where the {name} [is|can be seen|is located|is placed|is shown]",
+        "<wh> [place|position|part of <pic>] is the {name} [in|at]",
+        "[on|at] <wh> side [|of <pic> ]is the {name}",
+        "<wh> side is the {name} on",
+        "[what is |]the [place|position|location] of the {name}",
+        "[the {name} is where|where the {name} is]",
+        "where does the {name} [stand|sit|lie]",
+        "where is the {name} [located|placed|shown|to be seen]",
+    ),
+    "exists": (
+        "[is there|do you see|can you see] {a}[| in the picture]",
+        "[is there|do you see|can you see|can i see|do we see|do you spot] {a}[|| <in>| anywhere]",
+        "does <pic> [show|contain|have] {a}",
+        "is {a} [<in>|there|shown|visible|in there|to be seen|part of <pic>]",
+        "is {a} [one of|among] [the|these] <objs>",
+        "is [one|any] of [the|these] <objs> {a}",
+        "is the {name} [<in>|there|visible|shown]",
+        "[are there|do you see|can you see] any {plural}[|| <in>]",
+        "[any|are there] {plural} [<in>|there]",
+        "<lead> [if|whether] [there is {a}|you see {a}|{a} is <in>|<pic> [shows|contains] {a}]",
+        "[there is|you see|is it true that there is] {a}[| <in>]",
+        "{a} <in>",
+        "is any {name} [<in>|there|visible]",
+    ),
+    "count": (
+        "how many {plural} [are there|are in the picture|do you see]",
+        "how many {plural} [are <in>|are there <in>|are shown|are visible|can be seen|is there]",
+        "how many {plural} <see>[|| <in>]",
+        "how many {plural} does <pic> [show|contain|have]",
+        "how many {plural}[| <in>]",
+        "count [the|all|all the|all of the|] {plural}[|| <in>]",
+        "[tell me |say |what is |]the number of {plural}[|| <in>]",
+        "<lead> how many {plural} [there are|you see|you can see|are <in>|you count]",
+        "how many {plural} [can|do] you count",
+        "how many of the <objs> are {plural}",
+        "number of {plural}",
+    ),
+    "total": (
+        "how many objects [are there|are in the picture|do you see]",
+        "how many <objs> [are <in>|are there <in>|are shown|are visible|can be seen|is there]",
+        "how many <objs> <see>[|| <in>]",
+        "how many <objs> does <pic> [show|contain|have]",
+        "how many <objs>[| <in>]",
+        "count [the <objs>|all <objs>|all the <objs>|everything|all things]",
+        "[tell me |say |what is |]the [|total ]number of <objs>[|| <in>]",
+        "<lead> how many <objs> [there are|you see|you can see|are <in>|you count]",
+        "how many <objs> [can|do] you count",
+        "how many <objs> are there [in total|in all|altogether|together]",
+        "how many [things are there|are there|do you see|can you see|are <in>]",
+    ),
+    "read": (
+        "what [is written on the card|does the card say|is on the card]",
+        "what is [written|shown|to be read|] on <card>",
+        "what does [<card>|it|the text] say[|| <in>]",
+        "what is written[| here| there| <in>]",
+        "read [<card>|the text|it|what is written|what it says|what <card> says][|| to me]",
+        "<wh> text is [on <card>|written|shown|there|<in>]",
+        "what is the text[| on <card>]",
+        "<lead> what [<card> says|is written|is on <card>|it says|is written on <card>]",
+        "what [can|do] [you|i|we] read[| on <card>| <in>]",
+        "[the text|what stands] on <card>",
+        "[<card> says|it says] what",
+        "what [stands|do you see|can you see] on <card>",
+    ),
+    "read digit": (
+        "<wh> [number|digit] is on the card",
+        "<wh> <num> [is on <card>|is written|is it|is shown|do you see|can you read|is <in>]",
+        "<wh> <num> does <card> [show|have|say]",
+        "[read|name|tell me] the <num>",
+        "what is the <num>[| on <card>| <in>]",
+        "<lead> <wh> <num> [is on <card>|it is|is written|is shown|you see]",
+    ),
+    "read word": (
+        "<wh> word is on the card",
+        "<wh> word [is on <card>|is written|is it|is shown|do you see|can you read|is <in>]",
+        "<wh> word does <card> [show|have|say]",
+        "[read|name|tell me] the word",
+        "what is the word[| on <card>| <in>]",
+        "<lead> <wh> word [is on <card>|it is|is written|is shown|you see]",
+    ),
+    "colour": (
+        "[what|which] [color|colour] is the card",
+        "<wh> <col> is <card>[|| <in>]",
+        "<wh> <col> [does <card> have|has <card>]",
+        "what is the <col> of <card>[|| <in>]",
+        "<lead> <wh> <col> <card> [is|has]",
+        "<lead> the <col> of <card>",
+        "[name|tell me|say|] the <col> of <card>",
+        "in <wh> <col> is <card>[| shown]",
+        "<card> is <wh> <col>",
+        "[of |]<wh> <col> <card> is",
+        "<card> has <wh> <col>",
+        "<col> of <card>",
+        "what is [<card>'s <col>|its <col>]",
+    ),
+    "relation": (
+        "what is {side} the {name}",
+        "what <seen> {side} the {name}[|| <in>]",
+        "what <see> {side} the {name}[|| <in>]",
+        "<wh> <obj> [<seen>|<see>] {side} the {name}",
+        "name [the <obj>|what is|what you see] {side} the {name}",
+        "<lead> what [is|you see|is there|is shown|can be seen] {side} the {name}",
+        "what is the <obj> {side} the {name}",
+        "{side} the {name}, what [is there|do you see|is it|can you see]",
+        "{side} the {name} is what",
+        "look {side} the {name}[, |: ]what [is there|do you see|is it]",
+        "[describe|show me|find] the <obj> {side} the {name}",
     ),
 }
+SIDES = {
+    "left": "[to the left of|left of|on the left of|on the left side of|at the left of]",
+    "right": "[to the right of|right of|on the right of|on the right side of|at the right of]",
+    "above": "[above|above|over|on top of]",
+    "below": "[below|under|beneath|underneath]",
+    "next": "[next to|next to|beside|close to|near|by]",
+}
+
+PREFIXES = (
+    *("please", "hey,", "hi,", "hello,", "so,", "ok,", "now", "well,", "and", "look:"),
+    *("question:", "quick question:", "<in>,", "<in>", "in <pic>,", "<lead>:"),
+)
+# Only before "what", "which", "where" and "how", or before a request.
+BEFORE_ASKING = ("<lead>,", "<lead>", "i wonder")
+BEFORE_REQUEST = ("can you", "could you", "can you please", "i want you to", "you should")
+SUFFIXES = ("please", ", please", "then", "now", "thank you", "thanks", "<in>", "<in>", "in <pic>")
+STRAY = ("um", "uh", "well", "really", "actually", "ok", "then", "hmm")
+SHORTENED = ("whats", "wheres")
+_REQUESTS = frozenset(
+    ("name", "identify", "describe", "find", "show", "locate", "point", "look", "count", "read")
+)
+_ASKING = frozenset(("what", "which", "where", "how", "in", "on", "at"))
+_ENDINGS = ("?",) * 70 + ("",) * 15 + ("??",) * 4 + (" ?",) * 4 + (".",) * 4 + ("!",) * 3
+_REQUEST_ENDINGS = (".",) * 45 + ("",) * 30 + ("?",) * 15 + ("!",) * 10
+_INNERMOST = re.compile(r"\[([^\[\]]*)\]|<(\w+)>")
+# A suffix that names the picture does not go behind a wording that does.
+_PICTURE = re.compile(r"\b(?:picture|image|photo|drawing|scene|here)\b")
+
+
+def _options(match: re.Match[str]) -> list[str]:
+    return [CHOICES[match[2]]] if match[2] else match[1].split("|")
+
+
+def vary(pattern: str, rng: Random) -> str:
+    """Return one wording of a pattern, its slots still open."""
+    while match := _INNERMOST.search(pattern):
+        pattern = pattern[: match.start()] + rng.choice(_options(match)) + pattern[match.end() :]
+    return " ".join(pattern.split())
+
+
+def spread(pattern: str) -> Iterator[str]:
+    """Yield every wording of a pattern, its slots still open, some more than once."""
+    match = _INNERMOST.search(pattern)
+    if match is None:
+        yield " ".join(pattern.split())
+        return
+    for option in _options(match):
+        yield from spread(pattern[: match.start()] + option + pattern[match.end() :])
+
+
+def _is_request(text: str) -> bool:
+    return text.split()[0] in _REQUESTS
+
+
+def _shorten(text: str, rng: Random) -> str:
+    """Return a wording as it is typed in haste: "whats", or an article left out."""
+    if rng.random() < 0.12:
+        text = re.sub(r"^(what|where) is\b", rng.choice((r"\1's", r"\1s")), text)
+    articles = list(re.finditer(r" (?:the|an?)(?= )", text))
+    if articles and rng.random() < 0.04:
+        left_out = rng.choice(articles)
+        text = text[: left_out.start()] + text[left_out.end() :]
+    return text
+
+
+def _affix(text: str, rng: Random) -> str:
+    """Put something before or behind a wording that does not change what is asked."""
+    first, bare = text.split()[0], not _PICTURE.search(text)
+    if rng.random() < 0.25:
+        before = PREFIXES
+        if first in _ASKING:
+            before += BEFORE_ASKING
+        elif first in _REQUESTS:
+            before += BEFORE_REQUEST
+        chosen = rng.choice(before)
+        text = f"{vary(chosen, rng)} {text}"
+        bare = bare and not _PICTURE.search(text)
+    if rng.random() < 0.2:
+        text = f"{text} {vary(rng.choice(SUFFIXES if bare else SUFFIXES[:6]), rng)}"
+    if rng.random() < 0.04:
+        words = text.split()
+        words.insert(rng.randrange(len(words) + 1), rng.choice(STRAY))
+        text = " ".join(words)
+    if rng.random() < 0.3:
+        text = re.sub("[,:]", "", text)
+    return text.replace(" ,", ",")
+
+
+def say(rng: Random, kind: str, slots: Mapping[str, str]) -> str:
+    """Word a question as people may type it.
+
+    Parameters
+    ----------
+    rng : random.Random
+        Source of chance.
+    kind : str
+        A key of :data:`PATTERNS`.
+    slots : mapping of str to str
+        What the pattern's slots are filled with; ``side`` is a key of :data:`SIDES`.
+
+    Returns
+    -------
+    str
+        The question with its ending, if it has one.
+    """
+    text = _fill(vary(rng.choice(PATTERNS[kind]), rng), slots, rng)
+    ending = rng.choice(_REQUEST_ENDINGS if _is_request(text) else _ENDINGS)
+    text = _affix(_shorten(text, rng), rng) + ending
+    return text[0].upper() + text[1:] if rng.random() < 0.75 else text
+
+
+def say_plainly(rng: Random, kind: str, slots: Mapping[str, str]) -> str:
+    """Word a question as :func:`say` does, but in its plainest way."""
+    text = _fill(vary(PATTERNS[kind][0], rng), slots, rng)
+    return text[0].upper() + text[1:] + "?"
+
+
+def _fill(text: str, slots: Mapping[str, str], rng: Random) -> str:
+    if "side" in slots:
+        slots = {**slots, "side": vary(SIDES[slots["side"]], rng)}
+    return text.format_map(slots)

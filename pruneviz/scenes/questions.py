@@ -54,31 +54,39 @@ def _absent(rng: Random, scene: Scene) -> str:
     return rng.choice(close if close and rng.random() < 0.5 else free).name
 
 
-def _what(rng: Random, scene: Scene) -> tuple[str, str] | None:
+@dataclass(frozen=True)
+class _Draft:
+    """What is asked, before it is put into words."""
+
+    wording: str
+    slots: Mapping[str, str]
+    answer: str
+
+
+def _what(rng: Random, scene: Scene) -> _Draft | None:
     if len(scene.items) != 1:
         return None
-    return rng.choice(phrases.WHAT), f"this is {_a(scene.items[0].name)}."
+    return _Draft("what", {}, f"this is {_a(scene.items[0].name)}.")
 
 
-def _place(rng: Random, scene: Scene) -> tuple[str, str] | None:
+def _place(rng: Random, scene: Scene) -> _Draft | None:
     place = rng.choice(scene.items).place if rng.random() < 0.85 else rng.randrange(len(PLACES))
     item = scene.at(place)
-    text = rng.choice(phrases.PLACE).format(at=rng.choice(phrases.AT[PLACES[place]]))
-    return text, f"there is {_a(item.name)}." if item else "there is nothing."
+    slots = {"at": rng.choice(phrases.AT[PLACES[place]])}
+    return _Draft("place", slots, f"there is {_a(item.name)}." if item else "there is nothing.")
 
 
-def _category(rng: Random, scene: Scene) -> tuple[str, str] | None:
+def _category(rng: Random, scene: Scene) -> _Draft | None:
     counts = {c: [i for i in scene.items if i.category == c] for c in CATEGORIES}
     single = [c for c, found in counts.items() if len(found) == 1]
     if not single:
         return None
     category = rng.choice(single)
-    asked = rng.choice(CATEGORY_SYNONYMS[category])
-    text = rng.choice(phrases.CATEGORY).format(category=asked)
-    return text, f"the {category} is {_a(counts[category][0].name)}."
+    slots = {"category": rng.choice(CATEGORY_SYNONYMS[category])}
+    return _Draft("category", slots, f"the {category} is {_a(counts[category][0].name)}.")
 
 
-def _where(rng: Random, scene: Scene) -> tuple[str, str] | None:
+def _where(rng: Random, scene: Scene) -> _Draft | None:
     single = [n for n in _distinct(scene) if len(scene.named(n)) == 1]
     if rng.random() < 0.12 or not single:
         name = _absent(rng, scene)
@@ -87,18 +95,20 @@ def _where(rng: Random, scene: Scene) -> tuple[str, str] | None:
         name = rng.choice(single)
         place = PLACES[scene.named(name)[0].place]
         answer = f"the {name} is {phrases.AT[place][0]}."
-    return rng.choice(phrases.WHERE).format(name=_called(rng, name)), answer
+    return _Draft("where", {"name": _called(rng, name)}, answer)
 
 
-def _exists(rng: Random, scene: Scene) -> tuple[str, str] | None:
+def _exists(rng: Random, scene: Scene) -> _Draft | None:
     present = rng.random() < 0.5
     name = rng.choice(_distinct(scene)) if present else _absent(rng, scene)
     asked = _called(rng, name)
-    text = rng.choice(phrases.EXISTS).format(a=_a(asked), name=asked)
-    return text, f"yes, there is {_a(name)}." if present else f"no, there is no {name}."
+    plural = "cards" if name == CARD else CLASSES[CLASS_INDEX[name]].plural
+    slots = {"a": _a(asked), "name": asked, "plural": plural}
+    answer = f"yes, there is {_a(name)}." if present else f"no, there is no {name}."
+    return _Draft("exists", slots, answer)
 
 
-def _count(rng: Random, scene: Scene) -> tuple[str, str] | None:
+def _count(rng: Random, scene: Scene) -> _Draft | None:
     names = [n for n in _distinct(scene) if n != CARD]
     if not names or rng.random() < 0.15:
         absent = [c for c in CLASSES if c.name not in names]
@@ -107,31 +117,30 @@ def _count(rng: Random, scene: Scene) -> tuple[str, str] | None:
         often = max(names, key=lambda n: len(scene.named(n)))
         entry = CLASSES[CLASS_INDEX[often if rng.random() < 0.6 else rng.choice(names)]]
     number = len(scene.named(entry.name))
-    text = rng.choice(phrases.COUNT).format(plural=entry.plural)
+    slots = {"plural": entry.plural}
     if number > 1:
-        return text, f"there are {NUMBERS[number]} {entry.plural}."
-    return text, f"there is {NUMBERS[number]} {entry.name}."
+        return _Draft("count", slots, f"there are {NUMBERS[number]} {entry.plural}.")
+    return _Draft("count", slots, f"there is {NUMBERS[number]} {entry.name}.")
 
 
-def _total(rng: Random, scene: Scene) -> tuple[str, str] | None:
+def _total(rng: Random, scene: Scene) -> _Draft | None:
     number = len(scene.items)
-    text = rng.choice(phrases.TOTAL)
     if number == 1:
-        return text, "there is one object."
-    return text, f"there are {NUMBERS[number]} objects."
+        return _Draft("total", {}, "there is one object.")
+    return _Draft("total", {}, f"there are {NUMBERS[number]} objects.")
 
 
-def _read(rng: Random, scene: Scene) -> tuple[str, str] | None:
+def _read(rng: Random, scene: Scene) -> _Draft | None:
     cards = scene.named(CARD)
     if not cards:
         return None
-    sort = phrases.READ_DIGIT if cards[0].text.isdigit() else phrases.READ_WORD
-    return rng.choice(phrases.READ + sort), f"the card says {cards[0].text}."
+    sort = "read digit" if cards[0].text.isdigit() else "read word"
+    return _Draft("read" if rng.random() < 0.6 else sort, {}, f"the card says {cards[0].text}.")
 
 
-def _colour(rng: Random, scene: Scene) -> tuple[str, str] | None:
+def _colour(rng: Random, scene: Scene) -> _Draft | None:
     cards = scene.named(CARD)
-    return (rng.choice(phrases.COLOUR), f"the card is {cards[0].colour}.") if cards else None
+    return _Draft("colour", {}, f"the card is {cards[0].colour}.") if cards else None
 
 
 def _related(scene: Scene, item: Item, side: str) -> list[Item]:
@@ -148,22 +157,22 @@ def _related(scene: Scene, item: Item, side: str) -> list[Item]:
     return [other for (r, c), other in others if tests[side](r, c)]
 
 
-def _relation(rng: Random, scene: Scene) -> tuple[str, str] | None:
+def _relation(rng: Random, scene: Scene) -> _Draft | None:
     options = []
     for name in _distinct(scene):
         if len(scene.named(name)) != 1:
             continue
-        for side in phrases.RELATION:
+        for side in phrases.SIDES:
             found = _related(scene, scene.named(name)[0], side)
             if len(found) == 1 and found[0].name != name:
                 options.append((name, side, found[0].name))
     if not options:
         return None
     name, side, other = rng.choice(options)
-    return rng.choice(phrases.RELATION[side]).format(name=name), f"it is {_a(other)}."
+    return _Draft("relation", {"name": name, "side": side}, f"it is {_a(other)}.")
 
 
-_MAKERS: Mapping[str, Callable[[Random, Scene], tuple[str, str] | None]] = {
+_MAKERS: Mapping[str, Callable[[Random, Scene], _Draft | None]] = {
     "what": _what,
     "place": _place,
     "category": _category,
@@ -176,9 +185,11 @@ _MAKERS: Mapping[str, Callable[[Random, Scene], tuple[str, str] | None]] = {
     "relation": _relation,
 }
 KINDS = tuple(_MAKERS)
+# Words a question: chance, its key in the tables of wordings, and what fills the slots.
+Say = Callable[[Random, str, Mapping[str, str]], str]
 
 
-def ask(scene: Scene, kind: str, rng: Random) -> Question | None:
+def ask(scene: Scene, kind: str, rng: Random, say: Say = phrases.say) -> Question | None:
     """Make one question of a kind.
 
     Parameters
@@ -189,6 +200,8 @@ def ask(scene: Scene, kind: str, rng: Random) -> Question | None:
         One of :data:`KINDS`.
     rng : random.Random
         Chooses the object, the phrasing and the ending.
+    say : callable
+        Puts the question into words.
 
     Returns
     -------
@@ -196,14 +209,16 @@ def ask(scene: Scene, kind: str, rng: Random) -> Question | None:
         None where the scene allows no such question, for example no card to read.
     """
     made = _MAKERS[kind](rng, scene)
-    if made is None:
-        return None
-    text, answer = made
-    ending = "" if rng.random() < 0.15 or text.endswith(".") else "?"
-    return Question(kind, text[0].upper() + text[1:] + ending, answer)
+    return Question(kind, say(rng, made.wording, made.slots), made.answer) if made else None
 
 
-def ask_many(scene: Scene, count: int, rng: Random, kinds: Mapping[str, float]) -> list[Question]:
+def ask_many(
+    scene: Scene,
+    count: int,
+    rng: Random,
+    kinds: Mapping[str, float],
+    say: Say = phrases.say,
+) -> list[Question]:
     """Make several questions about one scene.
 
     Parameters
@@ -216,6 +231,8 @@ def ask_many(scene: Scene, count: int, rng: Random, kinds: Mapping[str, float]) 
         Source of chance.
     kinds : mapping of str to float
         Relative frequency of each kind; kinds that the scene does not allow are skipped.
+    say : callable
+        Puts the questions into words.
 
     Returns
     -------
@@ -225,7 +242,7 @@ def ask_many(scene: Scene, count: int, rng: Random, kinds: Mapping[str, float]) 
     names, weights = list(kinds), list(kinds.values())
     found: list[Question] = []
     while len(found) < count:
-        question = ask(scene, rng.choices(names, weights)[0], rng)
+        question = ask(scene, rng.choices(names, weights)[0], rng, say)
         if question is not None:
             found.append(question)
     return found
