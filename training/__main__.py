@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from pruneviz.models.core.knowledge import load_knowledge
-from training.evaluate import answer, evaluate, held_out, load
+from training.evaluate import SETS, answer, evaluate, held_out, load
 from training.examples import make_examples
 from training.familiar import save_statistics
 from training.joint import train_align, train_joint
 from training.loop import Optimizers, save_checkpoint
 from training.pruned import accuracy_under_pruning
-from training.record import add_measurement, start_record
+from training.record import SET_TITLES, add_measurement, start_record
 from training.settings import Settings, for_gpu, within
 from training.symbolic import train_symbolic
 from training.tower import LabelledTower, fit_heads, train_tower
@@ -115,17 +115,19 @@ def train(options: argparse.Namespace) -> None:
 
 
 def measure(options: argparse.Namespace) -> None:
-    """Print accuracy by kind, for drawing styles seen and not seen in training."""
+    """Print accuracy by kind, for every set of held-out questions."""
+    if options.record and not {"seen", "unseen"} <= set(options.sets):
+        raise SystemExit("A record needs the sets seen and unseen.")
     torch.set_num_threads(options.threads)
     model, processor = load(options.model, str(pick_device(options.device)))
     found: dict[str, Any] = {"seed": options.seed}
-    for styles in ("seen", "unseen"):
-        asked = held_out(options.questions, styles, options.seed)
-        logger.info("drawing styles %s in training", styles)
+    for name in options.sets:
+        asked = held_out(options.questions, name, options.seed)
+        logger.info("%s", SET_TITLES[name])
         scores = evaluate(model, processor, asked)
         for kind, score in scores.items():
             logger.info("  %-10s %s", kind, score)
-        found[styles] = {kind: (score.right, score.total) for kind, score in scores.items()}
+        found[name] = {kind: (score.right, score.total) for kind, score in scores.items()}
     if options.record:
         add_measurement(options.model, "accuracy", found)
 
@@ -199,7 +201,10 @@ def parser() -> argparse.ArgumentParser:
     start.add_argument("--tower", type=Path, metavar="MODEL", help="take its vision tower only")
     record = "write the result into the model's folder"
     made = command("evaluate", measure, "measure accuracy on held-out scenes")
-    made.add_argument("--questions", type=int, default=2000, help="questions for each style set")
+    made.add_argument("--questions", type=int, default=2000, help="questions for each set")
+    made.add_argument(
+        "--sets", nargs="+", choices=tuple(SETS), default=list(SETS), help="which sets of questions"
+    )
     made.add_argument("--seed", type=int, default=0, help="which held-out scenes")
     made.add_argument("--record", action="store_true", help=record)
     made = command("pruning", measure_pruned, "measure accuracy under every pruning method")

@@ -13,9 +13,12 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, BatchFeature, LlavaForConditionalGeneration, ProcessorMixin
 
-from pruneviz.scenes.questions import KINDS, Question, ask_many
+from pruneviz.scenes.questions import KINDS, Question, Say, ask_many
 from pruneviz.scenes.render import render
+from pruneviz.scenes.saying import say as say_freely
 from pruneviz.scenes.scene import TEST_SEEDS, SceneRules, sample_scene
+from training.novel import say_novel
+from training.typos import with_typos
 
 logger = logging.getLogger(__name__)
 
@@ -55,15 +58,43 @@ def load(folder: Path, device: str = "cpu") -> tuple[LlavaForConditionalGenerati
     return model.eval().to(device), AutoProcessor.from_pretrained(folder)
 
 
-def held_out(count: int, styles: str, seed: int = 0, kinds: Sequence[str] = KINDS) -> list[Asked]:
+@dataclass(frozen=True)
+class HeldOut:
+    """What a set of held-out questions is made of.
+
+    Attributes
+    ----------
+    styles : str
+        Drawing styles, ``seen`` or ``unseen``; see :class:`pruneviz.scenes.scene.SceneRules`.
+    say : callable
+        Puts the questions into words.
+    typos : float
+        Share of the questions with one letter wrong.
+    """
+
+    styles: str
+    say: Say = say_freely
+    typos: float = 0.0
+
+
+SETS = {
+    "seen": HeldOut("seen"),
+    "unseen": HeldOut("unseen"),
+    "novel": HeldOut("seen", say=say_novel),
+    "typos": HeldOut("seen", typos=1.0),
+}
+
+
+def held_out(count: int, name: str, seed: int = 0, kinds: Sequence[str] = KINDS) -> list[Asked]:
     """Make questions about scenes outside the training seeds.
 
     Parameters
     ----------
     count : int
         Number of questions; four a picture.
-    styles : str
-        ``seen`` or ``unseen``; see :class:`pruneviz.scenes.scene.SceneRules`.
+    name : str
+        One of :data:`SETS`: drawings in styles ``seen`` in training or ``unseen``, wordings that
+        are ``novel``, or ``typos``.
     seed : int
         Which part of the held-out seeds to use.
     kinds : sequence of str
@@ -74,15 +105,16 @@ def held_out(count: int, styles: str, seed: int = 0, kinds: Sequence[str] = KIND
     list of Asked
         ``count`` pictures (224 px) with questions.
     """
-    rules = SceneRules(styles=styles)
+    made = SETS[name]
+    rules = SceneRules(styles=made.styles)
     asked: list[Asked] = []
     scene_seed = TEST_SEEDS[0] + seed * 100_000
     while len(asked) < count:
         scene = sample_scene(scene_seed, rules)
         rng = Random(scene_seed)  # noqa: S311 - questions, not secrets
         picture = render(scene)[0]
-        questions = ask_many(scene, 4, rng, dict.fromkeys(kinds, 1.0)) if scene.items else []
-        asked += [Asked(picture, question) for question in questions]
+        questions = ask_many(scene, 4, rng, dict.fromkeys(kinds, 1.0), made.say)
+        asked += [Asked(picture, one) for one in with_typos(questions, rng, made.typos)]
         scene_seed += 1
     return asked[:count]
 

@@ -19,6 +19,7 @@ from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.pruning import prune
 from pruneviz.scenes.questions import KINDS, ask
 from pruneviz.scenes.render import compose
+from pruneviz.scenes.saying import say_plainly
 from pruneviz.scenes.scene import Item, Scene
 from pruneviz.scenes.vocabulary import CARD, PLACES
 from training.evaluate import Asked, answer
@@ -114,8 +115,8 @@ def _candidates(layout: Layout, kinds: Sequence[str]) -> list[Asked]:
     found: dict[str, Asked] = {}
     for attempt in range(ATTEMPTS):
         for kind in kinds:
-            question = ask(scene, kind, Random(attempt))  # noqa: S311 - not a secret
-            if question is not None and question.text.endswith(("?", ".")):
+            question = ask(scene, kind, Random(attempt), say_plainly)  # noqa: S311 - not a secret
+            if question is not None:
                 found.setdefault(question.text, Asked(picture, question))
     return list(found.values())
 

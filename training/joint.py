@@ -221,14 +221,16 @@ def _lessons(settings: Settings, first: int) -> Iterator[tuple[Lesson, Lesson | 
     """Yield drawn lessons, with symbolic ones in some steps: they cost little."""
     stage, rules = settings.joint, settings.joint_rules
     side, kinds = settings.model.image_size, settings.joint_kinds
-    drawn = Plan(JOINT_SEED, stage.batch, stage.batch, rules, stage.questions, kinds, side)
+    typos = settings.typos
+    drawn = Plan(JOINT_SEED, stage.batch, stage.batch, rules, stage.questions, kinds, side, typos)
     pictures = stream(Alike(drawn), first, settings)
     size, every = settings.rehearsal_batch, settings.rehearsal_every
     if not every:
         yield from ((lesson, None) for lesson in pictures)
         return
     begin = JOINT_SEED + 100_000_000
-    symbols = Plan(begin, size, size, settings.rules, stage.questions, settings.hard_kinds)
+    rules, kinds = settings.rules, settings.hard_kinds
+    symbols = Plan(begin, size, size, rules, stage.questions, kinds, typos=typos)
     rehearsed = stream(Alike(symbols), -(-first // every), settings)
     for step, lesson in enumerate(pictures, first):
         yield lesson, next(rehearsed) if step % every == 0 else None

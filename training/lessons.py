@@ -18,6 +18,7 @@ from training.labels import label_patches, owners_from_boxes
 from training.packing import Packed, pack
 from training.pictures import draw_batch, stack_labels
 from training.settings import Settings
+from training.typos import with_typos
 
 # What stays for the process that trains and for the system.
 _SPARE = 3
@@ -66,6 +67,8 @@ class Plan:
         Relative frequency of each kind.
     side : int
         Side of the drawn pictures in pixels; 0 where boxes are enough.
+    typos : float
+        Share of the questions with one letter wrong.
     """
 
     first: int
@@ -75,6 +78,7 @@ class Plan:
     questions: int
     kinds: Mapping[str, float]
     side: int = 0
+    typos: float = 0.0
 
 
 class Lessons(Dataset[Lesson]):
@@ -94,7 +98,10 @@ class Lessons(Dataset[Lesson]):
         else:
             values, labels = torch.empty(len(scenes), 0), symbolic_labels(scenes)
         rng = Random(begin)  # noqa: S311 - questions, not secrets
-        asked = [ask_many(scene, plan.questions, rng, plan.kinds) for scene in scenes]
+        asked = [
+            with_typos(ask_many(scene, plan.questions, rng, plan.kinds), rng, plan.typos)
+            for scene in scenes
+        ]
         return Lesson(labels, begin, values, pack(asked), kind_indices(asked))
 
 

@@ -24,6 +24,12 @@ TITLES = {
     "relation": "what is next to X, left of X, …",
     "all": "all kinds together",
 }
+SET_TITLES = {
+    "seen": "styles seen",
+    "unseen": "style never seen of the class",
+    "novel": "wordings never trained",
+    "typos": "one letter wrong",
+}
 
 
 def start_record(folder: Path) -> None:
@@ -67,17 +73,18 @@ def _percent(right: int, total: int) -> str:
 
 
 def accuracy_table(value: dict[str, Any]) -> str:
-    """Return the table of accuracies by kind, claimed kinds in bold."""
+    """Return the table of accuracies by kind in every set measured, claimed kinds in bold."""
     seen, unseen = value["seen"], value["unseen"]
-    lines = ["| kind | styles seen | style never seen of the class |", "| --- | --- | --- |"]
+    sets = [name for name in SET_TITLES if name in value]
+    heads = " | ".join(SET_TITLES[name] for name in sets)
+    lines = [f"| kind | {heads} |", f"| --- |{' --- |' * len(sets)}"]
     for kind in sorted(seen, key=lambda k: (k == "all", -seen[k][0] / seen[k][1])):
         title = f"{TITLES[kind]} (`{kind}`)"
         right, asked = unseen.get(kind, (1, 1))
         claimed = kind != "all" and is_claimed(seen[kind][0] / seen[kind][1], right / max(asked, 1))
         first = f"**{title}**" if claimed else title
-        lines.append(
-            f"| {first} | {_percent(*seen[kind])} | {_percent(*unseen.get(kind, (0, 0)))} |"
-        )
+        cells = [_percent(*value[name].get(kind, (0, 0))) for name in sets]
+        lines.append(f"| {first} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

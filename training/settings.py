@@ -136,6 +136,8 @@ class Settings:
     hard_from, fixed_symbols_from, noise_from : float
         Shares of the symbolic stage from which on hard kinds are asked more, only the layers
         learn, and symbols are disturbed as a tower's mistakes will disturb them.
+    typos : float
+        Share of the questions with one letter wrong; see :mod:`training.typos`.
     heads, alike, quiet, norm, imitation : float
         Weights in the joint stage: of the read-outs of patches, of the background that tells of
         things, of the background that moves in layers, of long states, and of the imitation of
@@ -164,6 +166,7 @@ class Settings:
     joint_kinds: dict[str, float] = field(default_factory=lambda: dict(_ALL))
     fixed_symbols_from: float = 0.8
     noise_from: float = 0.7
+    typos: float = 0.08
     # Whether the tower begins with the weights of a package; see training/backbone.py.
     backbone: bool = True
     frozen_scenes: int = 1600

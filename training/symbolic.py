@@ -193,7 +193,8 @@ class Curriculum(Lessons):
         batch = max(1, round(stage.batch * self.tokens(step)[1]))
         hard = share >= self.settings.hard_from
         kinds = self.settings.hard_kinds if hard else self.settings.kinds
-        return Plan(FIRST_SEED, batch, stage.batch, self.settings.rules, stage.questions, kinds)
+        rules, typos = self.settings.rules, self.settings.typos
+        return Plan(FIRST_SEED, batch, stage.batch, rules, stage.questions, kinds, typos=typos)
 
 
 def train_symbolic(

@@ -1,15 +1,10 @@
 """How questions are worded: patterns with choices, and what people put before and after them.
 
 ``[a|b]`` in a pattern is one of these, ``<name>`` one of :data:`CHOICES`, ``{slot}`` is filled by
-the question. A pattern is chosen first and its choices then, so that one with many choices is not
-asked more often.
+the question. See :mod:`pruneviz.scenes.saying`.
 """
 
 from __future__ import annotations
-
-import re
-from collections.abc import Iterator, Mapping
-from random import Random
 
 from pruneviz.scenes.vocabulary import PLACES
 
@@ -25,7 +20,12 @@ def _at(place: str) -> tuple[str, ...]:
         other = f"{'upper' if row == 'top' else 'lower'} {column}"
         near = (f"at the {place}", f"in the {place}", f"in the {place} corner", f"on the {place}")
         return (*near, f"at the {other}", f"in the {other}", f"in the {other} corner")
-    return (f"at the {place}", f"on the {place}", f"in the {place} middle", f"at the {place} center")
+    return (
+        f"at the {place}",
+        f"on the {place}",
+        f"in the {place} middle",
+        f"at the {place} center",
+    )
 
 
 # The first of each place is the one that answers use.
@@ -71,7 +71,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         "<wh> <obj> [<seen>|<see>] {at}[|| of <pic>]",
         "name [the <obj>|what is|what you see] {at}[|| of <pic>]",
         "{at}[| of <pic>], what [is there|do you see|is it|can you see|is shown]",
-        "look {at}[, |: |]what [is there|do you see|is it]",
+        "look {at}[, |: | ]what [is there|do you see|is it]",
         "<lead> what [is|is shown|you see|is there|can be seen] {at}[|| of <pic>]",
         "[is there|do you see|can you see] [something|anything] {at}",
         "[the <obj>|what you see] {at} is what",
@@ -202,7 +202,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         "what is the <obj> {side} the {name}",
         "{side} the {name}, what [is there|do you see|is it|can you see]",
         "{side} the {name} is what",
-        "look {side} the {name}[, |: ]what [is there|do you see|is it]",
+        "look {side} the {name}[, |: | ]what [is there|do you see|is it]",
         "[describe|show me|find] the <obj> {side} the {name}",
     ),
 }
@@ -214,116 +214,34 @@ SIDES = {
     "next": "[next to|next to|beside|close to|near|by]",
 }
 
-PREFIXES = (
+PREFIXES: tuple[str, ...] = (
     *("please", "hey,", "hi,", "hello,", "so,", "ok,", "now", "well,", "and", "look:"),
     *("question:", "quick question:", "<in>,", "<in>", "in <pic>,", "<lead>:"),
 )
 # Only before "what", "which", "where" and "how", or before a request.
-BEFORE_ASKING = ("<lead>,", "<lead>", "i wonder")
-BEFORE_REQUEST = ("can you", "could you", "can you please", "i want you to", "you should")
-SUFFIXES = ("please", ", please", "then", "now", "thank you", "thanks", "<in>", "<in>", "in <pic>")
-STRAY = ("um", "uh", "well", "really", "actually", "ok", "then", "hmm")
-SHORTENED = ("whats", "wheres")
-_REQUESTS = frozenset(
-    ("name", "identify", "describe", "find", "show", "locate", "point", "look", "count", "read")
+BEFORE_ASKING: tuple[str, ...] = ("<lead>,", "<lead>", "i wonder")
+BEFORE_REQUEST: tuple[str, ...] = (
+    "can you",
+    "could you",
+    "can you please",
+    "i want you to",
+    "you should",
 )
-_ASKING = frozenset(("what", "which", "where", "how", "in", "on", "at"))
-_ENDINGS = ("?",) * 70 + ("",) * 15 + ("??",) * 4 + (" ?",) * 4 + (".",) * 4 + ("!",) * 3
-_REQUEST_ENDINGS = (".",) * 45 + ("",) * 30 + ("?",) * 15 + ("!",) * 10
-_INNERMOST = re.compile(r"\[([^\[\]]*)\]|<(\w+)>")
-# A suffix that names the picture does not go behind a wording that does.
-_PICTURE = re.compile(r"\b(?:picture|image|photo|drawing|scene|here)\b")
-
-
-def _options(match: re.Match[str]) -> list[str]:
-    return [CHOICES[match[2]]] if match[2] else match[1].split("|")
-
-
-def vary(pattern: str, rng: Random) -> str:
-    """Return one wording of a pattern, its slots still open."""
-    while match := _INNERMOST.search(pattern):
-        pattern = pattern[: match.start()] + rng.choice(_options(match)) + pattern[match.end() :]
-    return " ".join(pattern.split())
-
-
-def spread(pattern: str) -> Iterator[str]:
-    """Yield every wording of a pattern, its slots still open, some more than once."""
-    match = _INNERMOST.search(pattern)
-    if match is None:
-        yield " ".join(pattern.split())
-        return
-    for option in _options(match):
-        yield from spread(pattern[: match.start()] + option + pattern[match.end() :])
-
-
-def _is_request(text: str) -> bool:
-    return text.split()[0] in _REQUESTS
-
-
-def _shorten(text: str, rng: Random) -> str:
-    """Return a wording as it is typed in haste: "whats", or an article left out."""
-    if rng.random() < 0.12:
-        text = re.sub(r"^(what|where) is\b", rng.choice((r"\1's", r"\1s")), text)
-    articles = list(re.finditer(r" (?:the|an?)(?= )", text))
-    if articles and rng.random() < 0.04:
-        left_out = rng.choice(articles)
-        text = text[: left_out.start()] + text[left_out.end() :]
-    return text
-
-
-def _affix(text: str, rng: Random) -> str:
-    """Put something before or behind a wording that does not change what is asked."""
-    first, bare = text.split()[0], not _PICTURE.search(text)
-    if rng.random() < 0.25:
-        before = PREFIXES
-        if first in _ASKING:
-            before += BEFORE_ASKING
-        elif first in _REQUESTS:
-            before += BEFORE_REQUEST
-        chosen = rng.choice(before)
-        text = f"{vary(chosen, rng)} {text}"
-        bare = bare and not _PICTURE.search(text)
-    if rng.random() < 0.2:
-        text = f"{text} {vary(rng.choice(SUFFIXES if bare else SUFFIXES[:6]), rng)}"
-    if rng.random() < 0.04:
-        words = text.split()
-        words.insert(rng.randrange(len(words) + 1), rng.choice(STRAY))
-        text = " ".join(words)
-    if rng.random() < 0.3:
-        text = re.sub("[,:]", "", text)
-    return text.replace(" ,", ",")
-
-
-def say(rng: Random, kind: str, slots: Mapping[str, str]) -> str:
-    """Word a question as people may type it.
-
-    Parameters
-    ----------
-    rng : random.Random
-        Source of chance.
-    kind : str
-        A key of :data:`PATTERNS`.
-    slots : mapping of str to str
-        What the pattern's slots are filled with; ``side`` is a key of :data:`SIDES`.
-
-    Returns
-    -------
-    str
-        The question with its ending, if it has one.
-    """
-    text = _fill(vary(rng.choice(PATTERNS[kind]), rng), slots, rng)
-    ending = rng.choice(_REQUEST_ENDINGS if _is_request(text) else _ENDINGS)
-    text = _affix(_shorten(text, rng), rng) + ending
-    return text[0].upper() + text[1:] if rng.random() < 0.75 else text
-
-
-def say_plainly(rng: Random, kind: str, slots: Mapping[str, str]) -> str:
-    """Word a question as :func:`say` does, but in its plainest way."""
-    text = _fill(vary(PATTERNS[kind][0], rng), slots, rng)
-    return text[0].upper() + text[1:] + "?"
-
-
-def _fill(text: str, slots: Mapping[str, str], rng: Random) -> str:
-    if "side" in slots:
-        slots = {**slots, "side": vary(SIDES[slots["side"]], rng)}
-    return text.format_map(slots)
+SUFFIXES: tuple[str, ...] = (
+    "please",
+    ", please",
+    "then",
+    "now",
+    "thank you",
+    "thanks",
+    "<in>",
+    "<in>",
+    "in <pic>",
+)
+# Words that ask for nothing, at any place: other function words must not mislead the model.
+STRAY: tuple[str, ...] = (
+    *("um", "uh", "well", "really", "actually", "ok", "then", "hmm", "did", "was", "been", "would"),
+    *("could", "might", "they", "your", "my", "just", "once", "very", "must", "also", "again"),
+    *("today", "made", "some", "will", "now", "us", "our", "like", "always"),
+)
+SHORTENED: tuple[str, ...] = ("whats", "wheres")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from pruneviz.scenes import phrases
+from pruneviz.scenes.saying import say as say_freely
 from pruneviz.scenes.scene import Item, Scene
 from pruneviz.scenes.vocabulary import (
     CARD,
@@ -189,7 +190,7 @@ KINDS = tuple(_MAKERS)
 Say = Callable[[Random, str, Mapping[str, str]], str]
 
 
-def ask(scene: Scene, kind: str, rng: Random, say: Say = phrases.say) -> Question | None:
+def ask(scene: Scene, kind: str, rng: Random, say: Say = say_freely) -> Question | None:
     """Make one question of a kind.
 
     Parameters
@@ -217,7 +218,7 @@ def ask_many(
     count: int,
     rng: Random,
     kinds: Mapping[str, float],
-    say: Say = phrases.say,
+    say: Say = say_freely,
 ) -> list[Question]:
     """Make several questions about one scene.
 
