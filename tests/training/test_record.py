@@ -7,9 +7,10 @@ import pytest
 
 from pruneviz.models.core.knowledge import FILE
 from pruneviz.scenes.questions import Question
-from training.evaluate import Asked
+from training.__main__ import parser
+from training.evaluate import SETS, Asked
 from training.examples import QUESTIONS, Tried, choose
-from training.record import add_measurement, read_record, start_record
+from training.record import SET_TITLES, add_measurement, read_record, start_record
 
 CARD = "# A card\n\n<!-- accuracy -->\nold\n<!-- end of accuracy -->\n\ntail\n"
 ACCURACY = {
@@ -37,6 +38,26 @@ def test_a_measurement_reaches_record_and_card(folder) -> None:
     assert "| **what is this (`what`)** | 98.0 % [93.0, 99.4] | 91.0 % [83.8, 95.2] |" in card
     # Not claimed, and not asked of the unseen styles.
     assert "| how many X (`count`) | 70.0 % [60.4, 78.1] | none asked |" in card
+
+
+def test_further_sets_are_further_columns(folder) -> None:
+    found = ACCURACY | {"novel": {"what": (9, 10), "all": (9, 10)}, "typos": {"all": (1, 10)}}
+    add_measurement(folder, "accuracy", found)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "| style never seen of the class | wordings never trained | one letter wrong |" in card
+    assert "91.0 % [83.8, 95.2] | 90.0 % [59.6, 98.2] | none asked |" in card
+    # Only the two sets of styles decide what is claimed.
+    assert "| **what is this (`what`)** |" in card
+
+
+def test_a_record_without_both_sets_of_styles_is_refused() -> None:
+    options = parser().parse_args(["evaluate", "--record", "--sets", "novel", "seen"])
+    with pytest.raises(SystemExit, match="seen and unseen"):
+        options.run(options)
+
+
+def test_every_set_has_a_title_and_is_measured_unless_some_are_named() -> None:
+    assert parser().parse_args(["evaluate"]).sets == list(SETS) == list(SET_TITLES)
 
 
 def test_measuring_again_replaces_the_table(folder) -> None:

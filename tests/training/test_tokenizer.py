@@ -91,8 +91,8 @@ def test_all_taught_words_are_in_the_vocabulary():
 def test_words_are_only_ever_added_at_the_end():
     # Weights have a row for each: these are rows that they were trained with.
     tokens = vocabulary()
-    assert len(tokens) >= 866
-    rows = {0: "<pad>", 17: "user", 272: "that", 273: "thing", 769: "ant", 770: "identify"}
+    assert len(tokens) >= 867
+    rows = {0: "<pad>", 17: "user", 272: "that", 273: "thing", 769: "ant", 866: "##9"}
     assert {row: tokens[row] for row in rows} == rows
     shipped = Tokenizer.from_file(str(assets_dir() / "embedded" / "tokenizer.json"))
     size = shipped.get_vocab_size()
