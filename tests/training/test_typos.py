@@ -1,12 +1,16 @@
 """A question with one letter wrong still asks the same."""
 
 import re
+from dataclasses import replace
 from random import Random
 
+import torch
+
 from pruneviz.scenes.questions import KINDS, ask_many
-from pruneviz.scenes.scene import sample_scene
+from pruneviz.scenes.scene import SceneRules, sample_scene
 from pruneviz.scenes.vocabulary import CLASSES
 from training.evaluate import held_out
+from training.lessons import Alike, Plan
 from training.settings import Settings
 from training.tokenizer import build_tokenizer, vocabulary
 from training.typos import SHORTEST, misspell, with_typos
@@ -87,3 +91,15 @@ def test_a_typo_is_read_by_its_letters():
     texts = [one.question.text for one in held_out(60, "seen", seed=2)]
     typed = [one.question.text for one in held_out(60, "typos", seed=2)]
     assert sum(a != b for a, b in zip(texts, typed, strict=True)) >= 8
+
+
+def test_a_lesson_has_as_many_typos_as_its_plan_says():
+    # One scene a step: its questions are the same until one of them is misspelt.
+    plan = Plan(5, 1, 1, SceneRules(), 6, dict.fromkeys(KINDS, 1.0))
+    right, wrong = (Alike(replace(plan, typos=share))[0] for share in (0.0, 1.0))
+    assert torch.equal(right.kinds, wrong.kinds)
+    answers = [lesson.packed.targets[lesson.packed.targets >= 0] for lesson in (right, wrong)]
+    assert torch.equal(*answers)
+    first = len(vocabulary()) - 36
+    assert vocabulary()[first] == "##a"
+    assert (wrong.packed.tail >= first).sum() >= 6 > (right.packed.tail >= first).sum() == 0
