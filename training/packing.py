@@ -18,6 +18,7 @@ from training.tokenizer import BOS, EOS, encode, token_id
 
 NUM_PATCHES = 256
 _IGNORED = -100
+_STEP = 16
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ def pack(questions: Sequence[Sequence[Question]]) -> Packed:
             targets = (*[_IGNORED] * (len(prompt) - 1), *answer)
             row += [(t, y, number, i) for i, (t, y) in enumerate(zip(tokens, targets, strict=True))]
         rows.append(row)
-    longest = max(map(len, rows), default=0)
+    # Attention is fastest where the whole length is a multiple of this.
+    whole = len(head) + NUM_PATCHES + max(map(len, rows), default=0)
+    longest = -(-whole // _STEP) * _STEP - len(head) - NUM_PATCHES
     table = np.zeros((len(rows), longest, 4), dtype=np.int64)
     table[..., 1] = _IGNORED
     for index, row in enumerate(rows):
