@@ -16,7 +16,7 @@ from pruneviz.shipped import assets_dir
 COLUMNS = 8
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=len(STYLES + TRAINING_STYLES))
 def load_sheet(style: str) -> tuple[Image.Image, ...]:
     """Return one RGBA picture for every class.
 
