@@ -12,12 +12,13 @@ from typing import Any
 import torch
 
 from pruneviz.models.core.knowledge import load_knowledge
-from training.evaluate import answer, evaluate, held_out, load
+from training.evaluate import answer, evaluate, held_out, load, redrawn
 from training.examples import make_examples
 from training.familiar import save_statistics
 from training.joint import train_align, train_joint
+from training.openmoji import HOW_TO_GET, OPENMOJI, add_openmoji
 from training.pruned import accuracy_under_pruning
-from training.record import add_measurement, start_record
+from training.record import PARTS, add_measurement, start_record
 from training.settings import Settings
 from training.symbolic import train_symbolic
 from training.tower import train_tower
@@ -78,13 +79,16 @@ def train(options: argparse.Namespace) -> None:
 
 
 def measure(options: argparse.Namespace) -> None:
-    """Print accuracy by kind, for drawing styles seen and not seen in training."""
+    """Print accuracy by kind, about drawings seen in training, held out, and by others."""
     torch.set_num_threads(options.threads)
+    sets = {name: held_out(options.questions, name, options.seed) for name in ("seen", "held_out")}
+    if options.openmoji:
+        add_openmoji(options.openmoji)
+        sets["openmoji"] = redrawn(options.questions, OPENMOJI, options.seed)
     model, processor = load(options.model, str(pick_device(options.device)))
     found: dict[str, Any] = {"seed": options.seed}
-    for styles in ("seen", "unseen"):
-        asked = held_out(options.questions, styles, options.seed)
-        logger.info("drawing styles %s in training", styles)
+    for styles, asked in sets.items():
+        logger.info("%s", PARTS[styles])
         scores = evaluate(model, processor, asked)
         for kind, score in scores.items():
             logger.info("  %-10s %s", kind, score)
@@ -160,6 +164,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--questions", type=int, default=2000, help="questions for each style set")
     made.add_argument("--seed", type=int, default=0, help="which held-out scenes")
     made.add_argument("--record", action="store_true", help=record)
+    made.add_argument("--openmoji", type=Path, metavar="FOLDER", help=HOW_TO_GET)
     made = command("pruning", measure_pruned, "measure accuracy under every pruning method")
     made.add_argument("--questions", type=int, default=400, help="the same for all methods")
     made.add_argument("--seed", type=int, default=1, help="which held-out scenes")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -15,7 +15,8 @@ from transformers import AutoProcessor, BatchFeature, LlavaForConditionalGenerat
 
 from pruneviz.scenes.questions import KINDS, Question, ask_many
 from pruneviz.scenes.render import render
-from pruneviz.scenes.scene import TEST_SEEDS, SceneRules, sample_scene
+from pruneviz.scenes.scene import TEST_SEEDS, Scene, SceneRules, sample_scene
+from pruneviz.scenes.vocabulary import CARD
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def held_out(count: int, styles: str, seed: int = 0, kinds: Sequence[str] = KIND
     count : int
         Number of questions; four a picture.
     styles : str
-        ``seen`` or ``unseen``; see :class:`pruneviz.scenes.scene.SceneRules`.
+        ``seen`` or ``held_out``; see :class:`pruneviz.scenes.scene.SceneRules`.
     seed : int
         Which part of the held-out seeds to use.
     kinds : sequence of str
@@ -75,10 +76,40 @@ def held_out(count: int, styles: str, seed: int = 0, kinds: Sequence[str] = KIND
         ``count`` pictures (224 px) with questions.
     """
     rules = SceneRules(styles=styles)
+    return _ask(count, lambda scene_seed: sample_scene(scene_seed, rules), seed, kinds)
+
+
+def redrawn(count: int, style: str, seed: int = 0, kinds: Sequence[str] = KINDS) -> list[Asked]:
+    """Make questions about scenes outside the training seeds, all things drawn in one style.
+
+    Parameters
+    ----------
+    style : str
+        Known to :func:`pruneviz.scenes.art.load_sheet`, of every class.
+    count, seed, kinds
+        See :func:`held_out`.
+
+    Returns
+    -------
+    list of Asked
+        As of :func:`held_out`.
+    """
+
+    def sample(scene_seed: int) -> Scene:
+        scene = sample_scene(scene_seed, SceneRules())
+        items = (i if i.name == CARD else replace(i, style=style) for i in scene.items)
+        return replace(scene, items=tuple(items))
+
+    return _ask(count, sample, seed, kinds)
+
+
+def _ask(
+    count: int, sample: Callable[[int], Scene], seed: int, kinds: Sequence[str]
+) -> list[Asked]:
     asked: list[Asked] = []
     scene_seed = TEST_SEEDS[0] + seed * 100_000
     while len(asked) < count:
-        scene = sample_scene(scene_seed, rules)
+        scene = sample(scene_seed)
         rng = Random(scene_seed)  # noqa: S311 - questions, not secrets
         picture = render(scene)[0]
         questions = ask_many(scene, 4, rng, dict.fromkeys(kinds, 1.0)) if scene.items else []

@@ -101,8 +101,9 @@ class SceneRules:
     repeat : float
         Probability that a further object repeats an earlier one's class.
     styles : str
-        ``seen``: the held-out style of a class never appears. ``unseen``: only classes with
-        a held-out style appear, in that style. ``all``: no rule.
+        ``seen``: the held-out style of a class never appears. ``held_out``: only classes with
+        a held-out style appear, in that style, which other classes' drawings have shown.
+        ``all``: no rule.
     extra : float
         Probability that an object is drawn in a style kept for training only.
     """
@@ -116,9 +117,9 @@ class SceneRules:
 
 def _style(rng: Random, name: str, rules: SceneRules) -> str:
     held_out = HELD_OUT_STYLE.get(name)
-    if rules.styles == "unseen":
+    if rules.styles == "held_out":
         if held_out is None:
-            raise ValueError(f"{name!r} has no unseen style")
+            raise ValueError(f"{name!r} has no held-out style")
         return held_out
     if rules.extra and rng.random() < rules.extra:
         return rng.choice(training_drawings()[name])
@@ -127,7 +128,7 @@ def _style(rng: Random, name: str, rules: SceneRules) -> str:
 
 
 def _names(rng: Random, count: int, rules: SceneRules) -> list[str]:
-    pool = list(HELD_OUT_STYLE) if rules.styles == "unseen" else list(CLASS_INDEX)
+    pool = list(HELD_OUT_STYLE) if rules.styles == "held_out" else list(CLASS_INDEX)
     names: list[str] = []
     for _ in range(count):
         repeated = names and rng.random() < rules.repeat

@@ -185,7 +185,8 @@ ICON_STYLES = ("emojione", "fxemoji", "streamline", SHAPES, "noto1")
 # Each of these holds another drawing of a class, by many hands.
 CLIPART_STYLES = ("clipart1", "clipart2", "clipart3", "clipart4", "clipart5")
 TRAINING_STYLES = ICON_STYLES + CLIPART_STYLES
-# The named style of each of these classes is never shown in training. Fluent and flat pictures
+# The named style of each of these classes is never shown in training, where it is shown of other
+# classes: held-out drawings, not a style never seen. Fluent and flat pictures
 # of a class share their outlines, so neither would be news where the other has been seen.
 HELD_OUT_STYLE = {
     "pig": "noto",

@@ -15,7 +15,7 @@ CARD = "# A card\n\n<!-- accuracy -->\nold\n<!-- end of accuracy -->\n\ntail\n"
 ACCURACY = {
     "seed": 0,
     "seen": {"what": (98, 100), "count": (70, 100), "all": (168, 200)},
-    "unseen": {"what": (91, 100), "all": (91, 100)},
+    "held_out": {"what": (91, 100), "all": (91, 100)},
 }
 
 
@@ -35,7 +35,7 @@ def test_a_measurement_reaches_record_and_card(folder) -> None:
     assert card.endswith("tail\n")
     assert "old" not in card
     assert "| **what is this (`what`)** | 98.0 % [93.0, 99.4] | 91.0 % [83.8, 95.2] |" in card
-    # Not claimed, and not asked of the unseen styles.
+    # Not claimed, and not asked about held-out drawings.
     assert "| how many X (`count`) | 70.0 % [60.4, 78.1] | none asked |" in card
 
 

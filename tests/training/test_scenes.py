@@ -75,7 +75,7 @@ def test_held_out_styles_never_appear_in_training_scenes():
     for seed in range(300):
         for item in sample_scene(seed).items:
             assert HELD_OUT_STYLE.get(item.name) != item.style or item.name == CARD
-        for item in sample_scene(seed, SceneRules(styles="unseen")).items:
+        for item in sample_scene(seed, SceneRules(styles="held_out")).items:
             assert item.name == CARD or HELD_OUT_STYLE[item.name] == item.style
 
 

@@ -99,8 +99,9 @@ def test_all_of_a_wide_or_tall_upload_is_read_out(open_page, tmp_path, size) -> 
     page = watched.page
     page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
     page.set_input_files("#pv-image input[type=file]", str(tmp_path / "upload.png"))
+    page.click("#pv-method label:has-text('ResPrune')")
     watched.ask()
-    finished(page, "kept 64 of 256")
+    finished(page, "ResPrune kept 64 of 256")
     canvas, where = page.locator(".pv-canvas"), page.locator(".pv-readout .pv-where").first
     box = canvas.bounding_box()
     assert box["width"] / box["height"] == pytest.approx(size[0] / size[1], rel=0.02)
