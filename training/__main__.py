@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from pruneviz.models.core.knowledge import load_knowledge
-from training.evaluate import answer, evaluate, held_out, load, redrawn
+from training.evaluate import alone, answer, evaluate, held_out, load, redrawn
 from training.examples import make_examples
 from training.familiar import save_statistics
 from training.joint import train_align, train_joint
@@ -85,6 +85,7 @@ def measure(options: argparse.Namespace) -> None:
     if options.openmoji:
         add_openmoji(options.openmoji)
         sets["openmoji"] = redrawn(options.questions, OPENMOJI, options.seed)
+        sets["openmoji"] += alone(OPENMOJI, seed=options.seed)
     model, processor = load(options.model, str(pick_device(options.device)))
     found: dict[str, Any] = {"seed": options.seed}
     for styles, asked in sets.items():

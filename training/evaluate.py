@@ -16,7 +16,7 @@ from transformers import AutoProcessor, BatchFeature, LlavaForConditionalGenerat
 from pruneviz.scenes.questions import KINDS, Question, ask_many
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import TEST_SEEDS, Scene, SceneRules, sample_scene
-from pruneviz.scenes.vocabulary import CARD
+from pruneviz.scenes.vocabulary import CARD, CLASSES
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +101,34 @@ def redrawn(count: int, style: str, seed: int = 0, kinds: Sequence[str] = KINDS)
         return replace(scene, items=tuple(items))
 
     return _ask(count, sample, seed, kinds)
+
+
+def alone(style: str, rounds: int = 3, seed: int = 0) -> list[Asked]:
+    """Ask what the only thing in a picture is, of every class equally often.
+
+    Parameters
+    ----------
+    style : str
+        See :func:`redrawn`.
+    rounds : int
+        Pictures of each class.
+    seed : int
+        See :func:`held_out`.
+
+    Returns
+    -------
+    list of Asked
+        ``rounds`` questions of the kind ``what`` about each class.
+    """
+    asked = []
+    first = TEST_SEEDS[0] + seed * 100_000
+    for index in range(rounds * len(CLASSES)):
+        scene = sample_scene(first + index, SceneRules(crowds=(1.0,), card=0.0))
+        item = replace(scene.items[0], name=CLASSES[index % len(CLASSES)].name, style=style)
+        scene = replace(scene, items=(item,))
+        rng = Random(first + index)  # noqa: S311 - questions, not secrets
+        asked += [Asked(render(scene)[0], q) for q in ask_many(scene, 1, rng, {"what": 1.0})]
+    return asked
 
 
 def _ask(

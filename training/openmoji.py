@@ -14,8 +14,8 @@ from training.pack_art import fill_cell, open_picture
 OPENMOJI = "openmoji"
 HOW_TO_GET = (
     "also ask about drawings in a style never seen, OpenMoji (CC BY-SA 4.0: it must neither train "
-    "nor ship): the folder package that `npm pack openmoji && tar xzf openmoji-*.tgz` makes; "
-    "needs `pip install resvg-py`"
+    "nor ship), and three times what each class is: the folder package that `npm pack openmoji && "
+    "tar xzf openmoji-*.tgz` makes; needs `pip install resvg-py`"
 )
 _SIDE = 144
 # What classes are called there, where not by their own name.
