@@ -13,11 +13,13 @@ from typing import Any
 import torch
 
 from pruneviz.models.core.knowledge import load_knowledge
-from training.evaluate import SETS, answer, evaluate, held_out, load
+from training.evaluate import answer, evaluate, load
 from training.examples import make_examples
 from training.familiar import save_statistics
+from training.held_out import SETS, alone, held_out
 from training.joint import train_align, train_joint
 from training.loop import Optimizers, save_checkpoint
+from training.openmoji import HOW_TO_GET, OPENMOJI, add_openmoji
 from training.pruned import accuracy_under_pruning
 from training.record import SET_TITLES, add_measurement, start_record
 from training.settings import Settings, for_gpu, within
@@ -116,13 +118,19 @@ def train(options: argparse.Namespace) -> None:
 
 def measure(options: argparse.Namespace) -> None:
     """Print accuracy by kind, for every set of held-out questions."""
-    if options.record and not {"seen", "unseen"} <= set(options.sets):
-        raise SystemExit("A record needs the sets seen and unseen.")
+    if options.record and not {"scenes", "novel"} <= set(options.sets):
+        raise SystemExit("A record needs the sets scenes and novel.")
     torch.set_num_threads(options.threads)
+    names = [name for name in options.sets if name != OPENMOJI or options.openmoji]
+    sets = {}
+    if options.openmoji:
+        add_openmoji(options.openmoji)
+        sets[OPENMOJI] = alone(OPENMOJI, seed=options.seed)
+    for name in names:
+        sets[name] = held_out(options.questions, name, options.seed) + sets.get(name, [])
     model, processor = load(options.model, str(pick_device(options.device)))
     found: dict[str, Any] = {"seed": options.seed}
-    for name in options.sets:
-        asked = held_out(options.questions, name, options.seed)
+    for name, asked in sets.items():
         logger.info("%s", SET_TITLES[name])
         scores = evaluate(model, processor, asked)
         for kind, score in scores.items():
@@ -144,7 +152,7 @@ def measure_pruned(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     claims = _claims(options.model)
     model, processor = load(options.model, str(pick_device(options.device)))
-    asked = held_out(options.questions, "seen", options.seed, claims)
+    asked = held_out(options.questions, "scenes", options.seed, claims)
     rows = accuracy_under_pruning(model, processor, asked)
     if options.record:
         found = {"seed": options.seed, "kinds": list(claims), "rows": rows}
@@ -158,7 +166,7 @@ def measure_speed(options: argparse.Namespace) -> None:
     model, processor = load(options.model, str(pick_device(options.device)))
     logger.info("loading: %.2f s", time.perf_counter() - begun)
     seconds = []
-    for one in held_out(options.questions, "seen"):
+    for one in held_out(options.questions, "scenes"):
         begun = time.perf_counter()
         answer(model, processor, [one])
         seconds.append(time.perf_counter() - begun)
@@ -207,6 +215,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--seed", type=int, default=0, help="which held-out scenes")
     made.add_argument("--record", action="store_true", help=record)
+    made.add_argument("--openmoji", type=Path, metavar="FOLDER", help=HOW_TO_GET)
     made = command("pruning", measure_pruned, "measure accuracy under every pruning method")
     made.add_argument("--questions", type=int, default=400, help="the same for all methods")
     made.add_argument("--seed", type=int, default=1, help="which held-out scenes")

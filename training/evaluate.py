@@ -7,28 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 import torch
-from PIL import Image
 from transformers import AutoProcessor, BatchFeature, LlavaForConditionalGeneration, ProcessorMixin
 
-from pruneviz.scenes.questions import KINDS, Question, Say, ask_many
-from pruneviz.scenes.render import render
-from pruneviz.scenes.saying import say as say_freely
-from pruneviz.scenes.scene import TEST_SEEDS, SceneRules, sample_scene
-from training.novel import say_novel
-from training.typos import with_typos
+from training.held_out import Asked
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A picture and a question about it."""
-
-    picture: Image.Image
-    question: Question
 
 
 @dataclass(frozen=True)
@@ -56,67 +41,6 @@ def load(folder: Path, device: str = "cpu") -> tuple[LlavaForConditionalGenerati
     """Load a model folder with stock classes, in float32."""
     model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     return model.eval().to(device), AutoProcessor.from_pretrained(folder)
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What a set of held-out questions is made of.
-
-    Attributes
-    ----------
-    styles : str
-        Drawing styles, ``seen`` or ``unseen``; see :class:`pruneviz.scenes.scene.SceneRules`.
-    say : callable
-        Puts the questions into words.
-    typos : float
-        Share of the questions with one letter wrong.
-    """
-
-    styles: str
-    say: Say = say_freely
-    typos: float = 0.0
-
-
-SETS = {
-    "seen": HeldOut("seen"),
-    "unseen": HeldOut("unseen"),
-    "novel": HeldOut("seen", say=say_novel),
-    "typos": HeldOut("seen", typos=1.0),
-}
-
-
-def held_out(count: int, name: str, seed: int = 0, kinds: Sequence[str] = KINDS) -> list[Asked]:
-    """Make questions about scenes outside the training seeds.
-
-    Parameters
-    ----------
-    count : int
-        Number of questions; four a picture.
-    name : str
-        One of :data:`SETS`: drawings in styles ``seen`` in training or ``unseen``, wordings that
-        are ``novel``, or ``typos``.
-    seed : int
-        Which part of the held-out seeds to use.
-    kinds : sequence of str
-        Which kinds, all equally often where scenes allow.
-
-    Returns
-    -------
-    list of Asked
-        ``count`` pictures (224 px) with questions.
-    """
-    made = SETS[name]
-    rules = SceneRules(styles=made.styles)
-    asked: list[Asked] = []
-    scene_seed = TEST_SEEDS[0] + seed * 100_000
-    while len(asked) < count:
-        scene = sample_scene(scene_seed, rules)
-        rng = Random(scene_seed)  # noqa: S311 - questions, not secrets
-        picture = render(scene)[0]
-        questions = ask_many(scene, 4, rng, dict.fromkeys(kinds, 1.0), made.say)
-        asked += [Asked(picture, one) for one in with_typos(questions, rng, made.typos)]
-        scene_seed += 1
-    return asked[:count]
 
 
 def prepare(processor: ProcessorMixin, asked: Sequence[Asked]) -> BatchFeature:

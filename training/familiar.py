@@ -11,6 +11,7 @@ from torch import Tensor
 from pruneviz.models.core.knowledge import STATISTICS, Knowledge
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import sample_scene
+from pruneviz.scenes.variation import squash_of
 from training.pictures import to_pixels
 from training.settings import Settings
 from training.whole import WholeModel
@@ -27,7 +28,10 @@ def _see(model: WholeModel, settings: Settings, first: int, count: int) -> Tenso
     found = []
     for start in range(first, first + count, 20):
         scenes = [sample_scene(seed, settings.rules) for seed in range(start, start + 20)]
-        pixels = torch.stack([to_pixels(render(s, settings.model.image_size)[0]) for s in scenes])
+        side = settings.model.image_size
+        # What is uploaded comes squashed as often as not.
+        drawn = [render(s, side, squash=squash_of(s.seed))[0] for s in scenes]
+        pixels = torch.stack([to_pixels(picture) for picture in drawn])
         found.append(model.see(pixels)[2].float())
     return torch.cat(found)[:count]
 

@@ -60,6 +60,15 @@ def open_picture(path: Path, side: int) -> Image.Image:
         return picture.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
 
 
+def fill_cell(picture: Image.Image, side: int) -> Image.Image:
+    """Cut an RGBA picture's clear margins off and fit it into a square of `side` pixels."""
+    picture = picture.crop(picture.getchannel("A").getbbox())
+    whole = max(picture.size)
+    square = Image.new("RGBA", (whole, whole), (0, 0, 0, 0))
+    square.paste(picture, ((whole - picture.width) // 2, (whole - picture.height) // 2))
+    return square.resize((side, side), Image.Resampling.LANCZOS)
+
+
 def write_sheet(drawn: Sequence[Image.Image | None], side: int, target: Path) -> Path:
     """Write pictures of `side` pixels in class order; None leaves a cell clear."""
     rows = -(-len(drawn) // COLUMNS)

@@ -1,12 +1,12 @@
 r"""Pack the drawings that only training looks at, one sheet a style.
 
 Run it only to change the set of classes. Unpack the npm packages ``@iconify-json/emojione``,
-``@iconify-json/fxemoji``, ``@iconify-json/streamline-emojis`` and
-``@iconify-json/fluent-emoji-high-contrast`` (shapes), then::
+``@iconify-json/fxemoji``, ``@iconify-json/streamline-emojis``,
+``@iconify-json/fluent-emoji-high-contrast`` (shapes) and ``@iconify-json/noto-v1`` (noto1), then::
 
     pip install resvg-py
     python -m training.pack_icons --emojione FOLDER --fxemoji FOLDER \
-        --streamline FOLDER --shapes FOLDER --out assets/scenes/training
+        --streamline FOLDER --shapes FOLDER --noto1 FOLDER --out assets/scenes/training
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from typing import Any
 
 from PIL import Image
 
-from pruneviz.scenes.vocabulary import CLASSES, TRAINING_STYLES
-from training.pack_art import run, write_sheet
+from pruneviz.scenes.vocabulary import CLASSES, ICON_STYLES
+from training.pack_art import fill_cell, run, write_sheet
 
 logger = logging.getLogger(__name__)
-CELL = 64
+CELL = {"noto1": 72}
+USUAL_CELL = 64
 # What classes are called in the packages, where not by their own name. A class that no name of
 # a package fits has no drawing in that style.
 _NAMES = {
@@ -99,13 +100,8 @@ def draw_icon(icons: dict[str, Any], name: str, side: int) -> Image.Image | None
     )
     drawn = resvg_py.svg_to_bytes(svg_string=svg, width=4 * side)
     with Image.open(BytesIO(bytes(drawn))) as picture:
-        rgba = picture.convert("RGBA")
-    # Packages leave different margins; a drawing fills its cell.
-    rgba = rgba.crop(rgba.getchannel("A").getbbox())
-    whole = max(rgba.size)
-    square = Image.new("RGBA", (whole, whole), (0, 0, 0, 0))
-    square.paste(rgba, ((whole - rgba.width) // 2, (whole - rgba.height) // 2))
-    return square.resize((side, side), Image.Resampling.LANCZOS)
+        # Packages leave different margins; a drawing fills its cell.
+        return fill_cell(picture.convert("RGBA"), side)
 
 
 def pack(style: str, package: Path, out: Path) -> Path:
@@ -114,7 +110,7 @@ def pack(style: str, package: Path, out: Path) -> Path:
     Parameters
     ----------
     style : str
-        One of :data:`pruneviz.scenes.vocabulary.TRAINING_STYLES`.
+        One of :data:`pruneviz.scenes.vocabulary.ICON_STYLES`.
     package : Path
         The unpacked npm package.
     out : Path
@@ -126,12 +122,13 @@ def pack(style: str, package: Path, out: Path) -> Path:
         The WebP file written.
     """
     icons = json.loads((package / "icons.json").read_text(encoding="utf-8"))
-    drawn = [draw_icon(icons, entry.name, CELL) for entry in CLASSES]
-    target = write_sheet(drawn, CELL, out / f"{style}.webp")
+    side = CELL.get(style, USUAL_CELL)
+    drawn = [draw_icon(icons, entry.name, side) for entry in CLASSES]
+    target = write_sheet(drawn, side, out / f"{style}.webp")
     missing = [e.name for e, picture in zip(CLASSES, drawn, strict=True) if picture is None]
     logger.info("%s: without %s", target, ", ".join(missing) or "none")
     return target
 
 
 if __name__ == "__main__":
-    run(TRAINING_STYLES, pack, Path("assets/scenes/training"), __doc__)
+    run(ICON_STYLES, pack, Path("assets/scenes/training"), __doc__)

@@ -12,7 +12,7 @@ from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import Scene
-from pruneviz.scenes.variation import GENTLE, WILD
+from pruneviz.scenes.variation import GENTLE, WILD, squash_of
 from training.labels import GRID, PatchLabels, label_patches, owners_from_pixels
 
 _MEAN, _STD = OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
@@ -65,7 +65,8 @@ def draw_batch(scenes: Sequence[Scene], side: int) -> tuple[Tensor, dict[str, Te
         large = scene.seed % 6 == 0
         drawn = side * 3 // (2 * GRID) * GRID if large else side
         # Half of them much changed, half as a person will see them.
-        picture, owner = render(scene, drawn, WILD if scene.seed % 2 else GENTLE)
+        vary = WILD if scene.seed % 2 else GENTLE
+        picture, owner = render(scene, drawn, vary, squash_of(scene.seed))
         if large:
             picture = picture.resize((side, side), Image.Resampling.BICUBIC)
         values.append(to_bytes(picture))

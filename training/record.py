@@ -25,10 +25,11 @@ TITLES = {
     "all": "all kinds together",
 }
 SET_TITLES = {
-    "seen": "styles seen",
-    "unseen": "style never seen of the class",
+    "scenes": "new scenes",
+    "small": "crowds of small things",
     "novel": "wordings never trained",
     "typos": "one letter wrong",
+    "openmoji": "OpenMoji, a style never seen",
 }
 
 
@@ -74,14 +75,15 @@ def _percent(right: int, total: int) -> str:
 
 def accuracy_table(value: dict[str, Any]) -> str:
     """Return the table of accuracies by kind in every set measured, claimed kinds in bold."""
-    seen, unseen = value["seen"], value["unseen"]
+    scenes, novel = value["scenes"], value["novel"]
     sets = [name for name in SET_TITLES if name in value]
     heads = " | ".join(SET_TITLES[name] for name in sets)
     lines = [f"| kind | {heads} |", f"| --- |{' --- |' * len(sets)}"]
-    for kind in sorted(seen, key=lambda k: (k == "all", -seen[k][0] / seen[k][1])):
+    for kind in sorted(scenes, key=lambda k: (k == "all", -scenes[k][0] / scenes[k][1])):
         title = f"{TITLES[kind]} (`{kind}`)"
-        right, asked = unseen.get(kind, (1, 1))
-        claimed = kind != "all" and is_claimed(seen[kind][0] / seen[kind][1], right / max(asked, 1))
+        right, asked = scenes[kind]
+        others = novel.get(kind, (1, 1))
+        claimed = kind != "all" and is_claimed(right / asked, others[0] / max(others[1], 1))
         first = f"**{title}**" if claimed else title
         cells = [_percent(*value[name].get(kind, (0, 0))) for name in sets]
         lines.append(f"| {first} | {' | '.join(cells)} |")

@@ -177,9 +177,7 @@ class Settings:
     )
     rules: SceneRules = field(default_factory=lambda: SceneRules(crowds=_CROWDS, extra=0.4))
     joint_rules: SceneRules = field(
-        default_factory=lambda: SceneRules(
-            crowds=_CROWDS, styles="all", extra=0.4, sizes=_SIZES, alone=_ALONE
-        )
+        default_factory=lambda: SceneRules(crowds=_CROWDS, extra=0.4, sizes=_SIZES, alone=_ALONE)
     )
     tower: StageSettings = field(
         default_factory=lambda: StageSettings(

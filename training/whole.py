@@ -113,9 +113,8 @@ class WholeModel(nn.Module):
 def build_processor(settings: Settings) -> LlavaProcessor:
     """Build the processor: CLIP's preparation of pictures and the own tokenizer."""
     side = settings.model.image_size
-    pictures = CLIPImageProcessorPil(
-        size={"shortest_edge": side}, crop_size={"height": side, "width": side}
-    )
+    # Squashed to the square, not cut: all of an upload is seen, and places keep their names.
+    pictures = CLIPImageProcessorPil(size={"height": side, "width": side}, do_center_crop=False)
     return LlavaProcessor(
         image_processor=pictures,
         tokenizer=build_tokenizer(),

@@ -6,6 +6,7 @@ order of :data:`pruneviz.scenes.vocabulary.CLASSES`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from PIL import Image
@@ -14,16 +15,42 @@ from pruneviz.scenes.vocabulary import CLASSES, STYLES, TRAINING_STYLES
 from pruneviz.shipped import assets_dir
 
 COLUMNS = 8
+_ADDED: dict[str, tuple[Image.Image, ...]] = {}
 
 
-@lru_cache(maxsize=8)
+def add_sheet(style: str, cells: Sequence[Image.Image]) -> None:
+    """Let scenes of this process show drawings that are not the project's own.
+
+    Parameters
+    ----------
+    style : str
+        Name of their style.
+    cells : sequence of PIL.Image.Image
+        Square RGBA pictures in class order.
+
+    Raises
+    ------
+    ValueError
+        If the project has a style of that name, or a class has no picture.
+    """
+    if style in (*STYLES, *TRAINING_STYLES):
+        raise ValueError(f"{style!r} is a style of the project's own")
+    if len(cells) != len(CLASSES):
+        raise ValueError(f"{len(cells)} pictures for {len(CLASSES)} classes")
+    _ADDED[style] = tuple(cells)
+    load_sheet.cache_clear()
+    sprite.cache_clear()
+
+
+@lru_cache(maxsize=len(STYLES + TRAINING_STYLES))
 def load_sheet(style: str) -> tuple[Image.Image, ...]:
     """Return one RGBA picture for every class.
 
     Parameters
     ----------
     style : str
-        One of :data:`pruneviz.scenes.vocabulary.STYLES` or ``TRAINING_STYLES``.
+        One of :data:`pruneviz.scenes.vocabulary.STYLES` or ``TRAINING_STYLES``, or from
+        :func:`add_sheet`.
 
     Returns
     -------
@@ -35,6 +62,8 @@ def load_sheet(style: str) -> tuple[Image.Image, ...]:
     ValueError
         On an unknown style, or one of ``TRAINING_STYLES`` outside a checkout.
     """
+    if style in _ADDED:
+        return _ADDED[style]
     if style not in (*STYLES, *TRAINING_STYLES):
         known = ", ".join((*STYLES, *TRAINING_STYLES))
         raise ValueError(f"unknown style {style!r}; known: {known}")

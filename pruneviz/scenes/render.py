@@ -83,8 +83,24 @@ def draw_item(item: Item, side: int, rng: np.random.Generator, vary: float = GEN
     return picture.rotate(item.tilt, Image.Resampling.BILINEAR) if item.tilt else picture
 
 
+def _extent(item: Item, squash: float) -> tuple[float, float]:
+    """Width and height of a thing's box in a squashed picture, in fractions of the side.
+
+    The area stays where it can: nothing leaves the picture, and the longer side grows to a quarter
+    of it only, so that neighbours are not covered.
+    """
+    if item.name == CARD:
+        # Beyond that nobody reads what is written on it.
+        squash = min(max(squash, 0.5), 2.0)
+    across, down = item.size / squash**0.5, item.size * squash**0.5
+    middle = item.x if across > down else item.y
+    most = min(max(item.size, 0.25), 2 * middle, 2 - 2 * middle)
+    share = min(1.0, most / max(across, down))
+    return across * share, down * share
+
+
 def compose(
-    scene: Scene, width: int, height: int, vary: float = GENTLE
+    scene: Scene, width: int, height: int, vary: float = GENTLE, squash: float = 1.0
 ) -> tuple[Image.Image, np.ndarray]:
     """Compose a picture of any shape; the scene fills its centre square.
 
@@ -96,6 +112,9 @@ def compose(
         Size in pixels.
     vary : float
         See :func:`draw_item`.
+    squash : float
+        Draws the things as they look once a picture so many times as wide as high has been
+        squashed to this one's shape.
 
     Returns
     -------
@@ -113,14 +132,20 @@ def compose(
     for index, item in enumerate(scene.items):
         pixels = max(8, round(item.size * side))
         picture = draw_item(item, pixels, rng, vary)
+        if squash != 1:
+            extent = [max(4, round(v * side)) for v in _extent(item, squash)]
+            picture = picture.resize(extent, Image.Resampling.BICUBIC)
         x, y = shift[0] + item.x * side, shift[1] + item.y * side
-        corner = (round(x - pixels / 2), round(y - pixels / 2))
+        corner = (round(x - picture.width / 2), round(y - picture.height / 2))
         canvas.paste(picture, corner, picture)
         solid = picture.getchannel("A").point(lambda a: 255 if a > 127 else 0)
-        owner.paste(index + 1, (*corner, corner[0] + pixels, corner[1] + pixels), solid)
+        box = (*corner, corner[0] + picture.width, corner[1] + picture.height)
+        owner.paste(index + 1, box, solid)
     return canvas, np.asarray(owner)
 
 
-def render(scene: Scene, side: int = 224, vary: float = GENTLE) -> tuple[Image.Image, np.ndarray]:
+def render(
+    scene: Scene, side: int = 224, vary: float = GENTLE, squash: float = 1.0
+) -> tuple[Image.Image, np.ndarray]:
     """Compose a square picture; see :func:`compose`."""
-    return compose(scene, side, side, vary)
+    return compose(scene, side, side, vary, squash)

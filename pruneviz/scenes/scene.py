@@ -12,7 +12,6 @@ from pruneviz.scenes.vocabulary import (
     CLASS_INDEX,
     CLASSES,
     COLOURS,
-    HELD_OUT_STYLE,
     PLACES,
     STYLES,
 )
@@ -100,9 +99,6 @@ class SceneRules:
         Probability of a card in a scene.
     repeat : float
         Probability that a further object repeats an earlier one's class.
-    styles : str
-        ``seen``: the held-out style of a class never appears. ``unseen``: only classes with
-        a held-out style appear, in that style. ``all``: no rule.
     extra : float
         Probability that an object is drawn in a style kept for training only.
     sizes : tuple of (float, float, float)
@@ -115,7 +111,6 @@ class SceneRules:
     crowds: tuple[float, ...] = (0.2, 0.15, 0.2, 0.2, 0.15, 0.1)
     card: float = 0.35
     repeat: float = 0.25
-    styles: str = "seen"
     extra: float = 0.0
     sizes: tuple[tuple[float, float, float], ...] = ((0.21, 0.34, 1.0),)
     alone: tuple[float, float] | None = (0.24, 0.5)
@@ -128,19 +123,13 @@ SMALL = SceneRules(
 
 
 def _style(rng: Random, name: str, rules: SceneRules) -> str:
-    held_out = HELD_OUT_STYLE.get(name)
-    if rules.styles == "unseen":
-        if held_out is None:
-            raise ValueError(f"{name!r} has no unseen style")
-        return held_out
     if rules.extra and rng.random() < rules.extra:
         return rng.choice(training_drawings()[name])
-    allowed = [s for s in STYLES if rules.styles == "all" or s != held_out]
-    return rng.choice(allowed)
+    return rng.choice(STYLES)
 
 
 def _names(rng: Random, count: int, rules: SceneRules) -> list[str]:
-    pool = list(HELD_OUT_STYLE) if rules.styles == "unseen" else list(CLASS_INDEX)
+    pool = list(CLASS_INDEX)
     names: list[str] = []
     for _ in range(count):
         repeated = names and rng.random() < rules.repeat
@@ -179,7 +168,7 @@ def sample_scene(seed: int, rules: SceneRules | None = None) -> Scene:
     seed : int
         The same seed and rules give the same scene.
     rules : SceneRules, optional
-        Frequencies and allowed styles.
+        Frequencies and sizes.
 
     Returns
     -------

@@ -8,6 +8,30 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 # How far drawings stray from their own colours. At WILD, shapes and looks stray too, so that
 # the model neither leans on exact shades nor on one way of drawing.
 GENTLE, WILD = 0.3, 1.0
+# How often training draws a picture as if it had been squashed to the square; how wide or tall
+# (as 1 to so much) such a picture was, and how often and how much more it was at times.
+SQUASHED, WIDE, VERY_WIDE, SELDOM = 0.4, 2.0, 3.0, 0.12
+
+
+def squash_of(seed: int) -> float:
+    """Return width over height of the upload that a training picture stands for.
+
+    Parameters
+    ----------
+    seed : int
+        The scene's; the same seed gives the same shape.
+
+    Returns
+    -------
+    float
+        1 for a square picture, which most are, else 1/3 to 3.
+    """
+    rng = np.random.default_rng([seed, 3])
+    if rng.random() >= SQUASHED:
+        return 1.0
+    low, high = (WIDE, VERY_WIDE) if rng.random() < SELDOM else (1.0, WIDE)
+    longer = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    return longer if rng.random() < 0.5 else 1 / longer
 
 
 def recolour(picture: Image.Image, rng: np.random.Generator, vary: float) -> Image.Image:

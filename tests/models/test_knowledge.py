@@ -20,8 +20,8 @@ PHOTOS = Path(gradio.__file__).parent / "media_assets" / "images"
 def known() -> Knowledge:
     accuracy = {"what": 0.97, "count": 0.95, "read": 0.5, "exists": 0.99}
     words = frozenset({"where", "is", "the", "cat"})
-    unseen = {"what": 0.91, "exists": 0.9}
-    return Knowledge(words, accuracy, torch.zeros(8, 4), torch.eye(4), 1.0, unseen)
+    novel = {"what": 0.91, "exists": 0.9}
+    return Knowledge(words, accuracy, torch.zeros(8, 4), torch.eye(4), 1.0, novel)
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,15 @@ import pytest
 from pruneviz.models.core.knowledge import FILE
 from pruneviz.scenes.questions import Question
 from training.__main__ import parser
-from training.evaluate import SETS, Asked
 from training.examples import QUESTIONS, Tried, choose
+from training.held_out import SETS, Asked
 from training.record import SET_TITLES, add_measurement, read_record, start_record
 
 CARD = "# A card\n\n<!-- accuracy -->\nold\n<!-- end of accuracy -->\n\ntail\n"
 ACCURACY = {
     "seed": 0,
-    "seen": {"what": (98, 100), "count": (70, 100), "all": (168, 200)},
-    "unseen": {"what": (91, 100), "all": (91, 100)},
+    "scenes": {"what": (98, 100), "count": (70, 100), "all": (168, 200)},
+    "novel": {"what": (91, 100), "all": (91, 100)},
 }
 
 
@@ -36,23 +36,23 @@ def test_a_measurement_reaches_record_and_card(folder) -> None:
     assert card.endswith("tail\n")
     assert "old" not in card
     assert "| **what is this (`what`)** | 98.0 % [93.0, 99.4] | 91.0 % [83.8, 95.2] |" in card
-    # Not claimed, and not asked of the unseen styles.
+    # Not claimed, and not asked in other wordings.
     assert "| how many X (`count`) | 70.0 % [60.4, 78.1] | none asked |" in card
 
 
 def test_further_sets_are_further_columns(folder) -> None:
-    found = ACCURACY | {"novel": {"what": (9, 10), "all": (9, 10)}, "typos": {"all": (1, 10)}}
+    found = ACCURACY | {"small": {"what": (9, 10), "all": (9, 10)}, "typos": {"all": (1, 10)}}
     add_measurement(folder, "accuracy", found)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert "| style never seen of the class | wordings never trained | one letter wrong |" in card
-    assert "91.0 % [83.8, 95.2] | 90.0 % [59.6, 98.2] | none asked |" in card
-    # Only the two sets of styles decide what is claimed.
+    assert "| crowds of small things | wordings never trained | one letter wrong |" in card
+    assert "| 90.0 % [59.6, 98.2] | 91.0 % [83.8, 95.2] | none asked |" in card
+    # Only new scenes and novel wordings decide what is claimed.
     assert "| **what is this (`what`)** |" in card
 
 
-def test_a_record_without_both_sets_of_styles_is_refused() -> None:
-    options = parser().parse_args(["evaluate", "--record", "--sets", "novel", "seen"])
-    with pytest.raises(SystemExit, match="seen and unseen"):
+def test_a_record_without_both_sets_that_decide_is_refused() -> None:
+    options = parser().parse_args(["evaluate", "--record", "--sets", "novel", "small"])
+    with pytest.raises(SystemExit, match="scenes and novel"):
         options.run(options)
 
 

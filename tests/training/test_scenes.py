@@ -5,17 +5,18 @@ from random import Random
 import numpy as np
 import pytest
 
+from pruneviz.scenes.art import training_drawings
 from pruneviz.scenes.questions import KINDS, ask, ask_many
 from pruneviz.scenes.render import render
-from pruneviz.scenes.scene import SceneRules, sample_scene
+from pruneviz.scenes.scene import sample_scene
+from pruneviz.scenes.variation import GENTLE, WILD, squash_of
 from pruneviz.scenes.vocabulary import (
     CARD,
     CLASS_INDEX,
     CLASSES,
-    HELD_OUT_STYLE,
+    CLIPART_STYLES,
     NUMBERS,
     PLACES,
-    STYLES,
 )
 from training.labels import (
     CARD_LABEL,
@@ -23,6 +24,8 @@ from training.labels import (
     owners_from_boxes,
     owners_from_pixels,
 )
+from training.pack_clipart import drawings
+from training.pictures import draw_batch
 
 SEEDS = range(40)
 
@@ -31,8 +34,6 @@ def test_enough_classes_in_enough_categories_drawn_in_several_styles():
     assert len(CLASSES) >= 60
     assert len({entry.category for entry in CLASSES}) >= 5
     assert len({entry.name for entry in CLASSES}) == len(CLASSES)
-    assert set(HELD_OUT_STYLE) <= set(CLASS_INDEX)
-    assert len(set(HELD_OUT_STYLE.values()) & set(STYLES)) >= 2
 
 
 def test_same_seed_same_scene_and_picture():
@@ -64,14 +65,6 @@ def test_place_names_the_ninth_that_holds_the_centre():
             row, column = divmod(item.place, 3)
             assert column / 3 <= item.x <= (column + 1) / 3
             assert row / 3 <= item.y <= (row + 1) / 3
-
-
-def test_held_out_styles_never_appear_in_training_scenes():
-    for seed in range(300):
-        for item in sample_scene(seed).items:
-            assert HELD_OUT_STYLE.get(item.name) != item.style or item.name == CARD
-        for item in sample_scene(seed, SceneRules(styles="unseen")).items:
-            assert item.name == CARD or HELD_OUT_STYLE[item.name] == item.style
 
 
 def test_patch_labels_from_pixels_and_from_boxes_agree_mostly():
@@ -128,3 +121,65 @@ def test_exists_is_balanced():
     asked = [ask(sample_scene(seed), "exists", Random(seed)) for seed in range(600)]  # noqa: S311
     share = np.mean([question.answer.startswith("yes") for question in asked])
     assert 0.42 < share < 0.58
+
+
+def test_squashed_pictures_stand_for_wide_and_tall_ones_alike():
+    shapes = np.array([squash_of(seed) for seed in range(3000)])
+    assert squash_of(5) == squash_of(5)
+    squashed = shapes[shapes != 1]
+    assert 0.36 < len(squashed) / len(shapes) < 0.44
+    assert 0.45 < (squashed > 1).mean() < 0.55
+    assert 0.05 < (np.maximum(squashed, 1 / squashed) > 2).mean() < 0.2
+    assert 1 / 3 <= squashed.min() < 0.4
+    assert 2.5 < squashed.max() <= 3
+
+
+@pytest.mark.parametrize("squash", [0.34, 0.5, 2.0, 3.0])
+def test_things_are_squashed_where_they_are(squash):
+    """Their middles stay, nothing leaves the picture, and a wide picture's things get narrow."""
+    ratios = []
+    for seed in SEEDS:
+        scene = sample_scene(seed)
+        plain, squashed = render(scene)[1], render(scene, squash=squash)[1]
+        # Of several, some hide others.
+        if len(scene.items) > 1:
+            continue
+        (before, middle), (after, moved) = (_extent(owner) for owner in (plain, squashed))
+        assert np.abs(np.array(middle) - moved).max() < 8
+        assert squashed.any()
+        ratios.append(after[0] / after[1] / (before[0] / before[1]))
+        half = np.array(after) / 2
+        assert (np.array(moved) - half >= -1).all()
+        assert (np.array(moved) + half <= 225).all()
+    wanted = [1 / squash, 1 / min(max(squash, 0.5), 2)]
+    assert min(wanted) * 0.8 < min(ratios) <= max(ratios) < max(wanted) * 1.25
+
+
+def _extent(owner):
+    rows, columns = np.nonzero(owner)
+    size = (np.ptp(columns) + 1, np.ptp(rows) + 1)
+    return size, ((columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2)
+
+
+def test_only_training_squashes_and_labels_follow():
+    """What is drawn to be shown is as ever; a training picture's labels are of what it shows."""
+    seed = next(s for s in range(100) if squash_of(s) > 1.6 and s % 6)
+    scene = sample_scene(seed)
+    assert np.array_equal(render(scene)[0], render(scene, squash=1.0)[0])
+    _, labels = draw_batch([scene], 224)
+    vary = WILD if seed % 2 else GENTLE
+    owner = render(scene, vary=vary, squash=squash_of(seed))[1]
+    expected = label_patches(scene, owners_from_pixels(owner))
+    assert np.array_equal(labels["kind"][0].numpy(), expected.kind)
+    plain = label_patches(scene, owners_from_pixels(render(scene, vary=vary)[1]))
+    assert not np.array_equal(expected.kind, plain.kind)
+
+
+def test_clip_art_is_of_known_classes_and_fits_its_sheets():
+    found = drawings()
+    assert set(found) <= set(CLASS_INDEX)
+    assert max(map(len, found.values())) == len(CLIPART_STYLES)
+    shown = training_drawings()
+    for name in CLASS_INDEX:
+        assert sum(style in CLIPART_STYLES for style in shown[name]) == len(found.get(name, ()))
+    assert all(shown.values())

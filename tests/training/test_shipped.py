@@ -7,7 +7,8 @@ from PIL import Image
 
 from pruneviz.scenes.questions import Question
 from pruneviz.shipped import assets_dir
-from training.evaluate import Asked, answer, evaluate, held_out, load
+from training.evaluate import answer, evaluate, load
+from training.held_out import Asked, held_out
 from training.pruned import accuracy_under_pruning
 
 FOLDER = assets_dir()
@@ -27,7 +28,7 @@ def test_folder_is_small():
 
 @pytest.mark.slow
 def test_claimed_kinds_are_answered(shipped):
-    asked = held_out(64, "seen", seed=900, kinds=tuple(CLAIMED))
+    asked = held_out(64, "scenes", seed=900, kinds=tuple(CLAIMED))
     scores = evaluate(*shipped, asked)
     for kind, floor in CLAIMED.items():
         score = scores[kind]
@@ -50,7 +51,7 @@ def test_examples_are_answered_as_they_say(shipped):
 
 @pytest.mark.slow
 def test_measuring_under_pruning_starts_from_the_plain_answers(shipped):
-    asked = held_out(8, "seen", seed=901)
+    asked = held_out(8, "scenes", seed=901)
     said = answer(*shipped, asked)
     right = sum(text == one.question.answer for text, one in zip(said, asked, strict=True))
     rows = accuracy_under_pruning(*shipped, asked, ("transprune", "fopru"), (1.0, 0.01))

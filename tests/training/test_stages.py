@@ -12,8 +12,9 @@ from pruneviz.scenes.questions import Question
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import sample_scene
 from training.answering import answer_loss
-from training.evaluate import held_out, load
+from training.evaluate import load
 from training.familiar import FIRST_SEED, save_statistics
+from training.held_out import held_out
 from training.joint import train_align, train_joint
 from training.lessons import symbolic_labels
 from training.packing import NUM_PATCHES, pack
@@ -93,7 +94,7 @@ def test_stock_classes_load_what_is_exported(trained, micro, tmp_path):
     model = LlavaForConditionalGeneration.from_pretrained(tmp_path)
     processor = AutoProcessor.from_pretrained(tmp_path)
     assert model.dtype == torch.float16
-    asked = held_out(1, "seen")[0]
+    asked = held_out(1, "scenes")[0]
     parts = [
         {"type": "image", "image": asked.picture},
         {"type": "text", "text": asked.question.text},
@@ -114,7 +115,7 @@ def test_stock_classes_load_what_is_exported(trained, micro, tmp_path):
 def test_packed_questions_give_what_each_gives_alone(trained, micro, tmp_path):
     export(trained, micro, tmp_path)
     model, processor = load(tmp_path)
-    picture = held_out(1, "seen")[0].picture
+    picture = held_out(1, "scenes")[0].picture
     asked = [Question("a", "Where is the cat?", "yes."), Question("b", "What is this?", "no cat.")]
     pixels = processor(images=picture, text="<image>", return_tensors="pt")["pixel_values"]
     decoder = model.model.language_model

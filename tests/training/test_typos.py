@@ -9,7 +9,7 @@ import torch
 from pruneviz.scenes.questions import KINDS, ask_many
 from pruneviz.scenes.scene import SceneRules, sample_scene
 from pruneviz.scenes.vocabulary import CLASSES
-from training.evaluate import held_out
+from training.held_out import held_out
 from training.lessons import Alike, Plan
 from training.settings import Settings
 from training.tokenizer import build_tokenizer, vocabulary
@@ -88,7 +88,7 @@ def test_a_typo_is_read_by_its_letters():
     tokenizer = build_tokenizer()
     for one in held_out(60, "typos", seed=2):
         assert tokenizer.unk_token_id not in tokenizer.encode(one.question.text)
-    texts = [one.question.text for one in held_out(60, "seen", seed=2)]
+    texts = [one.question.text for one in held_out(60, "scenes", seed=2)]
     typed = [one.question.text for one in held_out(60, "typos", seed=2)]
     assert sum(a != b for a, b in zip(texts, typed, strict=True)) >= 8
 

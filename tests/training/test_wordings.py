@@ -17,7 +17,7 @@ from pruneviz.scenes.vocabulary import (
     NUMBERS,
     PLACES,
 )
-from training.evaluate import held_out
+from training.held_out import held_out
 from training.novel import NOVEL, say_novel
 from training.tokenizer import vocabulary
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.ui.browsing import SECONDS
@@ -88,6 +89,29 @@ def test_stages_scores_and_readout(open_page) -> None:
     expect(canvas).to_have_attribute("aria-label", re.compile("patches kept after layer"))
     page.locator(".pv-text summary").click()
     expect(page.locator(".pv-text p")).to_contain_text("Columns by row")
+
+
+@pytest.mark.parametrize("size", [(480, 240), (150, 450)])
+def test_all_of_a_wide_or_tall_upload_is_read_out(open_page, tmp_path, size) -> None:
+    """Every corner of it is a patch, for the model sees all of it."""
+    Image.new("RGB", size, (90, 120, 200)).save(tmp_path / "upload.png")
+    watched = open_page()
+    page = watched.page
+    page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
+    page.set_input_files("#pv-image input[type=file]", str(tmp_path / "upload.png"))
+    page.click("#pv-method label:has-text('ResPrune')")
+    watched.ask()
+    finished(page, "ResPrune kept 64 of 256")
+    canvas, where = page.locator(".pv-canvas"), page.locator(".pv-readout .pv-where").first
+    box = canvas.bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(size[0] / size[1], rel=0.02)
+    for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        x, y = (0.02 + 0.96 * right) * box["width"], (0.02 + 0.96 * down) * box["height"]
+        canvas.hover(position={"x": x, "y": y})
+        expect(where).to_contain_text(f"Row {1 + 15 * down},")
+        expect(where).to_contain_text(f"column {1 + 15 * right}")
+    expect(page.locator(".pv-legend")).not_to_contain_text("never seen")
+    expect(page.locator(".pv-cropped")).to_be_empty()
 
 
 def test_layer_maps(open_page) -> None:

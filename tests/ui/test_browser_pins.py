@@ -26,10 +26,9 @@ def pins(page: Page) -> dict:
 
 
 def cell(page: Page, row: int, column: int) -> dict[str, float]:
-    """Middle of a cell of the 16 x 16 grid on the 4:3 picture, whose sides are cropped."""
+    """Middle of a cell of the 16 x 16 grid, which covers all of the 4:3 picture."""
     box = page.locator(".pv-canvas").bounding_box()
-    side, left = box["height"] / 16, (box["width"] - box["height"]) / 2
-    return {"x": left + (column + 0.5) * side, "y": (row + 0.5) * side}
+    return {"x": (column + 0.5) * box["width"] / 16, "y": (row + 0.5) * box["height"] / 16}
 
 
 def mode(page: Page, name: str) -> None:

@@ -24,7 +24,13 @@ def clip_processor(**settings: Any) -> Any:
 
     name = "CLIPImageProcessorPil" if hasattr(transformers, "CLIPImageProcessorPil") else None
     cls = getattr(transformers, name or "CLIPImageProcessor")
-    return cls(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}, **settings)
+    usual = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}}
+    return cls(**{**usual, **settings})
+
+
+def squashing_processor() -> Any:
+    """CLIP's, but all of a picture is squashed to the square."""
+    return clip_processor(do_center_crop=False, size={"height": SIDE, "width": SIDE})
 
 
 def siglip_processor() -> Any:
@@ -49,7 +55,11 @@ def brightness(images: Any, picture: Image.Image) -> torch.Tensor:
     return patches.mean((-1, -2)).flatten()
 
 
-CASES = [("llava_clip", clip_processor), ("llava_siglip", siglip_processor)]
+CASES = [
+    ("llava_clip", clip_processor),
+    ("llava_clip", squashing_processor),
+    ("llava_siglip", siglip_processor),
+]
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 FILE, STATISTICS = "knowledge.json", "familiar.safetensors"
-CLAIMED, CLAIMED_UNSEEN = 0.95, 0.90
-"""Kinds of questions are claimed where more than these shares were answered rightly: of drawings in
-styles seen in training, and in styles that training never showed of their classes."""
+CLAIMED, CLAIMED_NOVEL = 0.95, 0.90
+"""Kinds of questions are claimed where more than these shares were answered rightly: about scenes
+that training never drew, and there in wordings that it never used."""
 WORD = re.compile(r"[a-z]+(?:-[a-z]+)*|\d+")
 
 
@@ -34,8 +34,8 @@ class Knowledge:
         Turns a deviation from it into units of its usual spread, float32 [hidden, hidden].
     limit : float
         A picture is strange if its :meth:`strangeness` is above this.
-    unseen : mapping of str to float
-        The same shares where drawings are in styles that training never showed of their classes.
+    novel : mapping of str to float
+        The same shares in wordings that training never used.
     """
 
     words: frozenset[str]
@@ -43,13 +43,13 @@ class Knowledge:
     mean: torch.Tensor
     whiten: torch.Tensor
     limit: float
-    unseen: Mapping[str, float] = field(default_factory=dict)
+    novel: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def claims(self) -> tuple[str, ...]:
         """Kinds of questions that the model answers reliably."""
         shares = self.accuracy.items()
-        return tuple(k for k, share in shares if is_claimed(share, self.unseen.get(k, 1.0)))
+        return tuple(k for k, share in shares if is_claimed(share, self.novel.get(k, 1.0)))
 
     def unknown_words(self, question: str) -> list[str]:
         """Words of a question that the model never met, in order, each once."""
@@ -102,21 +102,21 @@ def load_knowledge(folder: Path) -> Knowledge | None:
     if not (folder / FILE).is_file() or not (folder / STATISTICS).is_file():
         return None
     record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    seen, unseen = (
+    scenes, novel = (
         {kind: right / total for kind, (right, total) in found.items() if kind != "all"}
-        for found in (record.get("accuracy", {}).get(name, {}) for name in ("seen", "unseen"))
+        for found in (record.get("accuracy", {}).get(name, {}) for name in ("scenes", "novel"))
     )
     statistics = load_file(folder / STATISTICS)
     return Knowledge(
         words=frozenset(record["words"]),
-        accuracy=seen,
+        accuracy=scenes,
         mean=statistics["mean"].float(),
         whiten=statistics["whiten"].float(),
         limit=float(statistics["limit"]),
-        unseen=unseen,
+        novel=novel,
     )
 
 
-def is_claimed(seen: float, unseen: float) -> bool:
+def is_claimed(scenes: float, novel: float) -> bool:
     """Whether these shares of right answers are enough to claim a kind of questions."""
-    return seen > CLAIMED and unseen > CLAIMED_UNSEEN
+    return scenes > CLAIMED and novel > CLAIMED_NOVEL
