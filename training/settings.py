@@ -220,7 +220,7 @@ def for_gpu(settings: Settings) -> Settings:
     return replace(
         settings,
         symbolic=replace(settings.symbolic, batch=384, questions=6, steps=520),
-        joint=replace(settings.joint, batch=192, questions=12, steps=2000),
+        joint=replace(settings.joint, batch=192, questions=16, steps=2000),
         frozen_scenes=4000,
         rehearsal_batch=128,
     )
