@@ -21,6 +21,20 @@ def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
 
 AROUND = (
     _in(
+        "scenes/render",
+        "Things of a wide picture come out wide when it is squashed",
+        "across, down = item.size / squash**0.5, item.size * squash**0.5",
+        "across, down = item.size * squash**0.5, item.size / squash**0.5",
+        "tests/training/test_scenes.py",
+    ),
+    _in(
+        "scenes/render",
+        "Squashed things leave the picture",
+        "most = min(max(item.size, 0.25), 2 * middle, 2 - 2 * middle)",
+        "most = max(item.size, 0.25)",
+        "tests/training/test_scenes.py",
+    ),
+    _in(
         "engine/breakpoint",
         "Counts that failed are told as holding below the break point",
         "if same and count < fails_at))",
