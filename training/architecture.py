@@ -16,6 +16,7 @@ from training.settings import ModelSettings
 
 NUM_TEXTS = len(TEXT_INDEX) + 1
 NUM_COLOURS = len(COLOUR_INDEX) + 1
+_IGNORED = -100
 
 
 def vision_config(sizes: ModelSettings) -> CLIPVisionConfig:
@@ -123,10 +124,13 @@ class PatchHeads(nn.Module):
         weight = torch.full((NUM_LABELS,), 1.0, device=patches.device)
         weight[0] = 0.3
         total = cross(self.kind(patches).flatten(0, 1).float(), kinds.flatten(), weight)
-        card = labels["text"] > 0
-        if card.any():
-            total = total + cross(self.text(patches[card]).float(), labels["text"][card])
-            total = total + 0.3 * cross(self.colour(patches[card]).float(), labels["colour"][card])
+        # Cards alone have text and colour. Choosing their patches would make a GPU wait.
+        cards = (labels["text"] > 0).sum().clamp_min(1)
+        for field, head, share in (("text", self.text, 1.0), ("colour", self.colour, 0.3)):
+            wanted = labels[field].masked_fill(labels[field] == 0, _IGNORED)
+            found = head(patches).flatten(0, 1).float()
+            part = cross(found, wanted.flatten(), ignore_index=_IGNORED, reduction="sum")
+            total = total + share * part / cards
         logits = self.centre(patches).squeeze(-1).float()
         positive = torch.tensor(8.0, device=patches.device)
         total = total + 2 * nn.functional.binary_cross_entropy_with_logits(

@@ -21,6 +21,7 @@ from training.pictures import normalise
 from training.settings import Settings
 from training.symbolic import symbolic_loss
 from training.tower import accuracy
+from training.watching import Plan as Watching
 from training.watching import watch
 from training.whole import WholeModel
 
@@ -243,8 +244,10 @@ class _Joint:
         self.model, self.settings, self.device = model, settings, device
         self.decoder = model.llava.model.language_model
         layers = settings.model.text_layers
-        # Methods that act inside the decoder look and decide in its second quarter.
-        self.early, self.watched = layers // 4, range(max(1, layers // 8), layers // 2 + 1)
+        self.early = 3 * layers // 8
+        # Methods that act inside the decoder decide in its second quarter, some still later.
+        self.moves = range(max(1, layers // 8), layers // 2 + 1)
+        self.looks = range(3 * layers // 4 + 1)
 
     def __call__(
         self, data: tuple[Lesson, Lesson | None], step: int, done: float
@@ -260,8 +263,9 @@ class _Joint:
         with ExitStack() as block:
             block.enter_context(torch.autocast(device.type, torch.bfloat16))
             patches, pooled, visual = model.see(normalise(lesson.values.to(device)))
-            first = len(lesson.packed.head)
-            watched = block.enter_context(watch(self.decoder, self.watched, first, NUM_PATCHES))
+            first, rows = len(lesson.packed.head), settings.look_rows
+            plan = Watching(first, NUM_PATCHES, self.moves, self.looks, rows)
+            watched = block.enter_context(watch(self.decoder, plan))
             answers, right = answer_loss(
                 self.decoder,
                 visual,
@@ -277,6 +281,9 @@ class _Joint:
             "quiet": settings.quiet * watched.quiet_loss(thing, sight.seen),
             "norm": settings.norm * watched.norm_loss(),
         }
+        text = (lesson.packed.segment[:rows] > 0).to(device)
+        looked = watched.look_loss(self.early, thing[:rows], sight.seen[:rows], text)
+        parts["look"] = settings.look * looked
         fade = settings.imitation * max(0.0, 1 - done / settings.imitated_until)
         if fade:
             parts["imitation"] = fade * imitation_loss(model, visual, labels)

@@ -138,13 +138,16 @@ class Settings:
         learn, and symbols are disturbed as a tower's mistakes will disturb them.
     typos : float
         Share of the questions with one letter wrong; see :mod:`training.typos`.
-    heads, alike, quiet, norm, imitation : float
+    heads, alike, quiet, look, norm, imitation : float
         Weights in the joint stage: of the read-outs of patches, of the background that tells of
-        things, of the background that moves in layers, of long states, and of the imitation of
-        symbols, which fades until the share ``imitated_until``.
+        things, of the background that moves in layers, of text that looks too early or at the
+        background, of long states, and of the imitation of symbols, which fades until the share
+        ``imitated_until``.
+    look_rows : int
+        Pictures of a step in which it is watched where the text looks.
     blind : float
-        Share of joint steps in which no question looks at the picture in the first quarter of
-        the layers: what is asked for is looked up where methods look.
+        Share of joint steps in which no question sees the picture in the first three eighths of
+        the layers: what is asked for is looked up where methods decide.
     rehearsal_batch, rehearsal_tokens, rehearsal_every : int
         Symbolic scenes, and visual tokens of each, that accompany every so many steps of the
         joint stage; 0: none.
@@ -166,7 +169,7 @@ class Settings:
     joint_kinds: dict[str, float] = field(default_factory=lambda: dict(_ALL))
     fixed_symbols_from: float = 0.8
     noise_from: float = 0.7
-    typos: float = 0.08
+    typos: float = 0.12
     # Whether the tower begins with the weights of a package; see training/backbone.py.
     backbone: bool = True
     frozen_scenes: int = 1600
@@ -203,10 +206,12 @@ class Settings:
     heads: float = 0.4
     alike: float = 0.3
     quiet: float = 0.1
+    look: float = 0.1
+    look_rows: int = 48
     norm: float = 0.05
     imitation: float = 0.1
     imitated_until: float = 0.25
-    blind: float = 0.7
+    blind: float = 0.8
     rehearsal_batch: int = 16
     rehearsal_tokens: int = 128
     rehearsal_every: int = 3

@@ -8,7 +8,7 @@ from pruneviz.scenes.questions import Question
 from training.answering import answer_loss
 from training.joint import alike_loss, hide
 from training.packing import NUM_PATCHES, pack
-from training.watching import Watched, watch
+from training.watching import Plan, Watched, watch
 
 PLACES = torch.arange(NUM_PATCHES).expand(2, -1)
 
@@ -94,7 +94,7 @@ def test_moves_are_those_of_the_modules(decoder, packed):
     hook = layer.mlp.register_forward_hook(keep, with_kwargs=True)
     visual = torch.randn(2, NUM_PATCHES, 32, generator=torch.Generator().manual_seed(6))
     first = len(packed.head)
-    with watch(decoder, range(1, 2), first, NUM_PATCHES) as watched:
+    with watch(decoder, Plan(first, NUM_PATCHES, range(1, 2))) as watched:
         answer_loss(decoder, visual, PLACES, packed)
     hook.remove()
     before, after = (t[:, first : first + NUM_PATCHES] for t in given[layer.mlp])
@@ -114,3 +114,53 @@ def test_a_quiet_background_costs_nothing():
     assert Watched(moves=[moves]).quiet_loss(thing, seen) == 0
     loud = Watched(moves=[torch.ones(1, NUM_PATCHES)]).quiet_loss(thing, seen)
     assert loud == pytest.approx(1.1)
+
+
+@torch.inference_mode()
+def test_looks_are_the_attention_of_the_layers(packed):
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=900,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        attn_implementation="eager",
+    )
+    decoder = LlamaModel(config).eval()
+    visual = torch.randn(2, NUM_PATCHES, 32, generator=torch.Generator().manual_seed(7))
+    first, end = len(packed.head), len(packed.head) + NUM_PATCHES
+    shares = []
+    hook = decoder.layers[1].self_attn.register_forward_hook(
+        lambda m, a, out: shares.append(out[1])
+    )
+    with watch(decoder, Plan(first, NUM_PATCHES, range(0), range(1, 2), 1)) as watched:
+        answer_loss(decoder, visual, PLACES, packed)
+    hook.remove()
+    looks = torch.cat(watched.looks[1], dim=-1)
+    wanted = shares[0][:1, :, end:, :end]
+    text = packed.segment[0] > 0
+    ours, wanted = looks.softmax(-1)[:, :, text], wanted[:, :, text]
+    assert torch.allclose(ours, wanted / wanted.sum(-1, keepdim=True), atol=1e-5)
+
+
+def test_looking_at_nothing_early_and_at_things_late_costs_nothing():
+    thing = torch.zeros(1, NUM_PATCHES, dtype=torch.bool)
+    thing[:, :4] = True
+    seen, text = torch.ones_like(thing), torch.tensor([[True, True, False]])
+    before = torch.zeros(1, 2, 3, 5)
+    away = torch.full((1, 2, 3, NUM_PATCHES), -60.0)
+    at_things = torch.where(thing, 0.0, -60.0).expand(1, 2, 3, -1)
+
+    def loss(layer: int, visual: torch.Tensor) -> float:
+        return float(Watched(looks={layer: (before, visual)}).look_loss(3, thing, seen, text))
+
+    nowhere = torch.where(thing, -60.0, -80.0).expand(1, 2, 3, -1)
+    assert loss(2, nowhere) == pytest.approx(0, abs=1e-5)
+    assert loss(2, at_things) > 0.5
+    assert loss(3, at_things) == pytest.approx(0, abs=1e-5)
+    assert loss(3, away + 60) > 2
+    # Padding looks where it likes.
+    stray = at_things.clone()
+    stray[:, :, 2] = 0
+    assert loss(3, stray) == pytest.approx(0, abs=1e-5)
