@@ -22,6 +22,7 @@ from pruneviz.methods.base import (
     StageContext,
     check_choice,
 )
+from pruneviz.ops import products, taken_at
 
 LAYER, PIVOTS = 2, 4
 """As published."""
@@ -115,8 +116,13 @@ class DART(Method):
 
     @property
     def needs(self) -> Needs:
-        """Keys inside `prune_layer`."""
-        return Needs(own_attention=True)
+        """Keys inside `prune_layer`, and words for the pivots."""
+        return Needs(own_attention=True, words=self.text_pivots)
+
+    @property
+    def batched(self) -> bool:
+        """Always."""
+        return True
 
     def stages(self) -> tuple[Stage, ...]:
         """After `prune_layer`."""
@@ -125,42 +131,53 @@ class DART(Method):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Which patches the pivots take, one pivot after another."""
         image = _largest(context.own_keys("visual"), min(self.image_pivots, keep))
-        text = _largest(context.own_keys("after_image"), self.text_pivots)
+        text = _largest(context.own_keys("after_image"), self.text_pivots, context.real_text())
         unit = normalize(context.normed_states("visual").float(), dim=-1)
-        words = normalize(context.normed_states("after_image").float(), dim=-1)
-        # Kept apart from here on: patches are numbered from 0, words from their number on.
-        pivots = torch.cat([image, len(unit) + text])
-        places = torch.cat([context.prompt_places("visual"), context.prompt_places("after_image")])
-        order = self._turns(places[pivots])
-        alike = torch.cat([unit, words])[pivots] @ unit.T
-        taken = torch.zeros(len(unit), dtype=torch.bool, device=unit.device)
-        taken.index_fill_(0, image, True)
+        words = taken_at(context.normed_states("after_image"), text)
+        pivots = torch.cat([taken_at(unit, image), normalize(words.float(), dim=-1)], -2)
+        alike = products(pivots, unit)
+        if self.pivots == "set":
+            here, there = (context.prompt_places(part) for part in ("visual", "after_image"))
+            places = torch.cat([here.gather(-1, image), there.gather(-1, text)], -1)
+            alike = taken_at(alike, _turns(places))
+        taken = torch.zeros(unit.shape[:-1], dtype=torch.bool, device=unit.device)
+        taken.scatter_(-1, image, True)
         picked = [image]
-        each, more = divmod(keep - len(image), len(pivots))
-        for turn, pivot in enumerate(order):
-            rest = alike[pivot].masked_fill(taken, torch.inf)
-            own = torch.sort(rest, stable=True).indices[: each + (turn < more)]
-            taken.index_fill_(0, own, True)
+        each, more = divmod(keep - image.shape[-1], alike.shape[-2])
+        for turn, likeness in enumerate(alike.unbind(-2)):
+            rest = likeness.masked_fill(taken, torch.inf)
+            own = torch.sort(rest, dim=-1, stable=True).indices[..., : each + (turn < more)]
+            taken.scatter_(-1, own, True)
             picked.append(own)
-        kept = torch.cat(picked)
-        difference = 1 - alike.amin(0)
-        late = torch.arange(len(kept), 0, -1, device=unit.device) / len(kept)
-        total = (difference / 2).index_copy(0, kept, 1 + late)
-        return Scores(total, {"difference": difference}, kept.sort().values)
-
-    def _turns(self, pivots: torch.Tensor) -> list[int]:
-        """Which pivot comes when, by their number."""
-        if self.pivots == "norm":
-            return list(range(len(pivots)))
-        # The one wait for the device: a set's order follows from the places themselves.
-        places = pivots.tolist()
-        return [places.index(place) for place in set_order(places)]
+        kept = torch.cat(picked, -1)
+        difference = 1 - alike.amin(-2)
+        count = kept.shape[-1]
+        late = torch.arange(count, 0, -1, device=unit.device) / count
+        total = (difference / 2).scatter(-1, kept, (1 + late).expand_as(kept))
+        return Scores(total, {"difference": difference}, kept.sort(-1).values)
 
 
-def _largest(keys: torch.Tensor, count: int) -> torch.Tensor:
-    """Places of the keys ``[n, heads, d]`` of largest 1-norm, the largest first."""
-    size = keys.float().abs().sum((1, 2))
-    return torch.sort(size, descending=True, stable=True).indices[:count]
+def _turns(places: torch.Tensor) -> torch.Tensor:
+    """Which pivot of those at these places of the prompt ``[..., p]`` comes when, int64."""
+    # The one wait for the device: a set's order follows from the places themselves.
+    listed = places.tolist()
+    order = [_turn(own) for own in listed] if places.ndim > 1 else _turn(listed)
+    return torch.tensor(order).to(places.device, non_blocking=True)
+
+
+def _turn(places: list[int]) -> list[int]:
+    return [places.index(place) for place in set_order(places)]
+
+
+def _largest(keys: torch.Tensor, count: int, real: torch.Tensor | None = None) -> torch.Tensor:
+    """Places of the keys ``[..., n, heads, d]`` of largest 1-norm, the largest first.
+
+    Those that are not `real` ``[..., n]`` come last.
+    """
+    size = keys.float().abs().sum((-2, -1))
+    if real is not None:
+        size = torch.where(real, size, -1)
+    return torch.sort(size, dim=-1, descending=True, stable=True).indices[..., :count]
 
 
 def set_order(values: Sequence[int]) -> list[int]:

@@ -21,7 +21,7 @@ from pruneviz.methods.base import (
     StageContext,
     check_choice,
 )
-from pruneviz.ops.places import places_in
+from pruneviz.ops.places import places_in, taken_at
 from pruneviz.ops.stretches import (
     best_of_stretches,
     by_length,
@@ -132,30 +132,35 @@ class HoloV(BeforeLLM):
         """Tokens in another order, or of zeros, are not picked by a mask."""
         return self.order == "published" or self.overflow == "zeros"
 
+    @property
+    def batched(self) -> bool:
+        """Always."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention, and which tokens go on in which order."""
         seen, states = context.encoded(), context.visual_features()
         components = {"encoder": seen.attention}
-        if keep >= len(states):
+        if keep >= states.shape[-2]:
             return Scores(seen.attention, components)
         parts, start = [], 0
         for part, share in seen.shares(keep):
-            own = states[start : start + len(part.attention)]
+            own = states[..., start : start + part.attention.shape[-1], :]
             parts.append((own, self._kept(part, own, share)))
-            start += len(own)
+            start += own.shape[-2]
         if not self.merges:
             kept, start = [], 0
             for own, places in parts:
                 kept.append(start + places)
-                start += len(own)
-            return Scores(seen.attention, components, torch.cat(kept).sort().values)
+                start += own.shape[-2]
+            return Scores(seen.attention, components, torch.cat(kept, -1).sort(-1).values)
         merge = Merge.joined([_put(own, places) for own, places in parts])
         return Scores(seen.attention, components, merge=merge)
 
     def _kept(self, seen: Encoded, states: torch.Tensor, keep: int) -> torch.Tensor:
         """Places of one image's kept tokens in their order; -1 for a row of zeros."""
         attention = seen.attention.float()
-        total = len(attention)
+        total = attention.shape[-1]
         count = self.stretches or max(1, 1024 * total // (576 * keep))
         sizes = [total // count + (p < total % count) for p in range(count)]
         sizes = [size for size in sizes if size]
@@ -163,22 +168,22 @@ class HoloV(BeforeLLM):
         scores = [
             stretch_scores(looked, rows if projected else None)
             for looked, rows in zip(
-                by_length(attention, sizes), by_length(states.float(), sizes), strict=True
+                by_length(attention, sizes), by_length(states.float(), sizes, -2), strict=True
             )
         ]
-        given, order = shared_out(torch.cat(scores), keep)
+        given, order = shared_out(torch.cat(scores, -1), keep)
         if self.overflow == "handed_on":
             given = handed_on(given, order, sizes)
         places = best_of_stretches(attention, given, sizes, keep)
         if self.order == "raster":
             # Rows of zeros stay last.
-            places = torch.where(places < 0, total, places).sort().values
+            places = torch.where(places < 0, total, places).sort(-1).values
             places = torch.where(places == total, -1, places)
         return places
 
 
 def _put(states: torch.Tensor, places: torch.Tensor) -> Merge:
     """The tokens at these places in this order; -1 is a row of zeros."""
-    real = places >= 0
-    rows = torch.where(real[:, None], states[places.clamp_min(0)], torch.zeros_like(states[:1]))
-    return Merge(rows, places, places_in(places, len(states)))
+    there = taken_at(states, places.clamp_min(0))
+    rows = torch.where((places >= 0)[..., None], there, torch.zeros_like(there[..., :1, :]))
+    return Merge(rows, places, places_in(places, states.shape[-2]))

@@ -20,7 +20,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
 )
-from pruneviz.ops import even_places, others
+from pruneviz.ops import even_places, others, products, taken_at
 
 _NEIGHBOURS = 32
 
@@ -90,21 +90,29 @@ class PruMerge(BeforeLLM):
         """The encoder."""
         return Needs(encoder=True)
 
+    @property
+    def batched(self) -> bool:
+        """On a budget; without, each picture's attention tells how many tokens go on."""
+        return not self._free
+
+    @property
+    def _free(self) -> bool:
+        return self.keep_ratio is None and self.keep_tokens is None
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received, and the tokens that go on."""
         seen = context.encoded()
-        attention = seen.final[0]
+        attention = seen.final()[0]
         components = {"encoder": attention}
-        free = self.keep_ratio is None and self.keep_tokens is None
-        if keep >= len(attention) and not free:
+        if keep >= attention.shape[-1] and not self._free:
             return Scores(attention, components)
-        parts = [(part, None) for part in seen.each()] if free else seen.shares(keep)
+        parts = [(part, None) for part in seen.each()] if self._free else seen.shares(keep)
         merge = Merge.joined([self._merge(part, share) for part, share in parts])
         return Scores(attention, components, notes=seen.notes, merge=merge)
 
     def _merge(self, seen: Encoded, share: int | None) -> Merge:
         """One image's tokens; as many as stand out where there is no budget."""
-        attention, keys = seen.final
+        attention, keys = seen.final()
         if share is None:
             return _merge(seen, attention, keys, self._standing_out(attention), remainder=True)
         picked = self._picked(attention, max(1, share - 1))
@@ -112,7 +120,8 @@ class PruMerge(BeforeLLM):
 
     def _picked(self, attention: torch.Tensor, count: int) -> torch.Tensor:
         """Places of the kept tokens in the order in which they go on."""
-        return torch.sort(attention, descending=True, stable=True).indices[:count]
+        order = torch.sort(attention, dim=-1, descending=True, stable=True).indices
+        return order[..., :count]
 
     def _standing_out(self, attention: torch.Tensor) -> torch.Tensor:
         # The one wait for the device: how many tokens go on is what it decides.
@@ -175,9 +184,9 @@ class PruMergePlus(PruMerge):
 
     def _picked(self, attention: torch.Tensor, count: int) -> torch.Tensor:
         best = super()._picked(attention, max(1, round(count / 4)))
-        places = others(best, len(attention))
-        spread = even_places(len(places), count - len(best), places.device)
-        return torch.cat([best, places[spread]])
+        places = others(best, attention.shape[-1])
+        spread = even_places(places.shape[-1], count - best.shape[-1], places.device)
+        return torch.cat([best, places.index_select(-1, spread)], -1)
 
     def _standing_out(self, attention: torch.Tensor) -> torch.Tensor:
         total = len(attention)
@@ -213,27 +222,29 @@ def _merge(
 ) -> Merge:
     """Add to each picked token those most like it, and sum up the rest."""
     unit = normalize(keys.float(), dim=-1)
-    alike = unit[picked] @ unit.T
-    alike.scatter_(1, picked[:, None], -torch.inf)
-    near = alike.topk(min(_NEIGHBOURS, len(attention) - 1), dim=-1).indices
-    features = seen.features.float()
-    states = features[picked] + (features[near] * attention[near, None]).sum(1)
+    alike = products(taken_at(unit, picked), unit)
+    alike.scatter_(-1, picked[..., None], -torch.inf)
+    near = alike.topk(min(_NEIGHBOURS, attention.shape[-1] - 1), dim=-1).indices
+    features, own = seen.features.float(), near.flatten(-2)
+    taken_up = taken_at(features, own) * attention.gather(-1, own)[..., None]
+    states = taken_at(features, picked) + taken_up.unflatten(-2, near.shape[-2:]).sum(-2)
     # In the picture a token belongs to the one that it is most like, whoever else took it up.
-    taken = torch.zeros_like(attention, dtype=torch.bool).index_fill(0, near.flatten(), True)
-    reached = torch.full_like(alike, -torch.inf).scatter(1, near, alike.gather(1, near))
-    into = torch.where(taken, reached.argmax(0), -1)
-    into.index_copy_(0, picked, torch.arange(len(picked), device=into.device))
+    taken = torch.zeros_like(attention, dtype=torch.bool).scatter(-1, own, True)
+    reached = torch.full_like(alike, -torch.inf).scatter(-1, near, alike.gather(-1, near))
+    count = picked.shape[-1]
+    into = torch.where(taken, reached.argmax(-2), -1)
+    into.scatter_(-1, picked, torch.arange(count, device=into.device).expand_as(picked))
     anchors = picked
     if remainder:
-        places = others(picked, len(attention))
-        weighted = features[places] * attention[places, None]
-        states = torch.cat([states, weighted.sum(0, keepdim=True)])
+        places = others(picked, attention.shape[-1])
+        weighted = taken_at(features, places) * attention.gather(-1, places)[..., None]
+        states = torch.cat([states, weighted.sum(-2, keepdim=True)], -2)
         lost = into < 0
-        into = torch.where(lost, len(picked), into)
+        into = torch.where(lost, count, into)
         # It stands where the most of it comes from, among all that are left if none is lost.
-        left = torch.zeros_like(lost).index_fill(0, places, True)
-        source = torch.where(lost.any(), lost, left)
-        home = torch.where(source, attention, -torch.inf).argmax(0, keepdim=True)
-        anchors = torch.cat([picked, home])
-        into.index_fill_(0, home, len(picked))
+        left = torch.zeros_like(lost).scatter(-1, places, True)
+        source = torch.where(lost.any(-1, keepdim=True), lost, left)
+        home = torch.where(source, attention, -torch.inf).argmax(-1, keepdim=True)
+        anchors = torch.cat([picked, home], -1)
+        into.scatter_(-1, home, count)
     return Merge(seen.project(states.to(seen.features.dtype)), anchors, into, anchors)

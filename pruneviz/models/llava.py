@@ -77,7 +77,10 @@ class LlavaAdapter(VisionLanguageAdapter):
 
     def project(self, model: Any, features: torch.Tensor) -> torch.Tensor:
         """The projector, one token after the other."""
-        projected: torch.Tensor = getattr(model.model, self.projector)(features[None])[0]
+        projector = getattr(model.model, self.projector)
+        projected: torch.Tensor = (
+            projector(features) if features.ndim > 2 else projector(features[None])[0]
+        )
         return projected
 
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:

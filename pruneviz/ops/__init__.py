@@ -19,7 +19,7 @@ from pruneviz.ops.merging import (
     split_budget,
     spread_cells,
 )
-from pruneviz.ops.places import homes, others, places_in
+from pruneviz.ops.places import added_at, homes, others, places_in, taken_at
 from pruneviz.ops.residual import (
     conditional_dpp,
     diversity_profile,
@@ -34,6 +34,7 @@ from pruneviz.ops.scores import (
     fopru_significance,
     l1_normalise,
     larger_variance,
+    products,
     text_raters,
     top_indices,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "DIRECTIONS",
     "PARTS",
     "Coverage",
+    "added_at",
     "assign_to_targets",
     "attention_rows",
     "bipartite_merge",
@@ -73,11 +75,13 @@ __all__ = [
     "pick_scores",
     "places_in",
     "plain_only",
+    "products",
     "residual_greedy",
     "rotated",
     "self_attention_means",
     "split_budget",
     "spread_cells",
+    "taken_at",
     "text_raters",
     "text_relevance",
     "token_transition",

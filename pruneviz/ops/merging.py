@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from pruneviz.ops.places import places_in
+from pruneviz.ops.places import added_at, places_in, taken_at
+from pruneviz.ops.scores import products
 
 
 def assign_to_targets(metric: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -18,18 +19,19 @@ def assign_to_targets(metric: torch.Tensor, targets: torch.Tensor) -> torch.Tens
     Parameters
     ----------
     metric : torch.Tensor
-        ``[n, c]``, any floating dtype; cosine similarity is taken of its rows.
+        ``[..., n, c]``, any floating dtype; cosine similarity is taken of its rows.
     targets : torch.Tensor
         Int64 ``[k]``: places of the targets.
 
     Returns
     -------
     torch.Tensor
-        Int64 ``[n]``, values in 0..k-1; a target goes to itself.
+        Int64 ``[..., n]``, values in 0..k-1; a target goes to itself.
     """
     unit = normalize(metric.float(), dim=-1)
-    into = (unit @ unit[targets].T).argmax(-1)
-    return into.index_copy(0, targets, torch.arange(len(targets), device=targets.device))
+    into = products(unit, unit.index_select(-2, targets)).argmax(-1)
+    own = torch.arange(len(targets), device=targets.device)
+    return into.index_copy(-1, targets, own.expand(*into.shape[:-1], -1))
 
 
 def group_means(features: torch.Tensor, into: torch.Tensor, count: int) -> torch.Tensor:
@@ -38,37 +40,38 @@ def group_means(features: torch.Tensor, into: torch.Tensor, count: int) -> torch
     Parameters
     ----------
     features : torch.Tensor
-        ``[n, c]``.
+        ``[..., n, c]``.
     into : torch.Tensor
-        Int64 ``[n]``: group of each token, negative for none.
+        Int64 ``[..., n]``: group of each token, negative for none.
     count : int
         Number of groups.
 
     Returns
     -------
     torch.Tensor
-        Float32 ``[count, c]``; zero where a group is empty.
+        Float32 ``[..., count, c]``; zero where a group is empty.
     """
     # One group more takes those that are in none.
     group = torch.where(into < 0, count, into)
-    total = features.new_zeros(count + 1, features.shape[-1], dtype=torch.float32)
-    total.index_add_(0, group, features.float())
+    every = (*features.shape[:-2], count + 1, features.shape[-1])
+    total = features.new_zeros(every, dtype=torch.float32)
+    added_at(total, group, features.float())
     sizes = group_sizes(group, count + 1)
-    return (total / sizes.clamp_min(1)[:, None])[:count]
+    return (total / sizes.clamp_min(1)[..., None])[..., :count, :]
 
 
 def group_sizes(into: torch.Tensor, count: int) -> torch.Tensor:
-    """How many tokens are in each group: float32 ``[count]``.
+    """How many tokens are in each group: float32 ``[..., count]``.
 
     Parameters
     ----------
     into : torch.Tensor
-        Int64 ``[n]``: group of each token, from 0 to below `count`.
+        Int64 ``[..., n]``: group of each token, from 0 to below `count`.
     count : int
         Number of groups.
     """
-    ones = torch.ones(len(into), device=into.device)
-    return ones.new_zeros(count).index_add_(0, into, ones)
+    ones = torch.ones(into.shape, device=into.device)
+    return ones.new_zeros(*into.shape[:-1], count).scatter_add_(-1, into, ones)
 
 
 def contextual_tokens(
@@ -79,30 +82,31 @@ def contextual_tokens(
     Parameters
     ----------
     metric : torch.Tensor
-        ``[n, c]``: keys of the tokens that are not dominant, heads averaged.
+        ``[..., n, c]``: keys of the tokens that are not dominant, heads averaged.
     features : torch.Tensor
-        ``[n, d]``: their states.
+        ``[..., n, d]``: their states.
     count : int
         How many tokens come out, ``1 <= count <= n``.
 
     Returns
     -------
     merged : torch.Tensor
-        Float32 ``[count, d]``: a target's state plus the mean of those that went to it.
+        Float32 ``[..., count, d]``: a target's state plus the mean of those that went to it.
     targets : torch.Tensor
         Int64 ``[count]``, ascending.
     into : torch.Tensor
-        Int64 ``[n]``: which of the merged tokens each token went into.
+        Int64 ``[..., n]``: which of the merged tokens each token went into.
 
     Notes
     -----
     VisionZip (arXiv 2412.04467), section 3.3, as its published code computes it.
     """
-    step = max(1, len(metric) // count)
-    targets = torch.arange(0, len(metric), step, device=metric.device)[:count]
+    tokens = metric.shape[-2]
+    targets = torch.arange(0, tokens, max(1, tokens // count), device=metric.device)[:count]
     into = assign_to_targets(metric, targets)
-    followers = into.index_fill(0, targets, -1)
-    merged = features[targets].float() + group_means(features, followers, count)
+    followers = into.index_fill(-1, targets, -1)
+    own = features.index_select(-2, targets).float()
+    merged = own + group_means(features, followers, count)
     return merged, targets, into
 
 
@@ -117,44 +121,44 @@ def bipartite_merge(
     Parameters
     ----------
     features : torch.Tensor
-        ``[n, d]``, any floating dtype.
+        ``[..., n, d]``, any floating dtype.
     count : int
         How many tokens come out, ``1 <= count <= n``.
 
     Returns
     -------
     merged : torch.Tensor
-        Float32 ``[count, d]``.
+        Float32 ``[..., count, d]``.
     anchors : torch.Tensor
-        Int64 ``[count]``, ascending: the token that each merged one grew around.
+        Int64 ``[..., count]``, ascending: the token that each merged one grew around.
     into : torch.Tensor
-        Int64 ``[n]``: which of the merged tokens each token went into.
+        Int64 ``[..., n]``: which of the merged tokens each token went into.
 
     Notes
     -----
     ToMe (arXiv 2210.09461), section 3: bipartite soft matching with size-weighted averages.
     """
     states = features.float()
-    sizes = torch.ones(len(states), device=states.device)
-    anchors = torch.arange(len(states), device=states.device)
+    sizes = torch.ones(states.shape[:-1], device=states.device)
+    anchors = torch.arange(states.shape[-2], device=states.device).expand(sizes.shape)
     into = anchors.clone()
-    while len(states) > count:
+    while (total := states.shape[-2]) > count:
         unit = normalize(states, dim=-1)
-        similar, partner = (unit[::2] @ unit[1::2].T).max(-1)
-        merging = min(len(states) - count, len(similar), len(states) // 2)
-        order = torch.sort(similar, descending=True, stable=True).indices
-        order, staying = order[:merging], order[merging:]
-        source, target = 2 * order, 2 * partner[order] + 1
-        weighted = states * sizes[:, None]
-        weighted.index_add_(0, target, weighted[source])
-        sizes = sizes.index_add(0, target, sizes[source])
-        place = torch.arange(len(states), device=states.device)
+        similar, partner = products(unit[..., ::2, :], unit[..., 1::2, :]).max(-1)
+        merging = min(total - count, similar.shape[-1], total // 2)
+        order = torch.sort(similar, dim=-1, descending=True, stable=True).indices
+        order, staying = order[..., :merging], order[..., merging:]
+        source, target = 2 * order, 2 * partner.gather(-1, order) + 1
+        weighted = states * sizes[..., None]
+        added_at(weighted, target, taken_at(weighted, source))
+        sizes = sizes.scatter_add(-1, target, sizes.gather(-1, source))
+        place = torch.arange(total, device=states.device).expand(sizes.shape)
         # How many stay is known, and so are all that were only asked: no mask is needed.
-        stays = torch.cat([place[1::2], 2 * staying]).sort().values
-        rank = places_in(stays, len(states))
-        into = rank[place.index_copy(0, source, target)[into]]
-        states, sizes = (weighted / sizes[:, None])[stays], sizes[stays]
-        anchors = anchors[stays]
+        stays = torch.cat([place[..., 1::2], 2 * staying], -1).sort(-1).values
+        rank = places_in(stays, total)
+        into = rank.gather(-1, place.scatter(-1, source, target).gather(-1, into))
+        states = taken_at(weighted / sizes[..., None], stays)
+        sizes, anchors = sizes.gather(-1, stays), anchors.gather(-1, stays)
     return states, anchors, into
 
 

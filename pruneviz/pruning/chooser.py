@@ -11,10 +11,9 @@ import numpy as np
 import torch
 
 from pruneviz.errors import PruneVizError, PruningError
-from pruneviz.methods.base import Merge
 from pruneviz.pruning.context import GroupContext
 from pruneviz.pruning.policy import PlannedStage
-from pruneviz.pruning.rows import put
+from pruneviz.pruning.rows import Group, put
 from pruneviz.pruning.shortening import Part, shrink
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer, Selection, StageRecord
@@ -72,9 +71,8 @@ class Chooser:
             fewer = fewer or record.kept.shape[1] < record.alive.shape[1]
             merge = record.scores.merge
             if merge is not None:
-                places = selection.places(frame)[0]
-                for row in selection.group.followers[0]:
-                    states = _put(states, row, places, merge.states)
+                made = merge.states if self._spec.policy.batched else merge.states[None]
+                states = _put(states, selection.group, selection.places(frame), made)
         if not fewer:
             if states is hidden:
                 return None
@@ -91,12 +89,8 @@ class Chooser:
         rows, parts = self._prefill.prompt.rows, []
         for selection in self._prefill.selections:
             group = selection.group
-            kept, own = selection.columns, group.rows
-            numbers = [number for follow in group.followers for number in follow]
-            if len(numbers) > len(own):
-                leader = [place for place, follow in enumerate(group.followers) for _ in follow]
-                kept = kept.index_select(0, put(np.array(leader), kept.device))
-                own = tuple(rows[number] for number in numbers)
+            own = tuple(rows[number] for number in group.numbers)
+            kept = group.repeated(selection.columns)
             parts.append(Part(own, kept, selection.records[-1].alive.shape[1]))
         without = tuple(row for row in rows if not row.num_visual)
         return [*parts, Part(without, None)] if without else parts
@@ -137,7 +131,10 @@ class Chooser:
         places = places if batched else places[None]
         kept = places if selection.whole else alive.gather(1, places)
         columns = selection.group.columns.gather(1, kept)
-        after = _origins(selection, kept, scores.merge)
+        after = selection.origin
+        if scores.merge is not None:
+            anchors = scores.merge.anchors
+            after = _origins(selection, kept, anchors if batched else anchors[None])
         return StageRecord(stage, alive, kept, scores, columns, origin, after)
 
     def _stands_apart(self, stage: PlannedStage, selection: Selection) -> bool:
@@ -173,19 +170,19 @@ def _by(who: str) -> Iterator[None]:
         raise PruningError(f"{who} failed: {type(error).__name__}: {error}") from error
 
 
-def _origins(selection: Selection, kept: torch.Tensor, merge: Merge | None) -> torch.Tensor:
+def _origins(selection: Selection, kept: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
     """Which original token each slot holds once merged tokens have taken theirs."""
-    if merge is None:
-        return selection.origin
-    tokens = selection.tokens(selection.alive)[0]
-    stands_for = torch.where(merge.anchors >= 0, tokens[merge.anchors.clamp_min(0)], -1)
-    return selection.origin.index_copy(1, kept[0], stands_for[None])
+    tokens = selection.tokens(selection.alive)
+    stands_for = torch.where(anchors >= 0, tokens.gather(1, anchors.clamp_min(0)), -1)
+    return selection.origin.scatter(1, kept, stands_for)
 
 
 def _put(
-    hidden: torch.Tensor, row: int, places: torch.Tensor, states: torch.Tensor
+    hidden: torch.Tensor, group: Group, places: torch.Tensor, states: torch.Tensor
 ) -> torch.Tensor:
-    """The states with some of a row's replaced."""
-    hidden = hidden.clone()
-    hidden[row, places] = states.to(hidden.dtype)
-    return hidden
+    """The states with those of a group's rows at `places` replaced, and of all that follow them."""
+    places, states = group.repeated(places), group.repeated(states.to(hidden.dtype))
+    if group.numbers == tuple(range(len(hidden))):
+        return hidden.scatter(1, places[..., None].expand(states.shape), states)
+    rows = put(np.array(group.numbers), hidden.device)
+    return hidden.index_put((rows[:, None], places), states)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -10,9 +9,9 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import Encoded, NoQueryError, Text
-from pruneviz.models.core.vision import EncoderRecord
+from pruneviz.pruning.pictures import Pictures
 from pruneviz.pruning.prompt import content_columns
-from pruneviz.pruning.rows import Row, Words
+from pruneviz.pruning.rows import Words
 from pruneviz.pruning.signals import Reader, keys_of, taken, taken_in_heads
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill, RunningLayer, Selection
@@ -53,6 +52,7 @@ class GroupContext:
         self._spec, self._prefill, self._selection = spec, prefill, selection
         self._prompt, self._group = prefill.prompt, selection.group
         self._hidden, self._running, self._batched = hidden, running, batched
+        self._pictures = Pictures(self._prompt, self._group, batched)
         self.alive = self._out(selection.tokens(selection.alive))
 
     def _out(self, values: torch.Tensor) -> torch.Tensor:
@@ -144,7 +144,7 @@ class GroupContext:
         if tokens == "visual":
             columns = self._selection.columns
         else:
-            columns = self._whole(self._prompt.after_image(self._group)).columns
+            columns = self._prompt.after_image(self._group).columns
         first = torch.tensor([[row.first] for row in self._group.rows], device=self.device)
         return self._out(columns - first)
 
@@ -152,14 +152,13 @@ class GroupContext:
         """Places of the visual tokens or of the text after the image, ``[rows, m]``."""
         if tokens == "visual":
             return self._places
-        words = self._whole(self._prompt.after_image(self._group))
+        words = self._prompt.after_image(self._group)
         return self._prefill.frames.newest.places(words.columns, self._group.index)
 
-    @staticmethod
-    def _whole(words: Words) -> Words:
-        if words.real is not None:
-            raise PruningError("Texts of different lengths can only be read row by row.")
-        return words
+    def real_text(self) -> torch.Tensor | None:
+        """Which text tokens after the image are no filler, bool ``[..., m]``; None = all."""
+        real = self._prompt.after_image(self._group).real
+        return None if real is None else self._out(real)
 
     def visual_features(self) -> torch.Tensor:
         """Hidden states of the alive tokens, ``[..., n, hidden]``."""
@@ -179,98 +178,51 @@ class GroupContext:
 
     def vision_significance(self, include_cls: bool) -> torch.Tensor:
         """Significance of a sample's images, float32 ``[..., num_visual]``."""
-        return self._of_images(lambda record, images: record.scores(include_cls, images))
+        seen = self._seen
+        return seen.read(lambda images: seen.record.scores(include_cls, images))
 
     def attention_received(self) -> tuple[torch.Tensor, ...]:
         """Mean attention in the encoder layers read, each float32 ``[..., num_visual]``."""
-        first = self._of_images(lambda record, images: record.received_from_all(images))
-        row = self._row
-        further = (
-            record.received_from_all(self._images(record, row)) for record in self._prompt.further
-        )
-        return (first, *further)
+        seen = self._seen
+        records = (seen.record, *self._prompt.further)
+        return tuple(seen.read(record.received_from_all) for record in records)
 
     def encoded(self) -> Encoded:
-        """What the encoder left of this sample's images."""
-        record = self._record
-        images = self._images(record, self._row)
-        found = record.features(images)
+        """What the encoder left of a sample's images."""
+        seen = self._seen
+        found = seen.encoded(self._spec.project)
         if found is not None:
-            final = (found.final_attention, found.final_keys)
-            given = (found.attention, found.keys, found.features, found.leading)
-            return Encoded(*given, final, self._spec.project, images=self.images())
-        states = self.visual_features()
-        attention = record.received(images)
+            return found
+        states, attention = self.visual_features(), seen.read(seen.record.received)
         return Encoded(
             attention,
             states,
             states,
-            states[:0],
-            (attention, states),
+            states[..., :0, :],
+            lambda: (attention, states),
             lambda merged: merged,
             ("Merged and compared after the projector, in the LLM's input space.",),
             self.images(),
         )
 
     def images(self) -> tuple[int, ...]:
-        """Visual tokens of each of this sample's images; one number where that is not known."""
-        record, images = self._prompt.vision, self._prompt.images_of(self._row)
-        if record is None or images is None or not record.whole_images:
-            return (self.num_visual,)
-        return record.counts[images]
+        """Visual tokens of each of a sample's images; one number where that is not known."""
+        return self._pictures.images()
 
     def crops(self) -> torch.Tensor:
         """Which crop of this sample's images each token is from, int64 ``[num_visual]``."""
-        record = self._record
-        return record.crops_of(self._images(record, self._row)).to(self.device)
+        return self._seen.crops().to(self.device)
 
     def blocks(self) -> tuple[tuple[int, int], ...]:
-        """Grids of the sample's visual tokens; one row of them all where they are unknown."""
-        record = self._prompt.vision
-        if record is None:
-            return ((1, self.num_visual),)
-        images = self._images(record, self._row)
-        return tuple(block for grids in record.blocks[images] for block in grids)
+        """Grids of a sample's visual tokens; one row of them all where they are unknown."""
+        return self._pictures.blocks()
 
     @property
-    def _row(self) -> Row:
-        """The only row."""
-        if self._batched and len(self._group.rows) > 1:
-            raise PruningError("What the encoder left of an image can only be read row by row.")
-        return self._group.rows[0]
-
-    @property
-    def _record(self) -> EncoderRecord:
+    def _seen(self) -> Pictures:
+        """What the encoder left, for methods that say that they ask."""
         if not self._spec.policy.needs.encoder:
             raise _undeclared("encoder=True", "what the vision encoder left")
-        if self._prompt.vision is None:
-            raise PruningError(
-                "The vision encoder did not run inside this prune(), so nothing is known of it. "
-                "Pass pixel_values, or give prune(vision=...) the record of an earlier run."
-            )
-        return self._prompt.vision
-
-    def _images(self, record: EncoderRecord, row: Row) -> slice:
-        """Which of the encoded images are a sample's."""
-        found = self._prompt.images_of(row)
-        if found is None:
-            raise PruningError(
-                f"Images of {', '.join(map(str, record.counts))} tokens do not match the visual "
-                "tokens of the batch, so FoPru cannot tell which token belongs to which patch."
-            )
-        return found
-
-    def _of_images(self, values: Callable[[EncoderRecord, slice], torch.Tensor]) -> torch.Tensor:
-        """A value per token of each row's images ``[..., num_visual]``, all images at once."""
-        record = self._record
-        images = [self._images(record, row) for row in self._group.rows]
-        if len(images) == 1:
-            return self._out(values(record, images[0])[None])
-        every = values(record, slice(None))
-        firsts = [sum(record.counts[: own.start]) for own in images]
-        if firsts == [row * self.num_visual for row in range(len(every) // self.num_visual)]:
-            return every.view(len(images), -1)
-        return torch.stack([every[first : first + self.num_visual] for first in firsts])
+        return self._pictures
 
     def _words(self, queries: str) -> Words:
         if queries == "last":

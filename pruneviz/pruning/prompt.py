@@ -9,11 +9,13 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from pruneviz.methods.base import Needs
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.core.words import content_tokens
 from pruneviz.ops import text_raters
 from pruneviz.pruning.frames import Frame
 from pruneviz.pruning.inputs import DecoderInputs
+from pruneviz.pruning.policy import Policy
 from pruneviz.pruning.rows import Group, Row, Words, fetch
 from pruneviz.pruning.signals import taken
 from pruneviz.pruning.spec import RunSpec
@@ -85,7 +87,7 @@ class Prompt:
             frame,
             visual & valid if valid is not None else visual,
             rows,
-            _groups(rows, seen.leaders, spec.policy.batched, inputs.embeds.device),
+            _groups(rows, seen.leaders, spec.policy, main, inputs.embeds.device),
             main,
             tuple(filter(None, further)),
             inputs.embeds if asked.raters else None,
@@ -97,8 +99,7 @@ class Prompt:
 
     @cached_property
     def _images(self) -> list[slice] | None:
-        needed = [row.num_visual for row in self.rows]
-        return None if self.vision is None else images_of_rows(needed, self.vision.counts)
+        return None if self.vision is None else images_of_rows(self.rows, self.vision.counts)
 
     @cached_property
     def _read(self) -> dict[tuple[Group | None, str], Words]:
@@ -238,13 +239,21 @@ def _contiguous(positions: np.ndarray | None, real: np.ndarray) -> bool:
 
 
 def _groups(
-    rows: Sequence[Row], leaders: Sequence[int], batched: bool, device: torch.device
+    rows: Sequence[Row],
+    leaders: Sequence[int],
+    policy: Policy,
+    vision: EncoderRecord | None,
+    device: torch.device,
 ) -> tuple[Group, ...]:
-    """Leading rows with visual tokens, together where their numbers allow and `batched`."""
-    found: dict[object, list[Row]] = {}
+    """Leading rows with visual tokens, together where they are alike in what is asked of them."""
+    needs, found = policy.needs, dict[object, list[Row]]()
+    layouts = _layouts(rows, needs, vision) if policy.batched else None
     for row in rows:
         if row.num_visual and leaders[row.number] == row.number:
-            alike = (row.num_visual, len(row.after_image) > 0) if batched else row.number
+            alike: object = row.number
+            if layouts is not None:
+                words = min(len(row.after_image), max(1, needs.words))
+                alike = (row.num_visual, words, layouts[row.number])
             found.setdefault(alike, []).append(row)
     follow = {leader: [n for n, to in enumerate(leaders) if to == leader] for leader in leaders}
     return tuple(
@@ -253,17 +262,28 @@ def _groups(
     )
 
 
-def images_of_rows(needed: list[int], counts: tuple[int, ...]) -> list[slice] | None:
+def _layouts(rows: Sequence[Row], needs: Needs, vision: EncoderRecord | None) -> list[object]:
+    """For each row what its images are like, as far as that is asked for."""
+    asked = needs.encoder or needs.grid
+    images = images_of_rows(rows, vision.counts) if vision is not None and asked else None
+    if vision is None or images is None:
+        return [None] * len(rows)
+    counts, blocks = vision.counts, vision.blocks if needs.grid else ()
+    return [(counts[own], blocks[own]) for own in images]
+
+
+def images_of_rows(rows: Sequence[Row], counts: tuple[int, ...]) -> list[slice] | None:
     """Which images belong to each row of the batch, None where they do not fit.
 
-    `needed` are the visual tokens of the rows, `counts` those of the images, in order. Beams
-    and returned sequences repeat whole samples after the images were encoded.
+    `counts` are the visual tokens of the images, in order. Beams and returned sequences repeat
+    whole samples after the images were encoded.
     """
+    needed = [row.num_visual for row in rows]
     total = sum(counts)
     repeats, rest = divmod(sum(needed), total) if total else (0, 1)
     if rest or not repeats or len(needed) % repeats:
         return None
-    rows, image = [], 0
+    found, image = [], 0
     for count in needed[::repeats]:
         first, taken = image, 0
         while taken < count and image < len(counts):
@@ -271,5 +291,5 @@ def images_of_rows(needed: list[int], counts: tuple[int, ...]) -> list[slice] | 
             image += 1
         if taken != count:
             return None
-        rows += [slice(first, image)] * repeats
-    return rows
+        found += [slice(first, image)] * repeats
+    return found

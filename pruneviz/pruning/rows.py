@@ -160,6 +160,18 @@ class Group:
         """Int64 ``[rows, num_visual]``: 0, 1, 2 and so on, a slot for each visual token."""
         return put(np.tile(np.arange(self.num_visual), (len(self.rows), 1)), self.device)
 
+    @cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """Of all rows that get its choices, those that follow one of them together."""
+        return tuple(number for follow in self.followers for number in follow)
+
+    def repeated(self, values: torch.Tensor) -> torch.Tensor:
+        """Of its own rows ``[rows, ...]``, for all of `numbers`."""
+        if len(self.numbers) == len(self.rows):
+            return values
+        leader = [place for place, follow in enumerate(self.followers) for _ in follow]
+        return values.index_select(0, put(np.array(leader), values.device))
+
     def of(self, states: torch.Tensor) -> torch.Tensor:
         """These rows of anything ``[batch, ...]`` or, shared by all, ``[1, ...]``."""
         if self.index is None or len(states) == 1:

@@ -119,7 +119,7 @@ class RunSpec:
         return nullcontext() if self.counter is None else self.counter
 
     def project(self, features: torch.Tensor) -> torch.Tensor:
-        """Put encoder features ``[k, d]`` into the LLM's input space, ``[k, hidden]``."""
+        """Put encoder features ``[..., k, d]`` into the LLM's input space."""
         return self.adapter.project(self.model, features)
 
 

@@ -50,7 +50,8 @@ def context(
     count = len(states)
     looked = torch.ones(count) if attention is None else attention
     kept = states if features is None else features
-    seen = Encoded(looked, kept, kept, kept[:0], (looked, kept), lambda x: x, (), (count,))
+    final = (looked, kept)
+    seen = Encoded(looked, kept, kept, kept[:0], lambda: final, lambda x: x, (), (count,))
     return SimpleNamespace(
         encoded=lambda: seen,
         visual_features=lambda: states,
@@ -218,6 +219,7 @@ def test_dart_takes_as_published() -> None:
         own_keys=lambda tokens: keys[parts[tokens]],
         normed_states=lambda tokens: data["hidden_normed"][parts[tokens]],
         prompt_places=lambda tokens: places[parts[tokens]],
+        real_text=lambda: None,
     )
     keep = len(data["kept"])
     scores = get_method("dart", keep_tokens=keep).score(asked, Stage(2), keep)

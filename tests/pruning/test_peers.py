@@ -333,7 +333,10 @@ def test_the_first_of_darts_pivots_take_one_more(keep: int, given: tuple[int, ..
     states = {name: torch.randn(len(own), 8, generator=draw) for name, own in keys.items()}
     places = {"visual": torch.arange(3, 3 + N), "after_image": torch.arange(3 + N, 9 + N)}
     asked: Any = SimpleNamespace(
-        own_keys=keys.get, normed_states=states.get, prompt_places=places.get
+        own_keys=keys.get,
+        normed_states=states.get,
+        prompt_places=places.get,
+        real_text=lambda: None,
     )
     unit = {name: torch.nn.functional.normalize(own, dim=-1) for name, own in states.items()}
     size = {name: own.abs().sum((1, 2)) for name, own in keys.items()}

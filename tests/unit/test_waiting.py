@@ -92,10 +92,9 @@ def asked(n: int, images: int = 1) -> Any:
         return torch.rand(*shape, generator=generator)
 
     sizes = (n // images,) * images
-    seen = Encoded(
-        draw(n), draw(n, 6) - 0.5, draw(n, 8) - 0.5, draw(images, 8), (draw(n), draw(n, 6) - 0.5),
-        lambda x: x, (), sizes,
-    )  # fmt: skip
+    given = draw(n), draw(n, 6) - 0.5, draw(n, 8) - 0.5, draw(images, 8)
+    final = draw(n), draw(n, 6) - 0.5
+    seen = Encoded(*given, lambda: final, lambda x: x, (), sizes)
     states, text, objects, deep = draw(n, 8) - 0.5, draw(3, 8) - 0.5, draw(n), draw(n)
     keys = {"visual": draw(n, 2, 4), "after_image": draw(7, 2, 4)}
     normed = {"visual": states, "after_image": draw(7, 8)}
@@ -110,6 +109,8 @@ def asked(n: int, images: int = 1) -> Any:
         own_keys=keys.__getitem__,
         normed_states=normed.__getitem__,
         prompt_places=places.__getitem__,
+        real_text=lambda: None,
+        alive=torch.arange(n),
         num_visual=n,
         device=torch.device("cpu"),
     )

@@ -38,7 +38,7 @@ def check_scores(scores: Any, shape: tuple[int, ...], title: str) -> None:
     if scores.kept is not None:
         check_places(scores.kept, shape, title)
     if scores.merge is not None:
-        _check_merge(scores.merge, shape[-1], title)
+        _check_merge(scores.merge, shape, title)
 
 
 def check_places(kept: Any, shape: tuple[int, ...], title: str) -> None:
@@ -63,19 +63,22 @@ def check_places(kept: Any, shape: tuple[int, ...], title: str) -> None:
         raise _wrong(title, f"'kept' must be ascending places from 0 to {alive - 1}, each once")
 
 
-def _check_merge(merge: Merge, alive: int, title: str) -> None:
-    made = len(merge.states)
-    if not 1 <= made <= alive or merge.states.ndim != 2:
-        raise _wrong(title, f"it makes {made} tokens of {alive}, as {tuple(merge.states.shape)}")
+def _check_merge(merge: Merge, shape: tuple[int, ...], title: str) -> None:
+    alive, found = shape[-1], tuple(merge.states.shape)
+    made = found[-2] if len(found) > 1 else 0
+    if not 1 <= made <= alive or found[:-2] != shape[:-1]:
+        raise _wrong(title, f"it makes {made} tokens of {alive}, as {found}")
     for name, values, size in (("anchors", merge.anchors, made), ("into", merge.into, alive)):
-        if values.dtype != torch.int64 or tuple(values.shape) != (size,):
-            raise _wrong(title, f"its merge's {name!r} must be int64 [{size}]")
+        wanted = (*shape[:-1], size)
+        if values.dtype != torch.int64 or tuple(values.shape) != wanted:
+            raise _wrong(title, f"its merge's {name!r} must be int64 {list(wanted)}")
     if merge.anchors.device.type != "cpu":
         return
-    named = merge.anchors[merge.anchors >= 0]
-    if len(named.unique()) != len(named) or bool((named >= alive).any()):
+    anchors = np.sort(merge.anchors.numpy(), axis=-1)
+    twice = (anchors[..., 1:] == anchors[..., :-1]) & (anchors[..., 1:] >= 0)
+    if twice.any() or (anchors >= alive).any():
         raise _wrong(title, "two merged tokens stand for one place, or one for a place not there")
-    if bool((merge.into >= made).any()):
+    if (merge.into.numpy() >= made).any():
         raise _wrong(title, f"its merge's 'into' names tokens beyond the {made} that it makes")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -16,8 +17,8 @@ class StageContext(Protocol):
 
     Everything is computed when asked for and only then. Shapes use ``n`` for the visual
     tokens still alive and ``d`` for the LLM's width. Where a method takes several samples at once
-    (`Method.batched`) each shape has their number in front; what only the vision encoder's run
-    tells, but for :meth:`vision_significance`, is then not to be had.
+    (`Method.batched`) each shape has their number in front, but for :meth:`images` and
+    :meth:`blocks`, which they share, and :meth:`crops`, which is then not to be had.
     """
 
     layer: int
@@ -53,6 +54,13 @@ class StageContext(Protocol):
 
     def prompt_places(self, tokens: str) -> torch.Tensor:
         """Places in the prompt, counted from 0 without padding: int64 ``[m]``; likewise."""
+        ...
+
+    def real_text(self) -> torch.Tensor | None:
+        """Which text tokens after the image are a sample's own: bool ``[m]``; None = all.
+
+        Of several samples those with fewer are filled up in front.
+        """
         ...
 
     def visual_features(self) -> torch.Tensor:
@@ -118,20 +126,22 @@ class Text:
 class Encoded:
     """What the vision encoder left for one sample; `n` are its visual tokens, in the LLM's order.
 
+    Of several samples, whose images are of the same sizes, with their number in front.
+
     Attributes
     ----------
     attention : torch.Tensor
-        Float32 ``[n]``: attention that each token receives, heads averaged. From the CLS token,
-        or the mean over all queries where the encoder has none.
+        Float32 ``[..., n]``: attention that each token receives, heads averaged. From the CLS
+        token, or the mean over all queries where the encoder has none.
     keys : torch.Tensor
-        ``[n, c]``: keys of the layer whose attention that is, heads averaged.
+        ``[..., n, c]``: keys of the layer whose attention that is, heads averaged.
     features : torch.Tensor
-        ``[n, d]``: the tokens that methods merge, `project` not yet applied.
+        ``[..., n, d]``: the tokens that methods merge, `project` not yet applied.
     leading : torch.Tensor
-        ``[images, d]``: the CLS tokens likewise; ``[0, d]`` without CLS.
-    final : tuple of torch.Tensor
-        Attention and keys of the layer after, taken as one head of full width: float32 ``[n]``
-        and ``[n, c]``.
+        ``[..., images, d]``: the CLS tokens likewise; ``[..., 0, d]`` without CLS.
+    final : callable
+        Computes attention and keys of the layer after, taken as one head of full width: float32
+        ``[..., n]`` and ``[..., n, c]``.
     project : callable
         From features to the LLM's input space.
     notes : tuple of str
@@ -144,7 +154,7 @@ class Encoded:
     keys: torch.Tensor
     features: torch.Tensor
     leading: torch.Tensor
-    final: tuple[torch.Tensor, torch.Tensor]
+    final: Callable[[], tuple[torch.Tensor, torch.Tensor]]
     project: Callable[[torch.Tensor], torch.Tensor]
     notes: tuple[str, ...] = ()
     images: tuple[int, ...] = ()
@@ -159,21 +169,25 @@ class Encoded:
             parts.append(
                 replace(
                     self,
-                    attention=self.attention[own],
-                    keys=self.keys[own],
-                    features=self.features[own],
-                    leading=self.leading[number : number + 1],
-                    final=(self.final[0][own], self.final[1][own]),
+                    attention=self.attention[..., own],
+                    keys=self.keys[..., own, :],
+                    features=self.features[..., own, :],
+                    leading=self.leading[..., number : number + 1, :],
+                    final=partial(self._final_of, own),
                     images=(count,),
                 )
             )
             first += count
         return parts
 
+    def _final_of(self, own: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        attention, keys = self.final()
+        return attention[..., own], keys[..., own, :]
+
     def shares(self, keep: int) -> list[tuple[Encoded, int]]:
         """Each image and its part of a budget; all as one where it is smaller than their number."""
         parts = self.each() if keep >= len(self.images) else [self]
-        sizes = [len(part.attention) for part in parts]
+        sizes = [part.attention.shape[-1] for part in parts]
         return list(zip(parts, split_budget(keep, sizes), strict=True))
 
 

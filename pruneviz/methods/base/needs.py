@@ -48,6 +48,9 @@ class Needs:
         Attention inside the pruning layer itself.
     raters : bool
         The text that matches the picture.
+    words : int
+        How many tokens of the text after the image it takes, where it takes so many: rows that
+        have fewer are scored together only with those that have as many.
     transitions : TransitionSpec or None
         TTV of some layers.
     """
@@ -58,6 +61,7 @@ class Needs:
     grid: bool = False
     own_attention: bool = False
     raters: bool = False
+    words: int = 0
     transitions: TransitionSpec | None = None
 
     def __or__(self, other: Needs) -> Needs:
@@ -70,5 +74,6 @@ class Needs:
             grid=self.grid or other.grid,
             own_attention=self.own_attention or other.own_attention,
             raters=self.raters or other.raters,
+            words=max(self.words, other.words),
             transitions=self.transitions or other.transitions,
         )

@@ -150,7 +150,7 @@ class Adapter(ABC):
         raise UnsupportedModelError(f"{type(model).__name__} has no vision encoder here.")
 
     def project(self, model: Any, features: torch.Tensor) -> torch.Tensor:
-        """Put encoder features ``[k, d]`` into the LLM's input space, ``[k, hidden]``.
+        """Put encoder features ``[..., k, d]`` into the LLM's input space, ``[..., k, hidden]``.
 
         Only for families whose :class:`~pruneviz.models.core.vision.EncoderRecord` gives features.
         """

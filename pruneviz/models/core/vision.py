@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -28,16 +30,16 @@ class EncoderFeatures:
         ``[n, width]``: what the projector gets.
     leading : torch.Tensor
         ``[images, width]``: the CLS tokens likewise; ``[0, width]`` without CLS.
-    final_attention, final_keys : torch.Tensor
-        Float32 ``[n]`` and ``[n, width]``: of the layer after, all its heads taken as one.
+    final : callable
+        Computes attention and keys of the layer after, all its heads taken as one: float32
+        ``[n]`` and ``[n, width]``.
     """
 
     attention: torch.Tensor
     keys: torch.Tensor
     features: torch.Tensor
     leading: torch.Tensor
-    final_attention: torch.Tensor
-    final_keys: torch.Tensor
+    final: Callable[[], tuple[torch.Tensor, torch.Tensor]]
 
 
 class EncoderRecord(ABC):
@@ -194,9 +196,10 @@ class VisionRecord(EncoderRecord):
             key.float().mean(1)[:, start:].flatten(0, 1),
             features[:, start:].flatten(0, 1),
             features[:, :start].flatten(0, 1),
-            *self._final(self.last, features),
+            partial(self._final, self.last, features),
         )
 
+    @torch.no_grad()
     def _final(self, last: Any, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Attention and keys of the last layer, all heads as one."""
         query, key, _ = project(last.self_attn, last.layer_norm1(features))
