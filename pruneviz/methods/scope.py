@@ -20,7 +20,7 @@ from pruneviz.methods.base import (
     StageContext,
     check_number,
 )
-from pruneviz.ops import coverage_profile
+from pruneviz.ops import coverage_profile, products
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,11 @@ class SCOPE(BeforeLLM):
         """How the score is made of its terms."""
         return f"Score = coverage, times encoder to the power of {self.alpha:g}."
 
+    @property
+    def batched(self) -> bool:
+        """Always."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Weighted gains, and the greedy picks."""
         seen = context.encoded()
@@ -104,11 +109,11 @@ class SCOPE(BeforeLLM):
         for part, share in seen.shares(keep):
             unit = normalize(part.features.float(), dim=-1)
             weight = part.attention.float() ** self.alpha
-            found = coverage_profile(unit @ unit.T, share, weight)
+            found = coverage_profile(products(unit, unit), share, weight)
             totals.append(found.scores())
             covers.append(totals[-1] / weight.clamp_min(torch.finfo(torch.float32).tiny))
             kept.append(start + found.order)
-            start += len(weight)
-        total, places = torch.cat(totals), torch.cat(kept).sort().values
-        components = {"coverage": torch.cat(covers), "encoder": seen.attention}
+            start += weight.shape[-1]
+        total, places = torch.cat(totals, -1), torch.cat(kept, -1).sort(-1).values
+        components = {"coverage": torch.cat(covers, -1), "encoder": seen.attention}
         return Scores(total, components, places, seen.notes)
