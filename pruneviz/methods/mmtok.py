@@ -21,7 +21,7 @@ from pruneviz.methods.base import (
     StageContext,
     check_number,
 )
-from pruneviz.ops import coverage_profile
+from pruneviz.ops import coverage_profile, products
 
 ELSEWHERE, ON_QWEN = 0.02, 0.01
 """Published temperatures of words."""
@@ -118,31 +118,47 @@ class MMTok(BeforeLLM):
         """The encoder's features."""
         return Needs(encoder=True)
 
+    @property
+    def batched(self) -> bool:
+        """Always."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Gains, and the greedy picks."""
         seen, states = context.encoded(), context.visual_features()
         text = context.text_features()
         totals, picks, start = [], [], 0
         for part, share in seen.shares(keep):
-            own = states[start : start + len(part.attention)]
-            found = coverage_profile(self._matrix(text.features, own, part.features), share)
+            own = states[..., start : start + part.attention.shape[-1], :]
+            matrix = self._matrix(text.features, own, part.features, text.real)
+            found = coverage_profile(matrix, share)
             totals.append(found.scores())
             picks.append(start + found.order)
-            start += len(own)
-        total = torch.cat(totals)
-        kept = torch.cat(picks).sort().values
+            start += own.shape[-2]
+        total = torch.cat(totals, -1)
+        kept = torch.cat(picks, -1).sort(-1).values
         return Scores(total, {"coverage": total}, kept, seen.notes, text.sources)
 
     def _matrix(
-        self, text: torch.Tensor, states: torch.Tensor, features: torch.Tensor
+        self,
+        text: torch.Tensor,
+        states: torch.Tensor,
+        features: torch.Tensor,
+        real: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Rows to cover: words, then patches, float32 ``[t + n, n]``."""
+        """Rows to cover: words, then patches, float32 ``[..., t + n, n]``.
+
+        Words that are not `real` ``[..., t]`` are rows of zeros, which cannot be covered.
+        """
         words, patches, own = (_unit(rows) for rows in (text, states, features))
-        said = (words @ patches.T / (self.text_temperature or ELSEWHERE)).softmax(-1) / max(
-            1, len(words)
-        )
-        shown = (own @ own.T / self.vision_temperature).softmax(-1) / len(own)
-        return torch.cat([said, self.alpha * shown])
+        closeness = products(words, patches) / (self.text_temperature or ELSEWHERE)
+        said = closeness.softmax(-1)
+        if real is None:
+            said = said / max(1, words.shape[-2])
+        else:
+            said = said * (real / real.sum(-1, keepdim=True).clamp_min(1))[..., None]
+        shown = (products(own, own) / self.vision_temperature).softmax(-1) / own.shape[-2]
+        return torch.cat([said, self.alpha * shown], -2)
 
 
 def _unit(rows: torch.Tensor) -> torch.Tensor:
