@@ -21,6 +21,7 @@ from pruneviz.methods.base import (
     StageContext,
     check_number,
 )
+from pruneviz.ops import products, taken_at
 
 _ROUND = 8
 
@@ -93,22 +94,27 @@ class VisPruner(BeforeLLM):
         """The encoder."""
         return Needs(encoder=True)
 
+    @property
+    def batched(self) -> bool:
+        """Always."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received, and which stay."""
         seen = context.encoded()
         found, start = [], 0
         for part, share in seen.shares(keep):
             found.append(start + self._kept(part, share))
-            start += len(part.attention)
-        kept = torch.cat(found)
+            start += part.attention.shape[-1]
+        kept = torch.cat(found, -1)
         return Scores(seen.attention, {"encoder": seen.attention}, kept, seen.notes)
 
     def _kept(self, seen: Encoded, keep: int) -> torch.Tensor:
-        """One image's important and diverse patches, ascending, int64 ``[keep]``."""
-        order = torch.sort(seen.attention, descending=True, stable=True).indices
+        """One image's important and diverse patches, ascending, int64 ``[..., keep]``."""
+        order = torch.sort(seen.attention, dim=-1, descending=True, stable=True).indices
         few = int(keep * self.important_ratio)
-        diverse = thin_out(seen.features, order[few:], keep - few)
-        return torch.cat([order[:few], diverse]).sort().values
+        diverse = thin_out(seen.features, order[..., few:], keep - few)
+        return torch.cat([order[..., :few], diverse], -1).sort(-1).values
 
 
 def thin_out(features: torch.Tensor, places: torch.Tensor, count: int) -> torch.Tensor:
@@ -117,29 +123,32 @@ def thin_out(features: torch.Tensor, places: torch.Tensor, count: int) -> torch.
     Parameters
     ----------
     features : torch.Tensor
-        ``[n, d]`` of all tokens.
+        ``[n, d]`` of all tokens, or ``[rows, n, d]``.
     places : torch.Tensor
-        Int64: those to thin out, the most important first.
+        Int64 ``[..., m]``: those to thin out, the most important first.
     count : int
         How many stay.
 
     Returns
     -------
     torch.Tensor
-        Int64 ``[count]``.
+        Int64 ``[..., count]``.
     """
-    unit = normalize(features[places].float(), dim=-1)
+    unit = normalize(taken_at(features, places).float(), dim=-1)
     # All likenesses once: a round only looks some of them up.
-    alike = unit @ unit.T
-    left = torch.arange(len(places), device=places.device)
-    while len(left) > count:
-        first, second = left[::2], left[1::2]
-        if len(second):
-            likeness = alike.index_select(0, first).index_select(1, second).amax(-1)
+    alike = products(unit, unit)
+    total, device = places.shape[-1], places.device
+    rows = [torch.arange(n, device=device)[:, None, None] for n in places.shape[:-1]]
+    # Upright, so that every second one and those between name a block of likenesses.
+    left = torch.arange(total, device=device).expand(places.shape)[..., None]
+    while (number := left.shape[-2]) > count:
+        first, second = left[..., ::2, :], left[..., 1::2, :]
+        if number > 1:
+            likeness = alike[*rows, first, second.mT].amax(-1, keepdim=True)
         else:
-            likeness = alike.new_zeros(len(first))
-        going = min(_ROUND, len(left) - count, len(first))
-        order = torch.sort(likeness, descending=True, stable=True).indices
+            likeness = torch.zeros_like(first)
+        going = min(_ROUND, number - count, first.shape[-2])
+        order = torch.sort(likeness, dim=-2, descending=True, stable=True).indices
         # As published: those that were compared go first, the most duplicated of them in front.
-        left = torch.cat([first[order[going:]], second])
-    return places[left]
+        left = torch.cat([first.gather(-2, order[..., going:, :]), second], -2)
+    return places.gather(-1, left.squeeze(-1))
