@@ -20,7 +20,14 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
 )
-from pruneviz.ops import contextual_tokens, others, places_in, split_budget, top_indices
+from pruneviz.ops import (
+    contextual_tokens,
+    others,
+    places_in,
+    split_budget,
+    taken_at,
+    top_indices,
+)
 
 # 10 of 64 tokens; 20 of 128 and 30 of 192 are the same share.
 _CONTEXTUAL = 10 / 64
@@ -109,18 +116,25 @@ class VisionZip(BeforeLLM):
         """The encoder."""
         return Needs(encoder=True)
 
+    @property
+    def batched(self) -> bool:
+        """Always."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received, and the tokens that go on."""
         seen = context.encoded()
         components = {"encoder": seen.attention}
-        if keep >= len(seen.attention):
+        if keep >= seen.attention.shape[-1]:
             return Scores(seen.attention, components)
         shares = seen.shares(keep)
         wanted = (
             [None] * len(shares)
             if self.contextual_tokens is None
             else split_budget(
-                self.contextual_tokens, [len(part.attention) for part, _ in shares], least=0
+                self.contextual_tokens,
+                [part.attention.shape[-1] for part, _ in shares],
+                least=0,
             )
         )
         merge = Merge.joined(
@@ -129,25 +143,25 @@ class VisionZip(BeforeLLM):
         return Scores(seen.attention, components, notes=seen.notes, merge=merge)
 
     def _merge(self, seen: Encoded, keep: int, wanted: int | None) -> Merge:
-        leading = seen.leading[: keep - 1]
-        merged = self._merged(keep, len(leading), wanted)
-        dominant = top_indices(seen.attention, keep - len(leading) - merged)
-        total = len(seen.attention)
+        leading = seen.leading[..., : keep - 1, :]
+        first, total = leading.shape[-2], seen.attention.shape[-1]
+        merged = self._merged(keep, first, wanted)
+        dominant = top_indices(seen.attention, keep - first - merged)
         places = others(dominant, total)
-        parts, anchors = [leading.float(), seen.features[dominant].float()], [dominant]
-        into = len(leading) + places_in(dominant, total)
+        parts = [leading.float(), taken_at(seen.features, dominant).float()]
+        anchors = [places.new_full((*places.shape[:-1], first), -1), dominant]
+        into = first + places_in(dominant, total)
         if merged:
             states, targets, went = contextual_tokens(
-                seen.keys[places], seen.features[places], merged
+                taken_at(seen.keys, places), taken_at(seen.features, places), merged
             )
             parts.append(states)
-            anchors.append(places[targets])
-            into.index_copy_(0, places, len(leading) + len(dominant) + went)
+            anchors.append(places.index_select(-1, targets))
+            into.scatter_(-1, places, first + dominant.shape[-1] + went)
         else:
-            into.index_fill_(0, places, -1)
-        states = torch.cat(parts).to(seen.features.dtype)
-        every = torch.cat([into.new_full((len(leading),), -1), *anchors])
-        return Merge(seen.project(states), every, into)
+            into.scatter_(-1, places, -1)
+        states = torch.cat(parts, -2).to(seen.features.dtype)
+        return Merge(seen.project(states), torch.cat(anchors, -1), into)
 
     def _merged(self, keep: int, leading: int, wanted: int | None) -> int:
         """How many of the budget are merged tokens; at least one patch is kept as it is."""
