@@ -77,21 +77,27 @@ class ToMe(BeforeLLM):
         """Which tokens are of one image."""
         return Needs(grid=True)
 
+    @property
+    def batched(self) -> bool:
+        """Always."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Sizes of the groups, and the merged tokens."""
         states = context.visual_features()
-        if keep >= len(states):
-            return Scores(torch.ones(len(states), device=states.device))
+        rows, total = states.shape[:-1], states.shape[-2]
+        if keep >= total:
+            return Scores(torch.ones(rows, device=states.device))
         images = context.images()
-        sizes = images if keep >= len(images) else (len(states),)
+        sizes = images if keep >= len(images) else (total,)
         shares = split_budget(keep, sizes)
         made = [
             bipartite_merge(own, share)
-            for own, share in zip(states.split(list(sizes)), shares, strict=True)
+            for own, share in zip(states.split(list(sizes), -2), shares, strict=True)
         ]
         merge = Merge.joined(
             [Merge(new.to(states.dtype), anchors, into, anchors) for new, anchors, into in made]
         )
         size = group_sizes(merge.into, keep)
-        total = torch.zeros(len(states), device=states.device).index_copy(0, merge.anchors, size)
-        return Scores(total, {"size": total}, merge=merge)
+        found = torch.zeros(rows, device=states.device).scatter(-1, merge.anchors, size)
+        return Scores(found, {"size": found}, merge=merge)
