@@ -134,18 +134,25 @@ class HiPrune(BeforeLLM):
             encoder=True, encoder_layer=self.encoder_layer, further_layers=further, grid=True
         )
 
+    @property
+    def batched(self) -> bool:
+        """Unless each picture's attention tells how many are chosen twice."""
+        return self.anchors == "excluded"
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Attention received in both layers, and which patches stay."""
         deep, objects = context.attention_received()
         grids, images = list(context.blocks()), context.images()
-        sizes = images if keep >= len(images) else (len(deep),)
+        sizes = images if keep >= len(images) else (deep.shape[-1],)
         kept, first = [], 0
         for size, share in zip(sizes, split_budget(keep, sizes), strict=True):
             own = slice(first, first + size)
-            kept.append(first + self._kept(deep[own], objects[own], _grids_of(grids, size), share))
+            grid = _grids_of(grids, size)
+            kept.append(first + self._kept(deep[..., own], objects[..., own], grid, share))
             first += size
-        places = torch.cat(kept)
-        total = (deep / deep.amax()).index_add(0, places, torch.ones_like(deep)[places])
+        places = torch.cat(kept, -1)
+        share_of_best = deep / deep.amax(-1, keepdim=True)
+        total = share_of_best.scatter_add(-1, places, torch.ones_like(deep))
         return Scores(total, {"object": objects, "deep": deep}, places)
 
     def _kept(
@@ -155,19 +162,21 @@ class HiPrune(BeforeLLM):
         grids: list[tuple[int, int]],
         keep: int,
     ) -> torch.Tensor:
-        """One image's kept patches, ascending, int64."""
+        """One image's kept patches, ascending, int64 ``[..., k]``."""
         anchors = top_indices(objects, min(round(keep * self.alpha / 5), keep))
-        total = len(deep)
+        total = deep.shape[-1]
         around = _neighbours(tuple(grids), self.wrap).to(deep.device, non_blocking=True)
-        beside = around[anchors].flatten()
-        chosen = torch.zeros(total + 1, dtype=torch.bool, device=deep.device)
+        beside = around[anchors].flatten(-2)
+        every = (*deep.shape[:-1], total + 1)
+        chosen = torch.zeros(every, dtype=torch.bool, device=deep.device)
         # A place more than there are patches takes the neighbours that are none.
-        near = chosen.index_fill(0, torch.where(beside < 0, total, beside), True)[:total]
-        chosen = chosen[:total].index_fill_(0, anchors, True)
+        near = chosen.scatter(-1, torch.where(beside < 0, total, beside), True)[..., :total]
+        chosen = chosen[..., :total].scatter_(-1, anchors, True)
         # Neighbours only as far as there is room for them.
         fits = torch.where(near & ~chosen, objects, -torch.inf)
-        best = fits.sort(descending=True, stable=True).indices[: keep - len(anchors)]
-        chosen = chosen.index_copy_(0, best, (near | chosen)[best])
+        room = keep - anchors.shape[-1]
+        best = fits.sort(dim=-1, descending=True, stable=True).indices[..., :room]
+        chosen = chosen.scatter_(-1, best, (near | chosen).gather(-1, best))
         # Of mean 1 on encoders without CLS, as published for Qwen: the sum over queries.
         if self.anchors == "excluded":
             first = torch.where(chosen, torch.inf, deep)
