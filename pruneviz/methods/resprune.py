@@ -164,8 +164,8 @@ class ResPrune(BeforeLLM):
 
     @property
     def batched(self) -> bool:
-        """Unless the encoder chooses the first pick."""
-        return self.seed != "cls"
+        """Always."""
+        return True
 
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """Weighted residual energies and the greedy picks."""
@@ -193,6 +193,6 @@ class ResPrune(BeforeLLM):
         if self.seed == "norm":
             return longest, ()
         seen = context.encoded()
-        if not len(seen.leading):
+        if not seen.leading.shape[-2]:
             return longest, ("No CLS token is at hand: the longest token is the first pick.",)
-        return seen.attention.argmax(), ()
+        return seen.attention.argmax(-1), ()
