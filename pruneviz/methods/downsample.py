@@ -65,13 +65,20 @@ class Downsample(BeforeLLM):
         """The grid of patches."""
         return Needs(grid=True)
 
+    @property
+    def batched(self) -> bool:
+        """Always."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """The cells' means; every token counts alike."""
         states = context.visual_features()
-        total = torch.ones(len(states), device=context.device)
-        if keep >= len(states):
+        rows = states.shape[:-1]
+        total = torch.ones(rows, device=context.device)
+        if keep >= rows[-1]:
             return Scores(total)
         cells, middles = grid_cells(context.blocks(), keep)
         into, anchors = cells.to(context.device), middles.to(context.device)
         means = group_means(states, into, keep).to(states.dtype)
+        into, anchors = into.expand(rows), anchors.expand(*rows[:-1], -1)
         return Scores(total, merge=Merge(means, anchors, into, anchors))

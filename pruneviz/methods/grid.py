@@ -56,9 +56,15 @@ class Grid(BeforeLLM):
         """The grid of patches."""
         return Needs(grid=True)
 
+    @property
+    def batched(self) -> bool:
+        """Always."""
+        return True
+
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """1 at the kept tokens, 0 elsewhere."""
         _, middles = grid_cells(context.blocks(), keep)
+        shape = context.alive.shape
         kept = middles.sort().values.to(context.device)
-        marks = torch.zeros(context.num_visual, device=context.device).index_fill(0, kept, 1.0)
-        return Scores(marks, kept=kept)
+        marks = torch.zeros(shape[-1], device=context.device).index_fill(0, kept, 1.0)
+        return Scores(marks.expand(shape), kept=kept.expand(*shape[:-1], -1))
