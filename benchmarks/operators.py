@@ -168,6 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def line(title: str, method: Method | None) -> str:
     """A row of the table: prefills, and the decode step of one prompt."""
     shares, step = [], 0.0
+    if method is not None:
+        # What follows from the layout alone is made at the first time only.
+        counted("llama", batch_of(1, False), method)
     for rows, padded in BATCHES:
         signals = SIGNALS if method is None else ()
         prefill, decode = counted("llama", batch_of(rows, padded), method, signals)

@@ -26,10 +26,25 @@ LIMITS = {
     "pyramiddrop": 1.10,
     "sparsevlm": 1.10,
     "transprune": 1.15,
+    "scope": 1.31,
+    "mmtok": 1.29,
+    "vispruner": 1.27,
+    "holov": 1.12,
+    "visionzip": 1.08,
+    "prumerge": 1.09,
+    "prumerge+": 1.10,
+    "tome": 1.09,
+    "dart": 1.07,
+    "hiprune": 1.07,
+    "downsample": 1.06,
+    "grid": 1.05,
 }
 SYNCHRONISATIONS = 3
 RECORDING = 1.6
 PICKS = ("resprune", "cdpruner", "divprune")
+ENCODED = ("scope", "mmtok", "vispruner", "holov", "visionzip", "prumerge", "prumerge+", "hiprune")
+OTHERS = ("tome", "dart", "downsample", "grid")
+"""Chosen of all rows at once, by what the encoder left or not."""
 
 
 @pytest.mark.parametrize(("rows", "padded"), BATCHES)
@@ -50,18 +65,20 @@ def test_a_pruned_prefill_dispatches_hardly_more(
     assert step.waits <= plain_step.waits
 
 
-@pytest.mark.parametrize("name", PICKS)
+@pytest.mark.parametrize("name", [*PICKS, *ENCODED, *OTHERS])
 def test_rows_of_a_batch_are_picked_together(name: str) -> None:
     method = get_method(name, keep_ratio=0.125, num_layers=LAYERS)
+    # What follows from the layout alone is made at the first time only.
+    counted("llama", batch_of(1, False), method)
     one, four = (
         counted("llama", batch_of(rows, False), method)[0].total
         - unpruned("llama", rows, False)[0].total
         for rows in (1, 4)
     )
-    assert four <= one + 10
+    assert four <= one + (15 if name in ENCODED else 10)
 
 
-@pytest.mark.parametrize("name", PICKS)
+@pytest.mark.parametrize("name", [*PICKS, *ENCODED, *OTHERS])
 def test_picking_waits_for_nothing(name: str) -> None:
     method = get_method(name, keep_ratio=0.125, num_layers=LAYERS)
     for rows in (1, 4):

@@ -28,8 +28,8 @@ AS_MANY = (
     _in(
         "pruning/chooser",
         "New tokens are written over the states of the layer before",
-        "hidden = hidden.clone()",
-        "hidden = hidden.view_as(hidden)",
+        "return hidden.scatter(1, places",
+        "return hidden.scatter_(1, places",
         NEW_TOKENS,
     ),
     _in(
@@ -61,8 +61,8 @@ READING = (
     _in(
         "pruning/context",
         "Every layer's attention is that of the first",
-        "            record.received_from_all(self._images(record, row)) for record",
-        "            self._record.received_from_all(self._images(record, row)) for record",
+        "seen.read(record.received_from_all) for record",
+        "seen.read(seen.record.received_from_all) for record",
         f"{PEERS}::test_records_of_both_layers_may_be_given_in_any_order",
         f"{PEERS}::test_hiprune_reads_both_layers_of_the_encoder",
     ),
@@ -216,15 +216,15 @@ ANSWERING = (
     _in(
         "methods/base/answer",
         "Two tokens may stand for one place",
-        "if len(named.unique()) != len(named) or",
+        "if twice.any() or",
         "if",
         MISTAKES,
     ),
     _in(
         "methods/base/answer",
         "Patches may go into the token after the last",
-        "if bool((merge.into >= made).any()):",
-        "if bool((merge.into > made).any()):",
+        "if (merge.into.numpy() >= made).any():",
+        "if (merge.into.numpy() > made).any():",
         MISTAKES,
     ),
     _in(

@@ -188,8 +188,8 @@ METHODS = (
     _in(
         "visionzip",
         "VisionZip sends merged patches to the wrong token",
-        "into.index_copy_(0, places, len(leading) + len(dominant) + went)",
-        "into.index_copy_(0, places, len(leading) + went)",
+        "into.scatter_(-1, places, first + dominant.shape[-1] + went)",
+        "into.scatter_(-1, places, first + went)",
         MERGING,
     ),
     _in(
@@ -209,8 +209,8 @@ METHODS = (
     _in(
         "prumerge",
         "PruMerge keeps what the encoder ignores",
-        "return torch.sort(attention, descending=True, stable=True).indices[:count]",
-        "return torch.sort(attention, descending=False, stable=True).indices[:count]",
+        "order = torch.sort(attention, dim=-1, descending=True, stable=True).indices",
+        "order = torch.sort(attention, dim=-1, descending=False, stable=True).indices",
         CHOICES,
     ),
     _in(
@@ -223,8 +223,8 @@ METHODS = (
     _in(
         "prumerge",
         "PruMerge does not weigh neighbours by their attention",
-        "(features[near] * attention[near, None]).sum(1)",
-        "features[near].sum(1)",
+        "taken_at(features, own) * attention.gather(-1, own)[..., None]",
+        "taken_at(features, own)",
         CHOICES,
     ),
     _in(
@@ -251,15 +251,15 @@ METHODS = (
     _in(
         "vispruner",
         "VisPruner takes the unimportant patches",
-        "order = torch.sort(seen.attention, descending=True, stable=True)",
-        "order = torch.sort(seen.attention, stable=True)",
+        "order = torch.sort(seen.attention, dim=-1, descending=True, stable=True)",
+        "order = torch.sort(seen.attention, dim=-1, stable=True)",
         CHOICES,
     ),
     _in(
         "vispruner",
         "VisPruner drops the patches that are like no other",
-        "first[order[going:]]",
-        "first[order[: len(order) - going]]",
+        "order[..., going:, :]",
+        "order[..., : order.shape[-2] - going, :]",
         APART,
     ),
     _in(
@@ -380,22 +380,22 @@ METHODS = (
     _in(
         "base/context",
         "Every image gets all CLS tokens",
-        "leading=self.leading[number : number + 1]",
+        "leading=self.leading[..., number : number + 1, :]",
         "leading=self.leading",
         APART,
     ),
     _in(
         "base/scores",
         "Merged tokens do not go back to their own places",
-        "order = homes.argsort()",
-        "order = torch.arange(len(homes), device=homes.device)",
+        "order = homes.argsort(-1)",
+        "order = torch.arange(homes.shape[-1]).expand_as(homes)",
         APART,
     ),
     _in(
         "base/scores",
         "The second image's patches go into the first one's tokens",
-        "torch.where(m.into < 0, -1, m.into + first)",
-        "m.into",
+        "_later(merge.into, first)",
+        "merge.into",
         APART,
     ),
     _in(

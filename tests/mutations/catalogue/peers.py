@@ -8,6 +8,7 @@ GOLDEN = "tests/golden/test_peers.py"
 PEERS = "tests/pruning/test_peers.py"
 EQUAL = "tests/pruning/test_equivalence.py"
 RESIDUAL = "tests/unit/test_residual.py"
+TOGETHER = "tests/pruning/test_rows_together.py"
 
 
 def _of(file: str, *tests: str) -> tuple[str, ...]:
@@ -107,8 +108,8 @@ COVERING = (
     _in(
         "methods/scope",
         "SCOPE covers the picture without attention",
-        "found = coverage_profile(unit @ unit.T, share, weight)",
-        "found = coverage_profile(unit @ unit.T, share)",
+        "found = coverage_profile(products(unit, unit), share, weight)",
+        "found = coverage_profile(products(unit, unit), share)",
         *SCOPE,
     ),
     _in(
@@ -142,28 +143,28 @@ COVERING = (
     _in(
         "methods/mmtok",
         "MMTok weighs the picture like the words",
-        "return torch.cat([said, self.alpha * shown])",
-        "return torch.cat([said, shown])",
+        "return torch.cat([said, self.alpha * shown], -2)",
+        "return torch.cat([said, shown], -2)",
         *MMTOK,
     ),
     _in(
         "methods/mmtok",
         "MMTok forgets the words",
-        "return torch.cat([said, self.alpha * shown])",
-        "return torch.cat([0 * said, self.alpha * shown])",
+        "return torch.cat([said, self.alpha * shown], -2)",
+        "return torch.cat([0 * said, self.alpha * shown], -2)",
         *MMTOK,
     ),
     _in(
         "methods/mmtok",
         "MMTok does not sharpen the words",
-        "words @ patches.T / (self.text_temperature or ELSEWHERE)",
-        "words @ patches.T / self.vision_temperature",
+        "products(words, patches) / (self.text_temperature or ELSEWHERE)",
+        "products(words, patches) / self.vision_temperature",
         *MMTOK,
     ),
     _in(
         "methods/mmtok",
         "MMTok counts words by their number",
-        "max(\n            1, len(words)\n        )",
+        "max(1, words.shape[-2])",
         "1",
         *MMTOK,
     ),
@@ -177,9 +178,16 @@ COVERING = (
     _in(
         "methods/mmtok",
         "MMTok looks for the words in the first image",
-        "own = states[start : start + len(part.attention)]",
-        "own = states[: len(part.attention)]",
+        "own = states[..., start : start + part.attention.shape[-1], :]",
+        "own = states[..., : part.attention.shape[-1], :]",
         *MMTOK,
+    ),
+    _in(
+        "methods/mmtok",
+        "MMTok counts words of other rows",
+        "(real / real.sum(-1, keepdim=True).clamp_min(1))",
+        "(real / real.shape[-1])",
+        f"{TOGETHER}::test_rows_are_asked_together_and_get_what_they_get_alone",
     ),
     _in(
         "methods/mmtok",
@@ -208,8 +216,8 @@ REPEATING = (
     _in(
         "methods/dart",
         "DART keeps what repeats most",
-        "rest = alike[pivot].masked_fill(taken, torch.inf)",
-        "rest = (-alike[pivot]).masked_fill(taken, torch.inf)",
+        "rest = likeness.masked_fill(taken, torch.inf)",
+        "rest = (-likeness).masked_fill(taken, torch.inf)",
         *DART,
     ),
     _in(
@@ -222,9 +230,16 @@ REPEATING = (
     _in(
         "methods/dart",
         "DART's pivots have the smallest keys",
-        "return torch.sort(size, descending=True, stable=True).indices[:count]",
-        "return torch.sort(size, stable=True).indices[:count]",
+        "return torch.sort(size, dim=-1, descending=True, stable=True)",
+        "return torch.sort(size, dim=-1, stable=True)",
         *DART,
+    ),
+    _in(
+        "methods/dart",
+        "DART's pivots are words of other rows",
+        "size = torch.where(real, size, -1)",
+        "size = torch.where(real, size, torch.inf)",
+        f"{TOGETHER}::test_darts_pivots_are_words_of_their_own_row",
     ),
     _in(
         "methods/dart",
@@ -236,7 +251,7 @@ REPEATING = (
     _in(
         "methods/dart",
         "DART's pivots may be taken by others",
-        "taken.index_fill_(0, image, True)",
+        "taken.scatter_(-1, image, True)",
         "pass",
         *DART,
     ),
@@ -249,9 +264,9 @@ REPEATING = (
     ),
     _in(
         "methods/dart",
-        "DART's words are numbered like patches",
-        "pivots = torch.cat([image, len(unit) + text])",
-        "pivots = torch.cat([image, text])",
+        "DART takes patches for its words",
+        'words = taken_at(context.normed_states("after_image"), text)',
+        'words = taken_at(context.normed_states("visual"), text)',
         *DART,
     ),
     _in(
@@ -318,7 +333,7 @@ STRETCHES = (
     _in(
         "ops/stretches",
         "HoloV gives what rounding leaves to the first stretches",
-        "return given.index_add(0, order, more.long()), order",
+        "return given.scatter_add(-1, order, more.long()), order",
         "return given + more.long(), order",
         *HOLOV,
     ),
@@ -346,15 +361,15 @@ STRETCHES = (
     _in(
         "ops/stretches",
         "HoloV hands on to the lightest first",
-        "more = open_ & (open_.cumsum(0) <= left)",
-        "more = open_ & (open_.sum() - open_.cumsum(0) < left)",
+        "more = open_ & (open_.cumsum(-1) <= left)",
+        "more = open_ & (open_.sum(-1, True) - open_.cumsum(-1) < left)",
         *HOLOV,
     ),
     _in(
         "methods/holov",
         "HoloV's zeros are the first token",
-        "torch.zeros_like(states[:1]))",
-        "states[:1])",
+        "torch.zeros_like(there[..., :1, :]))",
+        "states[..., :1, :])",
         *HOLOV,
     ),
     _in(
@@ -374,8 +389,8 @@ STRETCHES = (
     _in(
         "ops/stretches",
         "HoloV orders a full stretch by attention",
-        "torch.where(whole, spots, spots.gather(1, best))",
-        "spots.gather(1, best)",
+        "torch.where(whole, spots, spots.gather(-1, best))",
+        "spots.gather(-1, best)",
         *HOLOV,
     ),
     _in(
@@ -520,14 +535,14 @@ GUIDED = (
     _in(
         "methods/resprune",
         "ResPrune begins with what CLS ignores",
-        "return seen.attention.argmax(), ()",
-        "return seen.attention.argmin(), ()",
+        "return seen.attention.argmax(-1), ()",
+        "return seen.attention.argmin(-1), ()",
         *SEEDS,
     ),
     _in(
         "methods/resprune",
         "ResPrune takes the mean over queries for CLS",
-        "if not len(seen.leading):",
+        "if not seen.leading.shape[-2]:",
         "if seen.leading is None:",
         *SEEDS,
     ),

@@ -19,6 +19,7 @@ SEVERAL = "tests/pruning/test_several.py"
 SHARING = "tests/pruning/test_sharing.py"
 SIGNALS = "tests/pruning/test_signals.py"
 ROWS = "tests/pruning/test_rows.py"
+TOGETHER = "tests/pruning/test_rows_together.py"
 RIGHT = f"{ROWS}::test_a_right_padded_batch_equals_single_runs"
 MIXED = f"{ROWS}::test_rows_of_several_groups_come_back_in_their_own_places"
 UNEQUAL = f"{BATCHES}::test_samples_with_different_numbers_of_visual_tokens"
@@ -427,7 +428,7 @@ CHOICE = (
     _in(
         "chooser",
         "Merged tokens are not put into the states",
-        "states = _put(states, row, places, merge.states)",
+        "states = _put(states, selection.group, selection.places(frame), made)",
         "states = states.clone()",
         f"{MERGING}::test_downsampling_averages_neighbours",
     ),
@@ -455,8 +456,8 @@ CHOICE = (
     _in(
         "chooser",
         "A token without an anchor stands for the first one",
-        "torch.where(merge.anchors >= 0, tokens[merge.anchors.clamp_min(0)], -1)",
-        "tokens[merge.anchors.clamp_min(0)]",
+        "torch.where(anchors >= 0, tokens.gather(1, anchors.clamp_min(0)), -1)",
+        "tokens.gather(1, anchors.clamp_min(0))",
         f"{MERGING}::test_visionzip_counts_cls_and_orders_as_published",
         MERGING,
     ),
@@ -512,10 +513,10 @@ CHOICE = (
         "tests/pruning/test_peers.py::test_only_content_words_of_the_question_are_asked",
     ),
     _in(
-        "context",
+        "pictures",
         "The grid of the batch's first image is taken for every row's",
-        "for grids in record.blocks[images] for block in grids)",
-        "for grids in record.blocks[:1] for block in grids)",
+        "for grids in blocks[own] for grid in grids)",
+        "for grids in blocks[:1] for grid in grids)",
         f"{BATCHES}::test_two_images_in_one_prompt",
     ),
     _in(
@@ -543,16 +544,23 @@ CHOICE = (
     ),
     _in(
         "chooser",
-        "Beams after the first get no merged tokens",
-        "for row in selection.group.followers[0]:",
-        "for row in selection.group.followers[0][:1]:",
+        "Beams get the merged tokens of the first sample",
+        "group.repeated(states.to(hidden.dtype))",
+        "group.repeated(states.to(hidden.dtype)[:1].expand_as(states))",
         f"{ROWS}::test_repeated_rows_get_merged_tokens_too",
     ),
     _in(
         "chooser",
+        "Merged tokens of a part of the batch go to its first rows",
+        "rows = put(np.array(group.numbers), hidden.device)",
+        "rows = torch.arange(len(group.numbers), device=hidden.device)",
+        f"{TOGETHER}::test_rows_of_several_images_beside_rows_of_one",
+    ),
+    _in(
+        "rows",
         "Beams keep what the first sample keeps",
-        "leader = [place for place, follow in enumerate(group.followers) for _ in follow]",
-        "leader = [0 for follow in group.followers for _ in follow]",
+        "leader = [place for place, follow in enumerate(self.followers) for _ in follow]",
+        "leader = [0 for follow in self.followers for _ in follow]",
         f"{GENERATE}::test_beams_of_a_left_padded_batch_equal_single_runs",
         GENERATE,
     ),
@@ -572,10 +580,10 @@ CHOICE = (
         UNEQUAL,
     ),
     _in(
-        "context",
+        "pictures",
         "Every group gets what the encoder saw of the batch's first image",
-        "every[first : first + self.num_visual] for first in firsts",
-        "every[: self.num_visual] for first in firsts",
+        "values[first : first + size] for first in firsts",
+        "values[:size] for first in firsts",
         f"{ROWS}::test_rows_scored_together_are_judged_by_their_own_images",
     ),
     _in(
@@ -671,8 +679,8 @@ PROMPT = (
     _in(
         "prompt",
         "Beams get the images in turn",
-        "rows += [slice(first, image)] * repeats",
-        "rows += [slice(first, image)]",
+        "found += [slice(first, image)] * repeats",
+        "found += [slice(first, image)]",
         GENERATE,
     ),
     _in(
@@ -736,15 +744,36 @@ PROMPT = (
     _in(
         "prompt",
         "Rows with a question and without are asked together",
-        "alike = (row.num_visual, len(row.after_image) > 0) if batched",
-        "alike = row.num_visual if batched",
+        "alike = (row.num_visual, words, layouts[row.number])",
+        "alike = (row.num_visual, layouts[row.number])",
         f"{ROWS}::test_a_row_without_a_question_is_not_asked_with_the_others",
     ),
     _in(
         "prompt",
+        "Rows that have fewer words than a method takes are asked with the others",
+        "words = min(len(row.after_image), max(1, needs.words))",
+        "words = min(len(row.after_image), 1)",
+        f"{TOGETHER}::test_darts_pivots_are_words_of_their_own_row",
+    ),
+    _in(
+        "prompt",
+        "Rows of as many tokens in other images are asked together",
+        "return [(counts[own], blocks[own]) for own in images]",
+        "return [blocks[own] for own in images]",
+        f"{TOGETHER}::test_rows_of_as_many_tokens_in_other_images_are_scored_apart",
+    ),
+    _in(
+        "prompt",
+        "Rows of other grids are asked together",
+        "vision.blocks if needs.grid else ()",
+        "()",
+        f"{TOGETHER}::test_rows_with_other_grids_are_scored_apart",
+    ),
+    _in(
+        "prompt",
         "Rows whose methods take one are scored together",
-        "if batched else row.number\n",
-        "if row else row.number\n",
+        "if policy.batched else None\n",
+        "if policy else None\n",
         UNEQUAL,
         MERGING,
     ),
