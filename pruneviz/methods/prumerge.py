@@ -226,8 +226,9 @@ def _merge(
     alike.scatter_(-1, picked[..., None], -torch.inf)
     near = alike.topk(min(_NEIGHBOURS, attention.shape[-1] - 1), dim=-1).indices
     features, own = seen.features.float(), near.flatten(-2)
-    taken_up = taken_at(features, own) * attention.gather(-1, own)[..., None]
-    states = taken_at(features, picked) + taken_up.unflatten(-2, near.shape[-2:]).sum(-2)
+    # Weights are mostly 0, but all neighbours' features side by side would be many times more.
+    weights = torch.zeros_like(alike).scatter(-1, near, attention.gather(-1, own).view(near.shape))
+    states = taken_at(features, picked) + products(weights, features.mT)
     # In the picture a token belongs to the one that it is most like, whoever else took it up.
     taken = torch.zeros_like(attention, dtype=torch.bool).scatter(-1, own, True)
     reached = torch.full_like(alike, -torch.inf).scatter(-1, near, alike.gather(-1, near))

@@ -223,8 +223,8 @@ METHODS = (
     _in(
         "prumerge",
         "PruMerge does not weigh neighbours by their attention",
-        "taken_at(features, own) * attention.gather(-1, own)[..., None]",
-        "taken_at(features, own)",
+        "attention.gather(-1, own).view(near.shape)",
+        "torch.ones_like(near, dtype=torch.float32)",
         CHOICES,
     ),
     _in(
