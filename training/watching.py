@@ -13,6 +13,9 @@ from transformers import LlamaModel
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 
+_NOWHERE = -1e4
+
+
 @dataclass
 class Watched:
     """Filled while the decoder runs.
@@ -67,17 +70,19 @@ class Watched:
         text : Tensor, bool, shape (rows, text)
             Tokens that are no padding.
         """
-        weight = text[:, None].float()
+        # A thing too small to own a patch cannot be looked at.
+        weight = (text & thing.any(1, keepdim=True))[:, None].float()
         total = weight.new_zeros(())
         for layer, (before, visual) in self.looks.items():
             visual = visual.masked_fill(~seen[:, None, None], float("-inf"))
-            things = visual.masked_fill(~thing[:, None, None], float("-inf"))
+            # Not minus infinity: nothing times that would be no number.
+            things = visual.masked_fill(~thing[:, None, None], _NOWHERE)
             rest, whole, shown = (t.logsumexp(-1) for t in (before, visual, things))
             if layer < early:
                 off = torch.logaddexp(rest, whole) - rest + 0.5 * (whole - shown)
             else:
                 off = torch.logaddexp(rest, whole) - torch.logaddexp(rest, shown)
-            total = total + (off * weight).sum() / (weight.sum() * off.shape[1])
+            total = total + (off * weight).sum() / (weight.sum() * off.shape[1]).clamp_min(1)
         return total / max(1, len(self.looks))
 
     def norm_loss(self) -> Tensor:

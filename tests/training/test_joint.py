@@ -160,6 +160,10 @@ def test_looking_at_nothing_early_and_at_things_late_costs_nothing():
     assert loss(2, at_things) > 0.5
     assert loss(3, at_things) == pytest.approx(0, abs=1e-5)
     assert loss(3, away + 60) > 2
+    # Where no patch is a thing's, nothing is asked for.
+    empty = torch.zeros_like(thing)
+    watched = Watched(looks={3: (before, at_things)})
+    assert watched.look_loss(3, empty, seen, text) == 0
     # Padding looks where it likes.
     stray = at_things.clone()
     stray[:, :, 2] = 0
