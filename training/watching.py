@@ -12,7 +12,6 @@ from torch import Tensor
 from transformers import LlamaModel
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
-
 _NOWHERE = -1e4
 
 
