@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from transformers import AutoProcessor, BatchFeature, LlavaForConditionalGeneration, ProcessorMixin
 
+from pruneviz.evaluation.intervals import wilson
 from training.held_out import Asked
 
 logger = logging.getLogger(__name__)
@@ -26,10 +27,7 @@ class Score:
     @property
     def interval(self) -> tuple[float, float]:
         """Lower and upper end of the 95 % interval of the accuracy."""
-        n, p, z = self.total, self.right / self.total, 1.96
-        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
-        return middle - half, middle + half
+        return wilson(self.right, self.total)
 
     def __str__(self) -> str:
         low, high = self.interval

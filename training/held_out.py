@@ -8,6 +8,7 @@ from random import Random
 
 from PIL import Image
 
+from pruneviz.scenes import held_out as scenes
 from pruneviz.scenes.questions import KINDS, Question, Say, ask_many
 from pruneviz.scenes.render import render
 from pruneviz.scenes.saying import say as say_freely
@@ -78,16 +79,22 @@ def held_out(count: int, name: str, seed: int = 0, kinds: Sequence[str] = KINDS)
         ``count`` pictures (224 px) with questions.
     """
     made = SETS[name]
-    asked: list[Asked] = []
-    scene_seed = TEST_SEEDS[0] + seed * 100_000
-    while len(asked) < count:
-        scene = redrawn(sample_scene(scene_seed, made.rules), made.style)
-        rng = Random(scene_seed)  # noqa: S311 - questions, not secrets
-        picture = render(scene)[0]
-        questions = ask_many(scene, 4, rng, dict.fromkeys(kinds, 1.0), made.say)
-        asked += [Asked(picture, one) for one in with_typos(questions, rng, made.typos)]
-        scene_seed += 1
-    return asked[:count]
+    found = scenes.held_out(
+        count,
+        made.rules,
+        seed,
+        kinds,
+        made.say,
+        redraw=lambda scene: redrawn(scene, made.style),
+        reword=lambda questions, rng: with_typos(questions, rng, made.typos),
+    )
+    pictures: dict[int, Image.Image] = {}
+    asked = []
+    for scene, question in found:
+        if scene.seed not in pictures:
+            pictures[scene.seed] = render(scene)[0]
+        asked.append(Asked(pictures[scene.seed], question))
+    return asked
 
 
 def redrawn(scene: Scene, style: str) -> Scene:

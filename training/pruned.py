@@ -5,18 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-import torch
+from PIL import Image
 from transformers import LlavaForConditionalGeneration, ProcessorMixin
 
-from pruneviz.methods import Method, get_method
+from pruneviz.engine import Budget, Session, Settings, picture_key
+from pruneviz.evaluation.asking import Asker
+from pruneviz.evaluation.cases import Case
+from pruneviz.evaluation.pictures import Picture
+from pruneviz.evaluation.plan import Task, arms_of
+from pruneviz.evaluation.runner import UNIT
+from pruneviz.evaluation.scoring import Truth, exact
 from pruneviz.methods.registry import METHODS
-from pruneviz.models.core.vision import EncoderRecord
+from pruneviz.models.core.loading import LoadedModel
 from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.models.registry import find_adapter
-from pruneviz.pruning import prune
-from training.evaluate import Asked, Score, prepare
+from training.evaluate import Asked, Score
 
 logger = logging.getLogger(__name__)
 COMPARED = tuple(name for name, method in METHODS.items() if method.card.compared)
@@ -53,59 +59,45 @@ def accuracy_under_pruning(
     """
     # Lets ResPrune find the question's content words, as in the app.
     remember_tokenizer(model, processor.tokenizer)
-    layers = model.config.text_config.num_hidden_layers
-    tried = {
-        (name, ratio): get_method(name, num_layers=layers, keep_ratio=ratio)
-        for name in methods
-        for ratio in ratios
-    }
-    right = dict.fromkeys(tried, 0)
-    for start in range(0, len(asked), batch):
-        part = asked[start : start + batch]
-        once = _encode(model, processor, part)
-        for key, method in tried.items():
-            said = _answer(model, processor, once, method)
-            right[key] += sum(s == one.question.answer for s, one in zip(said, part, strict=True))
-        logger.info("%d of %d questions", start + len(part), len(asked))
+    session = Session(LoadedModel("trained", model, processor, find_adapter(model)))
+    budgets = [Budget(ratio) for ratio in ratios]
+    arms = tuple(arms_of(methods, budgets, controls=False, seeds=1)[1:])
+    ids = tuple(map(str, range(len(arms))))
+    tasks = [Task(_case(one), arms, ids) for one in asked]
+    asker = Asker(session, Settings(signals=False), batch)
+    right = dict.fromkeys(ids, 0)
+    for start in range(0, len(tasks), UNIT):
+        part = tasks[start : start + UNIT]
+        for row in chain.from_iterable(asker.ask(part)):
+            if row["error"]:
+                raise RuntimeError(f"{row['method']} at {row['budget']}: {row['error']}")
+            right[row["id"]] += exact(row["answer"], Truth(tuple(row["expected"])))
+        logger.info("%d of %d questions", start + len(part), len(tasks))
     rows = []
-    for (name, ratio), count in right.items():
-        logger.info("%s at %g %%: %s", name, 100 * ratio, Score(count, len(asked)))
-        rows.append({"method": name, "keep_ratio": ratio, "right": count, "total": len(asked)})
+    for arm, count in zip(arms, right.values(), strict=True):
+        share = arm.described()["budget"]
+        logger.info("%s at %g %%: %s", arm.method, 100 * share, Score(count, len(asked)))
+        rows.append(
+            {"method": arm.method, "keep_ratio": share, "right": count, "total": len(asked)}
+        )
     return rows
 
 
 @dataclass(frozen=True)
-class _Encoded:
-    """A batch whose pictures are encoded once for all methods."""
+class _Held(Picture):
+    """A picture in memory."""
 
-    embedded: dict[str, torch.Tensor]
-    ids: torch.Tensor
-    visual: torch.Tensor
-    vision: EncoderRecord
+    image: Image.Image
+    label: str = ""
 
+    def read(self) -> Image.Image:
+        return self.image
 
-@torch.inference_mode()
-def _encode(
-    model: LlavaForConditionalGeneration, processor: ProcessorMixin, asked: Sequence[Asked]
-) -> _Encoded:
-    inputs = prepare(processor, asked).to(model.device)
-    adapter, records = find_adapter(model), list[EncoderRecord]()
-    watching = adapter.watch_vision(model, records.append)
-    try:
-        embedded = adapter.embed(model, inputs)
-    finally:
-        watching.remove()
-    ids = inputs["input_ids"]
-    return _Encoded(embedded, ids, adapter.visual_mask(model, ids), records[0])
+    def digest(self) -> str:
+        return picture_key(self.image)
 
 
-@torch.inference_mode()
-def _answer(
-    model: LlavaForConditionalGeneration,
-    processor: ProcessorMixin,
-    once: _Encoded,
-    method: Method,
-) -> list[str]:
-    with prune(model, method, once.visual, input_ids=once.ids, vision=once.vision):
-        out = model.generate(**once.embedded)
-    return [text.strip() for text in processor.batch_decode(out, skip_special_tokens=True)]
+def _case(one: Asked) -> Case:
+    question = one.question
+    truth = Truth((question.answer,))
+    return Case("", _Held(one.picture), question.text, truth, question.kind, "exact")

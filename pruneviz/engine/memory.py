@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -52,6 +52,11 @@ class Memory:
             return None
         self._held.move_to_end(key)
         return self._held[key][0]
+
+    def latest(self, wanted: Callable[[Any], bool]) -> Any | None:
+        """The value used last of those whose keys are wanted, None where there is none."""
+        found = next((key for key in reversed(self._held) if wanted(key)), None)
+        return None if found is None else self.get(found)
 
     def put(self, key: Hashable, value: Any) -> None:
         """Hold a value, in place of an earlier one."""

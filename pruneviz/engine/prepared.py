@@ -14,6 +14,9 @@ from pruneviz.geometry import PatchGrid
 from pruneviz.models.core.loading import LoadedModel
 from pruneviz.models.core.vision import EncoderRecord
 
+_Encoded = tuple[dict[str, Any], EncoderRecord | None, float]
+"""What the model is fed, the encoder's record, and the seconds it took."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -75,8 +78,12 @@ def encode(
     question: str,
     newlines: str = "visual",
     positions: str | None = None,
+    before: Prepared | None = None,
 ) -> Prepared:
     """Encode an upright RGB image and a question; the parameters are those of the result.
+
+    With `before`, another question about the same image, the image is not encoded again where
+    that question's embeddings hold all that the encoder gave.
 
     Raises
     ------
@@ -85,10 +92,7 @@ def encode(
     """
     inputs = _inputs(loaded, image, question)
     _check_length(loaded, inputs["input_ids"].shape[1])
-    start = time.perf_counter()
-    encoded, record = _embed(loaded, inputs)
-    _synchronise(loaded.model.device)
-    seconds = time.perf_counter() - start
+    encoded, record, seconds = _known(loaded, inputs, before) or _timed(loaded, inputs)
     visual_mask = loaded.adapter.visual_mask(loaded.model, inputs["input_ids"])
     embeds, known = encoded["inputs_embeds"], loaded.knowledge
     grid = loaded.adapter.patch_grid(loaded.processor, loaded.model, image.size)
@@ -107,6 +111,22 @@ def encode(
         newlines="text" if leaves_out else "visual",
         positions=positions,
     )
+
+
+def _timed(loaded: LoadedModel, inputs: Any) -> _Encoded:
+    start = time.perf_counter()
+    encoded, record = _embed(loaded, inputs)
+    _synchronise(loaded.model.device)
+    return encoded, record, time.perf_counter() - start
+
+
+def _known(loaded: LoadedModel, inputs: Any, before: Prepared | None) -> _Encoded | None:
+    """What the encoder gave for the image when an earlier question was asked about it."""
+    if before is None:
+        return None
+    rows = before.inputs["inputs_embeds"][before.visual_mask]
+    encoded = loaded.adapter.embed_again(loaded.model, inputs, rows)
+    return None if encoded is None else (encoded, before.vision, before.vision_seconds)
 
 
 def encoder_record(loaded: LoadedModel, prepared: Prepared, index: int) -> EncoderRecord | None:

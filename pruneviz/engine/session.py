@@ -46,9 +46,10 @@ class Session:
     Notes
     -----
     Prepared questions, their baselines and what runs have in common with these are remembered,
-    keyed by the image's pixels and the question, so that trying another method costs only what is
-    its own, and another ratio only what comes after the first cut. Those unused for longest go
-    when together they take more than `memory_bytes`.
+    keyed by the image's pixels and the question, so that another question about an image does not
+    encode it again, another method costs only what is its own, and another ratio only what comes
+    after the first cut. Those unused for longest go when together they take more than
+    `memory_bytes`.
     """
 
     def __init__(
@@ -93,7 +94,11 @@ class Session:
         with self._lock:
             found: Prepared | None = self.memory.get(("question", key))
             if found is None:
-                found = encode(self.loaded, upright, *key, self.newlines, self.positions)
+                before: Prepared | None = self.memory.latest(
+                    lambda held: held[0] == "question" and held[1][0] == key[0]
+                )
+                reading = self.newlines, self.positions
+                found = encode(self.loaded, upright, *key, *reading, before)
                 self.memory.put(("question", key), found)
             return found
 

@@ -1,5 +1,6 @@
 """Draw what a run did. Sees only traces, patch grids and images, never a model."""
 
+from pruneviz.render.evidence import evidence_figure, evidence_svg
 from pruneviz.render.figures import comparison_figure
 from pruneviz.render.heatmaps import layer_sheet
 from pruneviz.render.labels import stage_title
@@ -14,6 +15,8 @@ from pruneviz.render.speed import SpeedLine, speed_figure
 __all__ = [
     "SpeedLine",
     "comparison_figure",
+    "evidence_figure",
+    "evidence_svg",
     "fitted",
     "has_merged",
     "layer_figure",

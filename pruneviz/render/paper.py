@@ -33,6 +33,7 @@ def paper_style() -> Iterator[None]:
     import matplotlib
 
     style: Any = {"pdf.fonttype": 42, "svg.fonttype": "none", "font.size": SIZE}
+    style["svg.hashsalt"] = "pruneviz"  # the same drawing gives the same file
     with _DRAWING, matplotlib.rc_context(style):
         yield
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
+import torch
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from pruneviz import FoPru, TransPrune, prune
 from pruneviz.engine import Comparison, Prepared, Session, Settings
+from pruneviz.engine.batches import Batch, shape_of
 from pruneviz.methods import Method
 from tests.helpers import IMAGE
 
@@ -39,7 +43,41 @@ def check_session(session: Session, method: Method, size: tuple[int, int]) -> Co
     assert list(done.pruned.token_ids) == ours.tolist()
     assert done.pruned.trace.kept.tolist() == run.trace.kept.tolist()
     check_unstreamed(session, method, prepared, done)
+    check_another_question(session, picture)
+    check_batch(session, method, [prepared, session.prepare(noise(size), QUESTION)])
     return done
+
+
+def check_another_question(session: Session, picture: Image.Image) -> None:
+    """About a picture that is encoded already: it starts from what it would start from alone."""
+    question = "what is on the left"
+    later = session.prepare(picture, question)
+    fresh = Session(session.loaded, session.newlines, session.positions)
+    alone = fresh.prepare(picture, question)
+    assert later.inputs.keys() == alone.inputs.keys()
+    for name, value in alone.inputs.items():
+        if isinstance(value, torch.Tensor):
+            assert later.inputs[name].equal(value), name
+    if alone.vision is not None:
+        assert later.vision is not None
+        assert later.vision.scores().equal(alone.vision.scores())
+
+
+def check_batch(session: Session, method: Method, questions: list[Prepared]) -> None:
+    """Where questions may be asked together, each gets what it gets alone."""
+    shapes = {shape_of(one) for one in questions}
+    if None in shapes:
+        return
+    assert len(shapes) == 1
+    settings = Settings(max_new_tokens=5, signals=False)
+    with session.alone():
+        batch = Batch(session, questions, settings, threading.Event())
+        unpruned, pruned = batch.unpruned([method]), batch.pruned(method)
+    for one, base, answer in zip(questions, unpruned, pruned, strict=True):
+        alone = session.compare(one, method, settings)
+        assert base.token_ids == alone.baseline.token_ids
+        assert answer.token_ids == alone.pruned.token_ids
+        assert answer.trace.kept.tolist() == alone.pruned.trace.kept.tolist()
 
 
 def check_unstreamed(

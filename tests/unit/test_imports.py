@@ -24,6 +24,19 @@ ALLOWED = {
     "pruning": {"ops", "methods", "models", "pruning", "trace", "errors", "geometry"},
     "metrics": {"trace", "errors", "metrics"},
     "cost": {"trace", "errors", "cost"},
+    "engine": {
+        "ops",
+        "methods",
+        "models",
+        "pruning",
+        "trace",
+        "errors",
+        "geometry",
+        "metrics",
+        "cost",
+        "engine",
+    },
+    "scenes": {"scenes", "shipped", "errors"},
     "render": {"render", "trace", "errors", "geometry", "metrics", "cost"},
 }
 """What each part may import of the package; parts that are not listed may import any but ui.

@@ -169,6 +169,14 @@ class Adapter(ABC):
         """
         raise UnsupportedModelError(f"{type(model).__name__} takes no image.")
 
+    def embed_again(self, model: Any, inputs: Any, rows: torch.Tensor) -> dict[str, Any] | None:
+        """As :meth:`embed`, of another question about an image that was encoded before.
+
+        `rows` ``[visual tokens, hidden]`` are what its visual tokens were embedded as. None where
+        the embeddings do not hold all that the encoder gives.
+        """
+        return None
+
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """Where the visual tokens of an image of this size lie."""
         raise UnsupportedModelError(f"{type(model).__name__} takes no image.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
@@ -67,6 +67,15 @@ class EncoderRecord(ABC):
     def encoder_crops(self) -> int:
         """Into how many crops, encoded each on its own, the first image was cut."""
         return 1
+
+    @property
+    def alike(self) -> Hashable | None:
+        """What records must have in common to be joined; None where this one cannot be."""
+        return None
+
+    def joined(self, others: Sequence[Self]) -> Self:
+        """One record of this one's images and those of others that are `alike`."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be joined.")
 
     @property
     @abstractmethod
@@ -158,6 +167,24 @@ class VisionRecord(EncoderRecord):
     def encoder_tokens(self) -> int:
         """Patches and CLS token of an image."""
         return self.hidden.shape[1]
+
+    @property
+    def alike(self) -> Hashable | None:
+        """Layer, grid and shape."""
+        if type(self) is not VisionRecord or self.encoder_index is None:
+            return None
+        shape = (*self.hidden.shape[1:], self.output is None)
+        return self.encoder_index, self.grid, self.leading, shape
+
+    def joined(self, others: Sequence[VisionRecord]) -> VisionRecord:
+        """All their images, one after another."""
+        records = (self, *others)
+        outputs = [one.output for one in records if one.output is not None]
+        return replace(
+            self,
+            hidden=torch.cat([one.hidden for one in records]),
+            output=torch.cat(outputs) if outputs else None,
+        )
 
     @torch.no_grad()
     def scores(self, include_cls: bool = False, images: slice = slice(None)) -> torch.Tensor:

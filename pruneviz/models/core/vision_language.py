@@ -119,11 +119,20 @@ class VisionLanguageAdapter(Adapter):
     @torch.no_grad()
     def embed(self, model: Any, inputs: Any) -> dict[str, Any]:
         """Run encoder and projector once and put their rows into the prompt's embeddings."""
+        rows = torch.cat(list(self.features(model, inputs)), dim=0)
+        return self.placed(model, inputs, rows)
+
+    @torch.no_grad()
+    def embed_again(self, model: Any, inputs: Any, rows: torch.Tensor) -> dict[str, Any] | None:
+        """Put the rows of the earlier prompt into this one's embeddings."""
+        return self.placed(model, inputs, rows)
+
+    def placed(self, model: Any, inputs: Any, rows: torch.Tensor) -> dict[str, Any]:
+        """A prompt's embeddings with the projected tokens ``[visual tokens, hidden]`` in them."""
         ids = inputs["input_ids"]
         embeds = model.get_input_embeddings()(ids)
-        rows = torch.cat(list(self.features(model, inputs)), dim=0).to(embeds.device, embeds.dtype)
-        mask = self.visual_mask(model, ids)
-        embeds = embeds.masked_scatter(mask.unsqueeze(-1), rows)
+        mask = self.visual_mask(model, ids).unsqueeze(-1)
+        embeds = embeds.masked_scatter(mask, rows.to(embeds.device, embeds.dtype))
         return {"inputs_embeds": embeds, "attention_mask": inputs["attention_mask"]}
 
     def asked(self, processor: Any, question: str) -> str:

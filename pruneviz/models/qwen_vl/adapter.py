@@ -106,9 +106,10 @@ class QwenVLAdapter(VisionLanguageAdapter):
         )[0]
         return positions
 
-    def embed(self, model: Any, inputs: Any) -> dict[str, Any]:
+    def placed(self, model: Any, inputs: Any, rows: torch.Tensor) -> dict[str, Any]:
         """Also the prompt's positions."""
-        return {**super().embed(model, inputs), "position_ids": self.positions(model, inputs)}
+        placed = super().placed(model, inputs, rows)
+        return {**placed, "position_ids": self.positions(model, inputs)}
 
     def patch_grid(self, processor: Any, model: Any, image_size: tuple[int, int]) -> PatchGrid:
         """The grid that the processor itself makes of an image of this size."""

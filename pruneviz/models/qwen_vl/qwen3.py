@@ -74,6 +74,10 @@ class Qwen3VLAdapter(QwenVLAdapter):
             return {**prompt, ENCODED: {"image": encoded}}
         return {**prompt, **{name: inputs[name] for name in self.pixels}}
 
+    def embed_again(self, model: Any, inputs: Any, rows: torch.Tensor) -> dict[str, Any] | None:
+        """The embeddings lack the features of the earlier encoder layers."""
+        return None
+
 
 def takes_encoded(model: Any) -> bool:
     """Whether the model's forward takes images that are encoded already."""

@@ -1,0 +1,245 @@
+"""Questions from a person's own file (JSON lines or CSV) or about a folder of pictures."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from pruneviz.engine import read_image
+from pruneviz.errors import InputError
+from pruneviz.evaluation.cases import Case
+from pruneviz.evaluation.pictures import BytesPicture, FilePicture, Picture
+from pruneviz.evaluation.scoring import AUTO, Truth, rule_for
+
+FIELDS = ("image", "image_base64", "question", "answer", "answers", "kind", "id", "choices")
+SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+LISTS = ("answers", "choices")
+BETWEEN = "|"
+"""What stands between the entries of a list in a cell of a CSV file."""
+
+
+class DataError(InputError):
+    """A file of questions with lines that cannot be used; the message lists every one."""
+
+
+def file_cases(path: Path, scoring: str = AUTO, inside: bool = False) -> list[Case]:
+    """Questions of a JSON-lines or CSV file.
+
+    Parameters
+    ----------
+    path : Path
+        Each line, or row under a header, has ``question`` and ``image`` (a path relative to the
+        file) or ``image_base64``; it may have ``answer``, or ``answers`` of which any is right,
+        ``choices``, ``kind`` and ``id``. In CSV the entries of a list are parted by ``|``.
+    scoring : str
+        See :func:`~pruneviz.evaluation.scoring.rule_for`.
+    inside : bool
+        Whether pictures must lie in the file's folder, for files that others hand in.
+
+    Raises
+    ------
+    DataError
+        If lines cannot be used; the message says what is wrong with each.
+    InputError
+        If the file cannot be read or holds no question.
+    """
+    form = SUFFIXES.get(path.suffix.lower())
+    if form is None:
+        raise InputError(f"{path.name!r} must end in {', '.join(SUFFIXES)}.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The file {str(path)!r} cannot be read as UTF-8 text: {error}."
+        ) from error
+    reader = _Reader(path.resolve().parent, scoring, inside)
+    cases = [
+        reader.case(line, found) for line, found in (_jsonl if form == "jsonl" else _csv)(text)
+    ]
+    if reader.problems:
+        many = len(reader.problems)
+        heading = f"{path.name}: {many} line{'s'[: many > 1]} cannot be used."
+        raise DataError("\n".join([heading, *reader.problems]))
+    kept = [case for case in cases if case is not None]
+    if not kept:
+        raise InputError(f"{path.name} holds no question.")
+    return kept
+
+
+def folder_cases(folder: Path, questions: Sequence[str]) -> list[Case]:
+    """The same questions asked of every picture in a folder; scored by agreement.
+
+    Each question is a kind of its own. Raises InputError where there is no picture or question.
+    """
+    asked = [" ".join(question.split()) for question in questions]
+    if not asked or not all(asked):
+        raise InputError('Say what to ask of each picture in the folder: --question "...".')
+    known = Image.registered_extensions()
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in known)
+    if not paths:
+        raise InputError(f"There is no picture in the folder {str(folder)!r}.")
+    problems = [f"{path.name}: {told}" for path in paths if (told := _unreadable(path))]
+    if problems:
+        raise DataError("\n".join([f"{folder.name}: some pictures cannot be used.", *problems]))
+    return [
+        Case(
+            name=f"{path.name} {number}" if len(asked) > 1 else path.name,
+            picture=FilePicture(path, path.name),
+            question=question,
+            truth=Truth(),
+            kind=question if len(asked) > 1 else "",
+            rule=rule_for(AUTO, Truth()),
+        )
+        for path in paths
+        for number, question in enumerate(asked, 1)
+    ]
+
+
+def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
+    """Line numbers from 1, and what each line says; an error in place of what cannot be read."""
+    # Not splitlines(): JSON strings may hold the other characters that end a line for it.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except json.JSONDecodeError as error:
+                yield number, InputError(f"is no JSON ({error.msg} at character {error.pos + 1})")
+
+
+def _csv(text: str) -> Iterator[tuple[int, Any]]:
+    """The same of the rows under a header; a row's number is that of its last line."""
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    header: list[str] | None = None
+    try:
+        for row in reader:
+            if not any(cell.strip() for cell in row):
+                continue
+            if header is None:
+                header = [name.strip() for name in row]
+            elif len(row) != len(header):
+                told = f"has {len(row)} cells, but the header {len(header)}"
+                yield reader.line_num, InputError(told)
+            else:
+                cells = zip(header, row, strict=True)
+                yield reader.line_num, {name: cell for name, cell in cells if cell.strip()}
+    except csv.Error as error:
+        yield reader.line_num, InputError(f"is no CSV ({error})")
+
+
+class _Reader:
+    """Makes cases of records and notes what is wrong with the others."""
+
+    def __init__(self, folder: Path, scoring: str, inside: bool) -> None:
+        self._folder, self._scoring, self._inside = folder, scoring, inside
+        self._names: dict[str, int] = {}
+        self.problems: list[str] = []
+
+    def case(self, line: int, record: Any) -> Case | None:
+        """The case of a line; None where it cannot be used."""
+        try:
+            return self._case(line, record)
+        except InputError as error:
+            self.problems.append(f"line {line}: {error}")
+            return None
+
+    def _case(self, line: int, record: Any) -> Case:
+        if isinstance(record, InputError):
+            raise record
+        if not isinstance(record, Mapping):
+            raise InputError('is no object such as {"image": ..., "question": ...}')
+        unknown = [str(name) for name in record if name not in FIELDS]
+        if unknown:
+            raise InputError(
+                f"has unknown fields: {', '.join(unknown)}; known: {', '.join(FIELDS)}"
+            )
+        question = " ".join(_text(record, "question").split())
+        if not question:
+            raise InputError("has no question")
+        truth = Truth(_answers(record), _list(record, "choices"))
+        name = _text(record, "id") or str(line)
+        if name in self._names:
+            raise InputError(f"has the id {name!r} of line {self._names[name]}")
+        self._names[name] = line
+        return Case(
+            name=name,
+            picture=self._picture(record, name),
+            question=question,
+            truth=truth,
+            kind=_text(record, "kind"),
+            rule=rule_for(self._scoring, truth),
+        )
+
+    def _picture(self, record: Mapping[str, Any], name: str) -> Picture:
+        path, encoded = _text(record, "image"), _text(record, "image_base64")
+        if bool(path) == bool(encoded):
+            raise InputError("needs either image (a path) or image_base64")
+        if encoded:
+            return _decoded(encoded, name)
+        if "://" in path or path.startswith("data:"):
+            raise InputError("names its image by a URL; nothing is fetched: save it as a file")
+        whole = self._folder / path
+        if self._inside and not whole.resolve().is_relative_to(self._folder):
+            raise InputError(f"names an image outside of the folder: {path!r}")
+        told = _unreadable(whole)
+        if told:
+            raise InputError(f"{told}: {path!r}")
+        return FilePicture(whole, path)
+
+
+def _decoded(text: str, name: str) -> BytesPicture:
+    try:
+        data = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError(f"image_base64 is no Base64 ({error})") from error
+    try:
+        read_image(data)
+    except InputError as error:
+        raise InputError(f"image_base64 cannot be used: {error}") from error
+    return BytesPicture(data, f"{name} (bytes)")
+
+
+def _unreadable(path: Path) -> str:
+    """Why a file is no picture, as far as its first bytes tell; empty if it is one."""
+    if not path.is_file():
+        return "there is no such image"
+    try:
+        with Image.open(path):
+            return ""
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return "the file is not an image that can be read"
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(f"{name} must be text, not {json.dumps(value)[:60]}")
+    return str(value).strip()
+
+
+def _list(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = record.get(name)
+    if value is None:
+        return ()
+    entries = value.split(BETWEEN) if isinstance(value, str) else value
+    if not isinstance(entries, list):
+        raise InputError(f"{name} must be a list")
+    texts = tuple(_text({name: entry}, name) for entry in entries)
+    if not texts or not all(texts):
+        raise InputError(f"{name} must be a list of texts, none of them empty")
+    return texts
+
+
+def _answers(record: Mapping[str, Any]) -> tuple[str, ...]:
+    single, several = _text(record, "answer"), _list(record, "answers")
+    if single and several:
+        raise InputError("has both answer and answers; give one of them")
+    return (single,) if single else several

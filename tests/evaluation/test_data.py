@@ -1,0 +1,221 @@
+"""Questions from everywhere, and every mistake told by its line."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import pickle
+
+import pytest
+from PIL import Image
+
+from pruneviz.errors import InputError
+from pruneviz.evaluation.builtin import SETS, SceneSet, scene_cases
+from pruneviz.evaluation.data import load_cases
+from pruneviz.evaluation.files import DataError, file_cases, folder_cases
+from pruneviz.scenes.scene import SceneRules
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in range(2):
+        Image.new("RGB", (20, 10), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+def png() -> str:
+    stream = io.BytesIO()
+    Image.new("RGB", (9, 7), "red").save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def jsonl(folder, *records):
+    path = folder / "questions.jsonl"
+    lines = [one if isinstance(one, str) else json.dumps(one) for one in records]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_scenes_by_number_and_seed() -> None:
+    cases, again, other = (load_cases(f"scenes:10{end}") for end in ("", ":0", ":1"))
+    assert [case.question for case in cases] == [case.question for case in again]
+    assert [case.picture.digest() for case in cases] == [case.picture.digest() for case in again]
+    assert not {case.picture.digest() for case in cases} & {c.picture.digest() for c in other}
+    assert len(cases) == 10
+    assert {case.rule for case in cases} == {"exact"}
+    assert all(case.kind and case.truth.answers for case in cases)
+    # Fewer are the first of more.
+    assert load_cases("scenes:20")[:10] == cases
+
+
+def test_small_scenes_are_small_and_crowded() -> None:
+    cases = load_cases("small:40")
+    for case in cases:
+        items = case.picture.scene.items
+        assert 5 <= len(items) <= 9
+        assert all(0.06 <= item.size <= 0.1 for item in items)
+    total = next(case for case in cases if case.kind == "total")
+    assert total.truth.answers[0].split()[2] in "five six seven eight nine".split()
+    assert cases[0].picture.read().size == (224, 224)
+
+
+def test_rules_of_ones_own() -> None:
+    own = SceneSet("One thing", SceneRules(crowds=(1.0,), card=0.0))
+    cases = scene_cases("mine", 8, chosen=own)
+    assert {len(case.picture.scene.items) for case in cases} == {1}
+    assert cases[0].picture.label.startswith("mine-")
+
+
+def test_cases_can_be_sent_to_workers(folder) -> None:
+    path = jsonl(folder, {"image": "0.png", "question": "What?"})
+    for case in (*load_cases("small:1"), *file_cases(path)):
+        sent = pickle.loads(pickle.dumps(case))  # noqa: S301 - our own
+        assert sent == case
+        assert sent.picture.digest() == case.picture.digest()
+
+
+def test_json_lines(folder) -> None:
+    path = jsonl(
+        folder,
+        {"image": "0.png", "question": " What\n is it? ", "answer": "a dog", "kind": "what"},
+        "",
+        {"image_base64": png(), "question": "Is it?", "answers": ["yes"], "id": 7},
+        {"image": "1.png", "question": "Which\u2028one?", "answer": "B", "choices": ["a", "b"]},
+        {"image": "1.png", "question": "What now?", "answer": 2},
+        {"image": "1.png", "question": "And?"},
+    )
+    cases = file_cases(path)
+    assert [case.name for case in cases] == ["1", "7", "4", "5", "6"]
+    assert [case.rule for case in cases] == [
+        "normalised", "yes-no", "choice", "normalised", "agreement",
+    ]  # fmt: skip
+    assert cases[0].question == "What is it?"
+    assert cases[0].kind == "what"
+    assert cases[1].picture.read().size == (9, 7)
+    assert cases[2].picture.read().getpixel((0, 0)) == (1, 0, 0)
+    assert cases[3].truth.answers == ("2",)
+
+
+def test_csv(folder) -> None:
+    path = folder / "questions.CSV"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "question", "answers", "choices", "kind"])
+        writer.writerow(["0.png", 'What is "it",\nthen?', "a dog|puppy", "", "what"])
+        writer.writerow([])
+        writer.writerow(["1.png", "Which?", "cat", "cat|dog", ""])
+    cases = file_cases(path)
+    assert cases[0].question == 'What is "it", then?'
+    assert cases[0].truth.answers == ("a dog", "puppy")
+    assert [case.rule for case in cases] == ["normalised", "choice"]
+
+
+def test_the_same_bytes_are_the_same_picture(folder) -> None:
+    data = base64.b64encode((folder / "0.png").read_bytes()).decode()
+    path = jsonl(
+        folder, {"image": "0.png", "question": "a"}, {"image_base64": data, "question": "a"}
+    )
+    first, second = file_cases(path)
+    assert first.picture.digest() == second.picture.digest()
+
+
+def test_every_mistake_is_listed(folder) -> None:
+    (folder / "text.png").write_text("no image")
+    good = {"image": "0.png", "question": "What?"}
+    mistakes = [
+        ("{", "is no JSON"),
+        ([1], "is no object"),
+        ({**good, "label": 1}, "unknown fields: label"),
+        ({"image": "0.png"}, "has no question"),
+        ({**good, "question": " "}, "has no question"),
+        ({"question": "What?"}, "needs either image"),
+        ({**good, "image_base64": "AAAA"}, "needs either image"),
+        ({**good, "image": "https://a.b/c.png"}, "by a URL"),
+        ({**good, "image": "2.png"}, "there is no such image: '2.png'"),
+        ({**good, "image": "text.png"}, "not an image"),
+        ({"image_base64": "&", "question": "What?"}, "is no Base64"),
+        ({"image_base64": "AAAA", "question": "What?"}, "image_base64 cannot be used"),
+        ({**good, "question": ["What?"]}, "question must be text"),
+        ({**good, "answers": []}, "answers must be a list of texts"),
+        ({**good, "answers": ["x", ""]}, "none of them empty"),
+        ({**good, "answers": 3}, "answers must be a list"),
+        ({**good, "answer": "x", "answers": ["y"]}, "both answer and answers"),
+        ({**good, "answer": True}, "answer must be text"),
+        ({**good, "id": "1"}, "has the id '1' of line 1"),
+    ]
+    path = jsonl(folder, good, *(record for record, _ in mistakes))
+    with pytest.raises(DataError) as raised:
+        file_cases(path)
+    lines = str(raised.value).splitlines()
+    assert lines[0] == f"questions.jsonl: {len(mistakes)} lines cannot be used."
+    for number, (line, (_, told)) in enumerate(zip(lines[1:], mistakes, strict=True), 2):
+        assert line.startswith(f"line {number}: ")
+        assert told in line
+
+
+def test_csv_mistakes(folder) -> None:
+    path = folder / "questions.csv"
+    path.write_text('image,question\n0.png,a,b\n0.png,"What?\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"(?s)line 2: has 3 cells.*line 3: is no CSV"):
+        file_cases(path)
+
+
+def test_pictures_outside_of_the_folder(folder) -> None:
+    inner = folder / "inner"
+    inner.mkdir()
+    path = jsonl(inner, {"image": "../0.png", "question": "What?"})
+    assert len(file_cases(path)) == 1
+    with pytest.raises(DataError, match="outside of the folder"):
+        file_cases(path, inside=True)
+
+
+def test_a_folder_of_pictures(folder) -> None:
+    (folder / "notes.txt").write_text("no picture")
+    cases = folder_cases(folder, ["What is it?", "Where?"])
+    assert [case.name for case in cases] == ["0.png 1", "0.png 2", "1.png 1", "1.png 2"]
+    assert {case.rule for case in cases} == {"agreement"}
+    assert {case.kind for case in cases} == {"What is it?", "Where?"}
+    assert load_cases(str(folder), ["What?"])[0].kind == ""
+    (folder / "2.png").write_text("no picture")
+    with pytest.raises(DataError, match=r"2\.png: the file is not an image"):
+        folder_cases(folder, ["What?"])
+
+
+@pytest.mark.parametrize(
+    ("data", "questions", "scoring", "told"),
+    [
+        ("scenes:", (), "auto", "such as scenes:200"),
+        ("scenes:x", (), "auto", "such as scenes:200"),
+        ("scenes:1:2:3", (), "auto", "such as scenes:200"),
+        ("scenes:0", (), "auto", "from 1 to 100000, not 0"),
+        ("scenes:5:-1", (), "auto", "seed of scenes"),
+        ("scenes:5:1000", (), "auto", "seed of scenes"),
+        ("scenes:5", ("What?",), "auto", "goes with a folder"),
+        ("scenes:5", (), "contains", "goes with a file"),
+        ("nothing.jsonl", (), "auto", "There is no 'nothing.jsonl'"),
+        (".", (), "auto", "Say what to ask"),
+    ],
+)
+def test_what_names_nothing(tmp_path, monkeypatch, data, questions, scoring, told) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=told):
+        load_cases(data, questions, scoring)
+
+
+def test_files_that_hold_nothing(folder) -> None:
+    (folder / "empty.csv").write_text("image,question\n")
+    (folder / "latin.csv").write_bytes("image,question\n0.png,h\u00e9".encode("latin-1"))
+    (folder / "data.json").write_text("[]")
+    for name, told in (
+        ("empty.csv", "holds no question"),
+        ("latin.csv", "as UTF-8"),
+        ("data.json", "must end in"),
+    ):
+        with pytest.raises(InputError, match=told):
+            load_cases(str(folder / name))
+
+
+def test_sets_have_titles() -> None:
+    assert all(one.title for one in SETS.values())
