@@ -13,6 +13,8 @@ from typing import Any
 import torch
 
 from pruneviz.models.core.knowledge import load_knowledge
+from pruneviz.scenes.questions import KINDS
+from training.depth import accuracy_by_depth
 from training.evaluate import answer, evaluate, load
 from training.examples import make_examples
 from training.familiar import save_statistics
@@ -20,8 +22,8 @@ from training.held_out import SETS, alone, held_out
 from training.joint import train_align, train_joint
 from training.loop import Optimizers, save_checkpoint
 from training.openmoji import HOW_TO_GET, OPENMOJI, add_openmoji
-from training.pruned import accuracy_under_pruning
-from training.record import SET_TITLES, add_measurement, start_record
+from training.pruned import COMPARED, CONTENDERS, RATIOS, accuracy_under_pruning
+from training.record import PRUNED, SET_TITLES, add_measurement, start_record
 from training.settings import Settings, for_gpu, within
 from training.symbolic import train_symbolic
 from training.tower import LabelledTower, fit_heads, train_tower
@@ -150,13 +152,31 @@ def _claims(folder: Path) -> tuple[str, ...]:
 def measure_pruned(options: argparse.Namespace) -> None:
     """Print accuracy by method and keep ratio, on questions of the kinds that are claimed."""
     torch.set_num_threads(options.threads)
-    claims = _claims(options.model)
+    kinds = tuple(options.kinds or _claims(options.model))
     model, processor = load(options.model, str(pick_device(options.device)))
-    asked = held_out(options.questions, "scenes", options.seed, claims)
-    rows = accuracy_under_pruning(model, processor, asked)
+    asked = held_out(options.questions, options.set, options.seed, kinds)
+    rows: list[dict[str, Any]] = []
+    for positions in options.positions:
+        logger.info("positions: %s", positions)
+        chosen = None if positions == "own" else positions
+        common = (options.methods, options.keep_ratios, chosen)
+        rows += accuracy_under_pruning(model, processor, asked, *common)
     if options.record:
-        found = {"seed": options.seed, "kinds": list(claims), "rows": rows}
-        add_measurement(options.model, "pruning", found)
+        found = {"set": options.set, "seed": options.seed, "kinds": list(kinds), "rows": rows}
+        add_measurement(options.model, PRUNED[options.set], found)
+
+
+def measure_depth(options: argparse.Namespace) -> None:
+    """Print accuracy by kind with all visual tokens dropped after a layer."""
+    torch.set_num_threads(options.threads)
+    model, processor = load(options.model, str(pick_device(options.device)))
+    asked = held_out(options.questions, options.set, options.seed)
+    kinds = accuracy_by_depth(model, processor, asked)
+    for kind, counts in kinds.items():
+        logger.info("%-10s %s", kind, " ".join(f"{100 * r / n:3.0f}" for r, n in counts))
+    if options.record:
+        found = {"set": options.set, "seed": options.seed, "kinds": kinds}
+        add_measurement(options.model, "depth", found)
 
 
 def measure_speed(options: argparse.Namespace) -> None:
@@ -216,8 +236,19 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=0, help="which held-out scenes")
     made.add_argument("--record", action="store_true", help=record)
     made.add_argument("--openmoji", type=Path, metavar="FOLDER", help=HOW_TO_GET)
-    made = command("pruning", measure_pruned, "measure accuracy under every pruning method")
-    made.add_argument("--questions", type=int, default=400, help="the same for all methods")
+    made = command("pruning", measure_pruned, "measure accuracy under pruning methods")
+    made.add_argument("--questions", type=int, default=300, help="the same for all methods")
+    made.add_argument("--set", choices=tuple(PRUNED), default="scenes", help="which questions")
+    made.add_argument("--kinds", nargs="+", choices=KINDS, help="default: those claimed")
+    made.add_argument("--methods", nargs="+", choices=CONTENDERS, default=COMPARED)
+    made.add_argument("--keep-ratios", nargs="+", type=float, default=RATIOS)
+    positions = ("own", "keep", "renumber")
+    made.add_argument("--positions", nargs="+", choices=positions, default=("own",))
+    made.add_argument("--seed", type=int, default=1, help="which held-out scenes")
+    made.add_argument("--record", action="store_true", help=record)
+    made = command("depth", measure_depth, "drop all visual tokens after each layer in turn")
+    made.add_argument("--questions", type=int, default=600)
+    made.add_argument("--set", choices=tuple(PRUNED), default="scenes", help="which questions")
     made.add_argument("--seed", type=int, default=1, help="which held-out scenes")
     made.add_argument("--record", action="store_true", help=record)
     made = command("speed", measure_speed, "time loading and answering on this machine")

@@ -20,7 +20,7 @@ def answer_loss(
     packed: Packed,
     seen: Tensor | None = None,
     after: Tensor | int | None = None,
-    blind: int = 0,
+    blind: range = range(0),
 ) -> tuple[Tensor, Tensor]:
     """Run the decoder and compare with the answers.
 
@@ -38,8 +38,8 @@ def answer_loss(
         Which visual tokens are seen; all by default.
     after : Tensor, shape (batch, 1), or int, optional
         Place of the first token after the picture; by default after all patches.
-    blind : int
-        In so many first layers no question looks at the picture.
+    blind : range
+        Layers, counted from 0, in which no question sees the picture.
 
     Returns
     -------
@@ -74,8 +74,10 @@ def answer_loss(
 
 
 @contextmanager
-def _blind(decoder: LlamaModel, layers: int, mask: Tensor, first: int, last: int) -> Iterator[None]:
-    """Hide the visual columns `first` to `last` from the text after them in the first layers."""
+def _blind(
+    decoder: LlamaModel, layers: range, mask: Tensor, first: int, last: int
+) -> Iterator[None]:
+    """Hide the visual columns `first` to `last` from the text after them in some layers."""
     hidden = mask.clone()
     hidden[:, :, last:, first:last] = False
 
@@ -83,7 +85,8 @@ def _blind(decoder: LlamaModel, layers: int, mask: Tensor, first: int, last: int
         return args, {**kwargs, "attention_mask": hidden}
 
     hooks = [
-        layer.register_forward_pre_hook(give, with_kwargs=True) for layer in decoder.layers[:layers]
+        layer.register_forward_pre_hook(give, with_kwargs=True)
+        for layer in (decoder.layers[i] for i in layers)
     ]
     try:
         yield

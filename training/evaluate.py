@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 class Score:
     """Right answers out of all, with Wilson's 95 % interval."""
 
-    right: int
+    right: float
     total: int
 
     @property

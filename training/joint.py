@@ -258,7 +258,7 @@ class _Joint:
         chance = torch.Generator().manual_seed(lesson.seed)
         labels = {key: value.to(device) for key, value in lesson.labels.items()}
         thing = labels["kind"] > 0
-        blind = self.early if torch.rand((), generator=chance) < settings.blind else 0
+        blind = range(self.early if torch.rand((), generator=chance) < settings.blind else 0)
         sight = hide(thing, chance)
         with ExitStack() as block:
             block.enter_context(torch.autocast(device.type, torch.bfloat16))

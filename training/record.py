@@ -33,6 +33,10 @@ SET_TITLES = {
 }
 
 
+PRUNED = {"scenes": "pruning", "small": "small"}
+"""Which table of the card the accuracy under pruning on a set goes to."""
+
+
 def start_record(folder: Path) -> None:
     """Write the record of new weights: the words taught, nothing measured yet."""
     _write(folder, {"words": sorted(taught_words())})
@@ -91,23 +95,51 @@ def accuracy_table(value: dict[str, Any]) -> str:
 
 
 def pruning_table(value: dict[str, Any]) -> str:
-    """Return the table of accuracy by method and keep ratio."""
-    ratios = sorted({row["keep_ratio"] for row in value["rows"]}, reverse=True)
-    heads = [f"{100 * r:g} %" for r in ratios]
-    asked = value["rows"][0]["total"]
+    """Return the table of accuracy by method and keep ratio, a row for each way of positions."""
+    rows = [row for row in value["rows"] if row["method"] != "unpruned"]
+    whole = next(row for row in value["rows"] if row["method"] == "unpruned")
+    ratios = sorted({row["keep_ratio"] for row in rows}, reverse=True)
     kinds = ", ".join(f"`{kind}`" for kind in value["kinds"])
-    lines = [f"{asked} questions of the kinds {kinds}, seed {value['seed']}.", ""]
-    lines += [f"| method | {' | '.join(heads)} |", f"| --- |{' --- |' * len(ratios)}"]
-    for method in dict.fromkeys(row["method"] for row in value["rows"]):
-        rows = {r["keep_ratio"]: r for r in value["rows"] if r["method"] == method}
-        cells = [_percent(rows[r]["right"], rows[r]["total"]) for r in ratios]
-        lines.append(f"| {method} | {' | '.join(cells)} |")
+    lines = [
+        f"{whole['total']} questions of the kinds {kinds}, seed {value['seed']}: unpruned "
+        f"{_percent(whole['right'], whole['total'])}. A star: not told from `random` by McNemar's "
+        "exact test (p at least 0.05).",
+        "",
+        f"| method | positions | {' | '.join(f'{100 * r:g} %' for r in ratios)} |",
+        f"| --- | --- |{' --- |' * len(ratios)}",
+    ]
+    keys = dict.fromkeys((row["method"], row["positions"]) for row in rows)
+    for method, positions in keys:
+        own = {
+            r["keep_ratio"]: r for r in rows if (r["method"], r["positions"]) == (method, positions)
+        }
+        cells = [
+            _percent(own[r]["right"], own[r]["total"]) + "*" * (own[r].get("p", 0) >= 0.05)
+            for r in ratios
+        ]
+        lines.append(f"| {method} | {positions or 'as published'} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def depth_table(value: dict[str, Any]) -> str:
+    """Return the table of accuracy by kind without visual tokens after a layer."""
+    kinds = value["kinds"]
+    last = len(next(iter(kinds.values())))
+    lines = [
+        f"| kind, of questions | {' | '.join(map(str, range(last)))} |",
+        f"| --- |{' --- |' * last}",
+    ]
+    for kind, counts in kinds.items():
+        cells = " | ".join(f"{100 * right / asked:.0f}" for right, asked in counts)
+        lines.append(f"| `{kind}`, {counts[0][1]} | {cells} |")
     return "\n".join(lines) + "\n"
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "accuracy": accuracy_table,
     "pruning": pruning_table,
+    "small": pruning_table,
+    "depth": depth_table,
 }
 
 
