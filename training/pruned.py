@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -35,6 +35,11 @@ SEEDS = 5
 class RandomScores(TransPrune):
     """TransPrune's schedule with scores by chance: what its scores are worth beside its layers."""
 
+    @classmethod
+    def of(cls, method: Method) -> RandomScores:
+        """The control of a TransPrune, with its schedule."""
+        return cls(**{field.name: getattr(method, field.name) for field in fields(TransPrune)})
+
     @property
     def needs(self) -> Needs:
         """Nothing: no signal decides."""
@@ -56,7 +61,7 @@ def _methods(name: str, ratio: float, layers: int) -> list[Method]:
     base, _, part = name.partition(":")
     common: dict[str, Any] = {"num_layers": layers, "keep_ratio": ratio}
     if part == "random":
-        return [RandomScores(**common)]
+        return [RandomScores.of(get_method(base, **common))]
     if base == BASE:
         return [get_method(base, **common, seed=seed) for seed in range(SEEDS)]
     return [get_method(base, **common | ({"signal": part} if part else {}))]
