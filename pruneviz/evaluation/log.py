@@ -36,7 +36,7 @@ class Log:
 
     @classmethod
     @contextmanager
-    def opened(cls, folder: Path) -> Iterator[Log]:
+    def opened(cls, folder: str | Path) -> Iterator[Log]:
         """The log of a folder, which is made where there is none.
 
         Raises
@@ -44,6 +44,7 @@ class Log:
         InputError
             If another run writes there, or a line other than the last is damaged.
         """
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         log = cls(folder / ROWS)
         with log.path.open("ab+") as file:
@@ -84,10 +85,10 @@ class Log:
         file.seek(0, os.SEEK_END)
 
 
-def read_rows(path: Path) -> dict[str, Row]:
+def read_rows(path: str | Path) -> dict[str, Row]:
     """Rows by id of a log that is not to be written to, a torn last line left out."""
     rows: dict[str, Row] = {}
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         for line in file:
             row = _row(line) if line.endswith(b"\n") else None
             if row is not None:

@@ -91,6 +91,17 @@ class Results:
         """A method at a budget; None where it was not asked."""
         return next((g for g in self.groups if g.method == method and g.budget == budget), None)
 
+    def changed(self, group: Group) -> tuple[list[int], list[int]]:
+        """Questions, counted from 0, that only the unpruned run, and only the group, gets right.
+
+        Of several seeds more than half must; the counts of a single one are McNemar's.
+        """
+        # NaN, where there is no answer, is neither above nor below.
+        base, score = self.unpruned.score, group.score
+        lost = np.flatnonzero((base > 0.5) & (score < 0.5))
+        won = np.flatnonzero((base < 0.5) & (score > 0.5))
+        return lost.tolist(), won.tolist()
+
 
 def table(plan: Plan, rows: Mapping[str, Row]) -> list[Row]:
     """The plan's rows that are there, in its order, scored by what is known of the answers now.

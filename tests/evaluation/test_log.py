@@ -23,12 +23,12 @@ def write(folder, *lines: str) -> None:
 def test_rows_come_back(tmp_path) -> None:
     folder = tmp_path / "new" / "folder"
     rows = [{"id": "a", "answer": "z\u00e9ro\u2028"}, {"id": "b", "answer": None}]
-    with Log.opened(folder) as log:
+    with Log.opened(str(folder)) as log:
         log.add(rows[:1])
         log.add(rows[1:])
     with Log.opened(folder) as log:
         assert list(log.rows.values()) == rows
-    assert read_rows(folder / ROWS) == {row["id"]: row for row in rows}
+    assert read_rows(str(folder / ROWS)) == {row["id"]: row for row in rows}
 
 
 @pytest.mark.parametrize("torn", ['{"id": "b", "ans', '{"id": "b"}', "\x00\x00", "{"])

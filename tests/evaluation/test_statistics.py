@@ -145,6 +145,26 @@ def test_missing_rows_do_not_count() -> None:
     assert len(table(plan, rows)) == 15
 
 
+def test_which_questions_were_lost_and_won() -> None:
+    right = {
+        FULL: marks(10, [7, 8, 9]),
+        ("fopru", 0.5, None): marks(10, [0, 1, 7]),
+        ("random", 0.5, 0): marks(10, [0, 9]),
+        ("random", 0.5, 1): marks(10, [0, 1, 9]),
+        ("random", 0.5, 2): marks(10, [1, 2, 9]),
+    }
+    plan, rows = plan_of(right)
+    results = collect(plan, rows)
+    pair = entries(results)[1].against_unpruned
+    assert results.changed(results.groups[1]) == ([0, 1], [8, 9])
+    assert (pair.lost, pair.won) == (2, 2)
+    assert results.changed(results.groups[2]) == ([0, 1], [7, 8])
+    key = plan.ids(0)[1]
+    rows[key] |= {"answer": None, "error": "out of memory"}
+    results = collect(plan, rows)
+    assert results.changed(results.groups[1]) == ([1], [8, 9])
+
+
 def test_nothing_at_all() -> None:
     plan, _ = plan_of({FULL: marks(3, 0), ("fopru", 0.5, None): marks(3, 0)})
     found = entries(collect(plan, {}))
