@@ -106,8 +106,8 @@ def accuracy_under_pruning(
     Returns
     -------
     list of dict
-        ``method``, ``keep_ratio``, ``positions``, ``right``, ``total`` of each combination, and
-        where ``random`` is asked too ``p``: of McNemar's exact tests against its draws, merged.
+        ``method``, ``keep_ratio``, ``positions``, ``right`` (the mean over its draws of
+        ``random``) and ``total`` of each combination, and where ``random`` is asked too ``p``: of McNemar's exact tests against its draws, merged.
         The first row is the ``unpruned`` one.
     """
     # Lets ResPrune find the question's content words, as in the app.
@@ -179,8 +179,8 @@ def _row(
         "method": name,
         "keep_ratio": ratio,
         "positions": positions or "",
-        "right": sum(map(sum, right[key])),
-        "total": sum(map(len, right[key])),
+        "right": sum(map(sum, right[key])) / len(right[key]),
+        "total": len(right[key][0]),
     }
     draws = right.get((BASE, ratio))
     if draws and name != BASE:

@@ -69,7 +69,7 @@ def add_measurement(folder: Path, name: str, value: dict[str, Any]) -> None:
     card.write_text(before + begin + TABLES[name](value) + end + after, encoding="utf-8")
 
 
-def _percent(right: int, total: int) -> str:
+def _percent(right: float, total: int) -> str:
     if not total:
         return "none asked"
     score = Score(right, total)

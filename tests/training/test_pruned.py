@@ -24,8 +24,8 @@ def test_scores_by_chance_keep_the_schedule_alone(shipped):
     chance = RandomScores.of(own)
     assert chance.prune_layers == own.prune_layers
     assert chance.keep_ratios == own.keep_ratios
-    assert not chance.needs.iga
-    assert not chance.needs.transitions
+    assert chance.needs.transitions is None
+    assert own.needs.transitions is not None
 
 
 def test_a_paired_test_counts_what_one_alone_has_right():
@@ -51,15 +51,15 @@ def test_every_contender_is_asked_and_few_tokens_by_chance_are_worse(shipped):
 
 
 def test_without_the_picture_from_the_first_layer_on_nothing_is_known(shipped):
-    asked = held_out(16, "small", seed=6, kinds=KINDS)
+    asked = held_out(6, "small", seed=6, kinds=KINDS)
     found = accuracy_by_depth(*shipped, asked)
     layers = shipped[0].config.text_config.num_hidden_layers
     total = torch.tensor(list(found.values())).sum(0)
     assert total.shape == (layers + 1, 2)
-    assert (total[:, 1] == 16).all()
-    assert total[0, 0] < 10
-    assert total[-1, 0] >= 15
+    assert (total[:, 1] == 6).all()
+    assert total[0, 0] <= 4
+    assert total[-1, 0] >= 5
     # It is looked up in the middle of the decoder.
-    assert total[layers // 4, 0] < 10
+    assert total[layers // 4, 0] <= 4
     table = depth_table({"seed": 6, "kinds": found})
     assert table.startswith("| kind, of questions | 0 | 1 |")

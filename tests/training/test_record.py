@@ -70,16 +70,20 @@ def test_measuring_again_replaces_the_table(folder) -> None:
 def test_pruning_table_has_a_row_a_method(folder) -> None:
     marks = "<!-- pruning -->\n<!-- end of pruning -->\n"
     (folder / "README.md").write_text(marks, encoding="utf-8")
+    whole = {"method": "unpruned", "keep_ratio": 1.0, "positions": "", "right": 9, "total": 10}
     rows = [
-        {"method": method, "keep_ratio": ratio, "right": 9, "total": 10}
+        whole | {"method": method, "keep_ratio": ratio} | ({"p": p} if method != "random" else {})
         for method in ("transprune", "random")
-        for ratio in (0.125, 1.0)
+        for ratio, p in ((0.125, 0.2), (0.0625, 0.01))
     ]
-    add_measurement(folder, "pruning", {"seed": 1, "kinds": ["what", "exists"], "rows": rows})
+    value = {"seed": 1, "kinds": ["what", "exists"], "rows": [whole, *rows]}
+    add_measurement(folder, "pruning", value)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert "10 questions of the kinds `what`, `exists`, seed 1." in card
-    assert "| method | 100 % | 12.5 % |" in card
-    assert card.count("| random |") == 1
+    assert "10 questions of the kinds `what`, `exists`, seed 1: unpruned 90.0 %" in card
+    assert "| method | positions | 12.5 % | 6.25 % |" in card
+    share = "90.0 % [59.6, 98.2]"
+    assert f"| transprune | as published | {share}* | {share} |" in card
+    assert f"| random | as published | {share} | {share} |" in card
 
 
 def test_a_card_without_marks_is_an_error(folder) -> None:
