@@ -107,8 +107,8 @@ def accuracy_under_pruning(
     -------
     list of dict
         ``method``, ``keep_ratio``, ``positions``, ``right`` (the mean over its draws of
-        ``random``) and ``total`` of each combination, and where ``random`` is asked too ``p``: of McNemar's exact tests against its draws, merged.
-        The first row is the ``unpruned`` one.
+        ``random``) and ``total`` of each combination, and where ``random`` is asked too ``p``:
+        of McNemar's exact tests against its draws, merged. The first row is ``unpruned``.
     """
     # Lets ResPrune find the question's content words, as in the app.
     remember_tokenizer(model, processor.tokenizer)

@@ -47,7 +47,7 @@ def test_every_contender_is_asked_and_few_tokens_by_chance_are_worse(shipped):
     assert "p" not in found["random"]
     table = pruning_table({"seed": 5, "kinds": KINDS, "rows": rows})
     assert "| resprune | keep |" in table
-    assert table.count("\n| ") == 5
+    assert table.count("\n| ") == 6
 
 
 def test_without_the_picture_from_the_first_layer_on_nothing_is_known(shipped):
