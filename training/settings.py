@@ -118,6 +118,7 @@ _ALL = {
 }
 
 
+_DRAWN = 20  # pictures at once, where features are fixed
 # Things of all sizes, and crowds of small ones, of which few patches tell.
 _CROWDS = (0.08, 0.08, 0.12, 0.14, 0.16, 0.14, 0.1, 0.09, 0.09)
 _SIZES = ((0.21, 0.34, 0.35), (0.12, 0.24, 0.2), (0.06, 0.12, 0.45))
@@ -232,7 +233,7 @@ def for_gpu(settings: Settings) -> Settings:
 
 
 def within(settings: Settings, minutes: float, stages: tuple[str, ...]) -> Settings:
-    """Return settings whose stages share so many minutes.
+    """Return settings whose stages share so many minutes; short runs fit less before them.
 
     Parameters
     ----------
@@ -250,4 +251,9 @@ def within(settings: Settings, minutes: float, stages: tuple[str, ...]) -> Setti
         for name, share in shares.items()
         if name in stages
     }
-    return replace(settings, **timed)
+    fewer = {
+        "frozen_scenes": min(settings.frozen_scenes, max(_DRAWN, round(500 * minutes))),
+        "frozen_steps": min(settings.frozen_steps, max(1, round(100 * minutes))),
+    }
+    align = min(settings.align.steps, max(1, round(150 * minutes)))
+    return replace(settings, **timed, **fewer, align=replace(settings.align, steps=align))
