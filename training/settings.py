@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pruneviz.scenes.scene import SceneRules
 
@@ -246,12 +247,12 @@ def within(settings: Settings, minutes: float, stages: tuple[str, ...]) -> Setti
     """
     shares = {"symbolic": 0.22, "joint": 0.78}
     whole = sum(share for name, share in shares.items() if name in stages)
-    timed = {
+    timed: dict[str, Any] = {
         name: replace(getattr(settings, name), seconds=60 * minutes * share / whole)
         for name, share in shares.items()
         if name in stages
     }
-    fewer = {
+    fewer: dict[str, Any] = {
         "frozen_scenes": min(settings.frozen_scenes, max(_DRAWN, round(500 * minutes))),
         "frozen_steps": min(settings.frozen_steps, max(1, round(100 * minutes))),
     }
