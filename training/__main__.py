@@ -14,12 +14,13 @@ import torch
 
 from pruneviz.models.core.knowledge import load_knowledge
 from pruneviz.scenes.questions import KINDS
+from training.align import train_align
 from training.depth import accuracy_by_depth
 from training.evaluate import answer, evaluate, load
 from training.examples import make_examples
 from training.familiar import save_statistics
 from training.held_out import SETS, alone, held_out
-from training.joint import train_align, train_joint
+from training.joint import train_joint
 from training.loop import Optimizers, save_checkpoint
 from training.openmoji import HOW_TO_GET, OPENMOJI, add_openmoji
 from training.pruned import COMPARED, CONTENDERS, RATIOS, accuracy_under_pruning

@@ -11,11 +11,12 @@ from pruneviz.models.core.knowledge import load_knowledge
 from pruneviz.scenes.questions import Question
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import sample_scene
+from training.align import train_align
 from training.answering import answer_loss
 from training.evaluate import load
 from training.familiar import FIRST_SEED, save_statistics
 from training.held_out import held_out
-from training.joint import train_align, train_joint
+from training.joint import train_joint
 from training.lessons import symbolic_labels
 from training.packing import NUM_PATCHES, pack
 from training.pictures import to_pixels
