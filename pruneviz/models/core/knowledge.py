@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,17 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from pruneviz.scenes.forms import is_taught, unknown
+
 FILE, STATISTICS = "knowledge.json", "familiar.safetensors"
 CLAIMED, CLAIMED_NOVEL = 0.95, 0.90
 """Kinds of questions are claimed where more than these shares were answered rightly: about scenes
 that training never drew, and there in wordings that it never used."""
-WORD = re.compile(r"[a-z]+(?:-[a-z]+)*|\d+")
+OTHER_FORM = (
+    "This model was taught other forms of questions: what is this, what is at a place, which "
+    "animal (food, vehicle, …) is it, where is X, is there X, how many X, how many objects, what "
+    "does the card say, what colour is the card, what is next to (left of, above, …) X."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +57,12 @@ class Knowledge:
         return tuple(k for k, share in shares if is_claimed(share, self.novel.get(k, 1.0)))
 
     def unknown_words(self, question: str) -> list[str]:
-        """Words of a question that the model never met, in order, each once."""
-        found = (word for word in WORD.findall(question.lower()) if word not in self.words)
-        return list(dict.fromkeys(found))
+        """Words of a question that the model never met, in order, each once.
+
+        Those that change nothing of what is asked, and known ones with one letter wrong, are
+        left out.
+        """
+        return list(dict.fromkeys(unknown(question, self.words)))
 
     def strangeness(self, visual: torch.Tensor) -> float:
         """How far a picture lies from those of the training.
@@ -79,6 +87,8 @@ class Knowledge:
         if words := self.unknown_words(question):
             listed = ", ".join(f"“{word}”" for word in words[:5])
             found.append(f"This model was never taught the word{'s'[: len(words) > 1]} {listed}.")
+        if not is_taught(question, self.words):
+            found.append(OTHER_FORM)
         if visual.shape == self.mean.shape and self.strangeness(visual) > self.limit:
             found.append(
                 "This picture is unlike the drawn scenes that this model knows; "
