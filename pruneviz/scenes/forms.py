@@ -22,8 +22,9 @@ WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|\d+")
 # Words that training does not use and that change nothing of what is asked.
 HARMLESS = frozenset(
     """
-    anybody anyone appear appears around being exist exists hidden hiding piece call called displayed draw drawn drew found gave give given had he help
-    her him his into must new put puts seem seems she such write writing wrote
+    anybody anyone appear appears around being call called displayed draw drawn drew exist
+    exists found gave give given had he help her hidden hiding him his into must new piece put
+    puts seem seems she such write writing wrote
     """.split()
 )
 # Ways of reading misspelt words that are tried.
@@ -117,7 +118,7 @@ _FORMS = (
 @lru_cache(maxsize=1)
 def _tags() -> dict[str, str]:
     """What the names of things stand for."""
-    found = {word: _CARD for word in spread(phrases.CHOICES["card"].replace("the ", ""))}
+    found = dict.fromkeys(spread(phrases.CHOICES["card"].replace("the ", "")), _CARD)
     found[f"{CARD}s"] = _THINGS
     for entry in CLASSES:
         found |= dict.fromkeys((entry.name, *entry.synonyms), _THING) | {entry.plural: _THINGS}
