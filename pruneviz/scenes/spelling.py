@@ -30,9 +30,9 @@ LOOKALIKES = frozenset(
     rocks role rope ropes sack sacks safe salt same sand scanner seed sells shop shops shore
     short shorts shot sick sing site size skirt skirts slow snacks snow socket soft sore sour
     spear stem stool sword take takes tall tame tape tart taxis tells tent test thick thin
-    think thinks tide ties tight toes took tools tower toys trail use vehicles wait wall walls
-    wand wants wave wear wears weight went were wheat when wide wild wind wine wish wood wool
-    words work worm worse yard year years
+    think thinks tide ties tight toes took tools tower trail use vehicles wait wall walls wand
+    wants wave wear wears weight went were wheat when wide wild wind wine wish wood wool words
+    work worm worse yard year years
     """.split()
 )
 
