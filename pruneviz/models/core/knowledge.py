@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
+from pruneviz.models.core.familiar import Familiar
 from pruneviz.scenes.forms import is_taught, unknown
 
 FILE, STATISTICS = "knowledge.json", "familiar.safetensors"
@@ -33,21 +33,15 @@ class Knowledge:
         Lower-case words that its training used.
     accuracy : mapping of str to float
         Share of right answers on held-out questions, by kind of question.
-    mean : torch.Tensor
-        Mean embedding of every visual token over training pictures, float32 [tokens, hidden].
-    whiten : torch.Tensor
-        Turns a deviation from it into units of its usual spread, float32 [hidden, hidden].
-    limit : float
-        A picture is strange if its :meth:`strangeness` is above this.
+    pictures : Familiar
+        What its training pictures look like.
     novel : mapping of str to float
         The same shares in wordings that training never used.
     """
 
     words: frozenset[str]
     accuracy: Mapping[str, float]
-    mean: torch.Tensor
-    whiten: torch.Tensor
-    limit: float
+    pictures: Familiar
     novel: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -64,23 +58,6 @@ class Knowledge:
         """
         return list(dict.fromkeys(unknown(question, self.words)))
 
-    def strangeness(self, visual: torch.Tensor) -> float:
-        """How far a picture lies from those of the training.
-
-        Parameters
-        ----------
-        visual : torch.Tensor
-            Its visual tokens' embeddings, [tokens, hidden].
-
-        Returns
-        -------
-        float
-            Median over the tokens of the Mahalanobis distance from the mean at the same place.
-            At least half of a drawn scene is quiet background; hardly any of a photograph is.
-        """
-        off = (visual.float().cpu() - self.mean) @ self.whiten
-        return float(off.norm(dim=-1).quantile(0.5))
-
     def hints(self, question: str, visual: torch.Tensor) -> tuple[str, ...]:
         """Sentences on why an answer may be worthless; none if all is familiar."""
         found = []
@@ -89,11 +66,8 @@ class Knowledge:
             found.append(f"This model was never taught the word{'s'[: len(words) > 1]} {listed}.")
         if not is_taught(question, self.words):
             found.append(OTHER_FORM)
-        if visual.shape == self.mean.shape and self.strangeness(visual) > self.limit:
-            found.append(
-                "This picture is unlike the drawn scenes that this model knows; "
-                "photographs it cannot read."
-            )
+        if doubt := self.pictures.doubt(visual):
+            found.append(doubt)
         return tuple(found)
 
 
@@ -116,13 +90,10 @@ def load_knowledge(folder: Path) -> Knowledge | None:
         {kind: right / total for kind, (right, total) in found.items() if kind != "all"}
         for found in (record.get("accuracy", {}).get(name, {}) for name in ("scenes", "novel"))
     )
-    statistics = load_file(folder / STATISTICS)
     return Knowledge(
         words=frozenset(record["words"]),
         accuracy=scenes,
-        mean=statistics["mean"].float(),
-        whiten=statistics["whiten"].float(),
-        limit=float(statistics["limit"]),
+        pictures=Familiar.load(folder / STATISTICS),
         novel=novel,
     )
 
