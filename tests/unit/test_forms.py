@@ -27,6 +27,7 @@ SLOTS = {
 OTHERS = """
 is the cat happy
 is the cat on the left
+is the cat in a corner
 why is the dog here
 is there an animal
 list all objects
