@@ -15,13 +15,13 @@ from pruneviz.models.core.knowledge import STATISTICS
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import SMALL, TEST_SEEDS, Scene, SceneRules, sample_scene
 from pruneviz.scenes.variation import squash_of
-from training.evaluate import Score, answer
+from training.evaluate import Score, answer, load
 from training.held_out import Asked, alone
 from training.labels import NUM_LABELS
 from training.openmoji import OPENMOJI, add_openmoji, strangers
 from training.pictures import draw_batch, normalise, to_pixels
 from training.settings import Settings
-from training.whole import WholeModel, build_processor
+from training.whole import WholeModel
 
 logger = logging.getLogger(__name__)
 FIRST_SEED = 950_000_000
@@ -174,7 +174,7 @@ def check(
     if openmoji:
         add_openmoji(openmoji)
         asked = alone(OPENMOJI)
-        right = _right(model, settings, asked)
+        right = _right(folder, asked)
         told = hinted([one.picture for one in asked])
         for wanted, name in ((True, "OpenMoji, read rightly"), (False, "OpenMoji, read wrongly")):
             found[name] = [t for t, r in zip(told, right, strict=True) if r == wanted]
@@ -187,11 +187,11 @@ def check(
     return scores
 
 
-def _right(model: WholeModel, settings: Settings, asked: Sequence[Asked]) -> list[bool]:
-    processor = build_processor(settings)
+def _right(folder: Path, asked: Sequence[Asked]) -> list[bool]:
+    model, processor = load(folder)
     said: list[str] = []
     for start in range(0, len(asked), _BATCH):
-        said += answer(model.llava, processor, asked[start : start + _BATCH])
+        said += answer(model, processor, asked[start : start + _BATCH])
     return [text == one.question.answer for text, one in zip(said, asked, strict=True)]
 
 

@@ -80,8 +80,9 @@ def test_pictures_are_doubted_for_one_reason_each(known) -> None:
     assert known.hints(asked, _seen((4, 0), (0, 4))) == ()
     assert known.hints(asked, _seen()) == (EMPTY,)
     assert known.hints(asked, _seen((4, 0), (3, 3))) == (UNCLEAR,)
-    assert known.hints(asked, _seen(*[(4, 0)] * 4)) == ()
-    assert known.hints(asked, _seen(*[(4, 0)] * 5)) == (BUSY,)
+    assert known.hints(asked, _seen(*[(3, 3)] * 4)) == (UNCLEAR,)
+    assert known.hints(asked, _seen(*[(3, 3)] * 5)) == (BUSY,)
+    assert known.hints(asked, _seen(*[(4, 0)] * 5)) == (), "one large thing"
     assert known.hints(asked, torch.zeros(9, 4)) == (), "another number of tokens"
 
 

@@ -41,7 +41,7 @@ class Familiar:
     clear : torch.Tensor
         A picture is unclear if its :meth:`clearness` is below this; scalar.
     most : torch.Tensor
-        A picture is busy if a larger share of its tokens shows things; scalar.
+        An unclear picture is no scene if a larger share of its tokens shows things; scalar.
     """
 
     background: Tensor
@@ -88,9 +88,9 @@ class Familiar:
         share = self.things(visual).float().mean()
         if not share:
             return EMPTY
-        if share > self.most:
-            return BUSY
-        return UNCLEAR if self.clearness(visual) < self.clear else None
+        if self.clearness(visual) >= self.clear:
+            return None
+        return BUSY if share > self.most else UNCLEAR
 
     def save(self, path: Path) -> None:
         """Write it in half precision."""
