@@ -20,7 +20,6 @@ ALLOWED = {
     "geometry": set(),
     "shipped": {"errors"},
     "methods": {"ops", "methods", "errors"},
-    "scenes": {"scenes", "errors", "shipped"},
     "models": {"ops", "models", "errors", "geometry", "cost", "shipped", "scenes"},
     "pruning": {"ops", "methods", "models", "pruning", "trace", "errors", "geometry"},
     "metrics": {"trace", "errors", "metrics"},
