@@ -1,4 +1,4 @@
-"""Command line: ``python -m training train``, ``evaluate`` or ``examples``."""
+"""Command line: ``python -m training train``, ``evaluate``, ``familiar`` or ``examples``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.align import train_align
 from training.depth import accuracy_by_depth
 from training.evaluate import answer, evaluate, load
 from training.examples import make_examples
-from training.familiar import save_statistics
+from training.familiar import check, save_statistics
 from training.held_out import SETS, alone, held_out
 from training.joint import train_joint
 from training.loop import Optimizers, save_checkpoint
@@ -196,6 +196,18 @@ def measure_speed(options: argparse.Namespace) -> None:
     logger.info("an answer, picture to text: median %.2f s, longest %.2f s", middle, last)
 
 
+def tell_strange(options: argparse.Namespace) -> None:
+    """Take statistics of training pictures anew, or print how often pictures get a hint."""
+    torch.set_num_threads(options.threads)
+    settings = Settings()
+    if options.check:
+        check(options.model, settings, options.scenes, options.openmoji, options.pictures)
+        return
+    model = WholeModel(settings)
+    model.take(options.model)
+    save_statistics(model, settings, options.model)
+
+
 def show(options: argparse.Namespace) -> None:
     """Make the example pictures and choose their questions, of the kinds that are claimed."""
     torch.set_num_threads(options.threads)
@@ -254,6 +266,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--record", action="store_true", help=record)
     made = command("speed", measure_speed, "time loading and answering on this machine")
     made.add_argument("--questions", type=int, default=20, help="asked one at a time")
+    made = command("familiar", tell_strange, "take the statistics by which strange pictures show")
+    made.add_argument("--check", action="store_true", help="measure only: how often a hint shows")
+    made.add_argument("--scenes", type=int, default=500, help="held-out scenes of each sort")
+    made.add_argument("--openmoji", type=Path, metavar="FOLDER", help="with --check: OpenMoji's")
+    made.add_argument("--pictures", type=Path, metavar="FOLDER", help="with --check: any pictures")
     made = command("examples", show, "make the example pictures and choose their questions")
     made.add_argument("--out", type=Path, default=Path("assets/examples"))
     return top

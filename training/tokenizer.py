@@ -31,7 +31,7 @@ LONGEST_WORD = 24
 # The words of the answers that no table of the scenes holds.
 _ANSWERS = (
     *("user", "assistant", "this", "is", "a", "an", "there", "nothing", "the", "no", "yes"),
-    *("are", "object", "objects", "says", "it", "card", "background", "s"),
+    *("are", "object", "objects", "says", "it", "card", "cards", "background", "s"),
 )
 CHAT_TEMPLATE = (
     "{% for message in messages %}"

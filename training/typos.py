@@ -10,6 +10,7 @@ from random import Random
 from string import ascii_lowercase
 
 from pruneviz.scenes.questions import Question
+from pruneviz.scenes.spelling import edits
 from pruneviz.scenes.vocabulary import CARD, CATEGORY_SYNONYMS, CLASSES
 from training.tokenizer import vocabulary
 
@@ -33,19 +34,6 @@ def _meanings() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _known() -> frozenset[str]:
     return frozenset(vocabulary())
-
-
-def _edits(word: str) -> Iterable[str]:
-    """Yield every word that is one letter off, and the word itself among them."""
-    for i in range(len(word) + 1):
-        head, tail = word[:i], word[i:]
-        yield head + tail[1:]
-        if len(tail) > 1:
-            yield head + tail[1] + tail[0] + tail[2:]
-        for letter in ascii_lowercase:
-            yield head + letter + tail
-            if tail:
-                yield head + letter + tail[1:]
 
 
 def _edit(word: str, rng: Random) -> str:
@@ -83,7 +71,7 @@ def misspell(word: str, rng: Random) -> str | None:
         typed = _edit(word, rng)
         if typed in _known():
             continue
-        near = {meanings[other] for other in _edits(typed) if other in meanings}
+        near = {meanings[other] for other in edits(typed) if other in meanings}
         if near <= {meanings.get(word)}:
             return typed
     return None

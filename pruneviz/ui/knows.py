@@ -20,8 +20,8 @@ _BUILT_IN = (
 )
 _LIMITS = (
     "It does not know photographs, people, free text or general knowledge, and answers such "
-    "questions wrongly; a warning names most photographs and unknown words, but not everything "
-    "it cannot know."
+    "questions wrongly. A warning stands by photographs, words and forms of questions that it was "
+    "not taught and most things that it does not know, but not by everything it cannot know."
 )
 
 

@@ -52,6 +52,15 @@ def test_ask_writes_everything(picture, tmp_path):
         assert mask.size[0] / mask.size[1] == pytest.approx(200 / 120, rel=0.1)
 
 
+def test_hints_are_printed(picture, tmp_path, capsys):
+    arguments = ["ask", str(picture), "Why is the giraffe here?", "--max-new-tokens", "1"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    # The word, the form of the question, and the picture, which is noise.
+    assert said.count("Do not trust this answer: ") == 3
+    assert "“giraffe”" in said
+
+
 @pytest.mark.slow
 def test_settings_reach_the_method(picture, tmp_path):
     arguments = ["ask", str(picture), "Where?", "--method", "fopru", "--set", "strategy=row"]

@@ -1,27 +1,48 @@
 """What a model knows: words, strange pictures, claims."""
 
+import dataclasses
+import json
+import math
 from pathlib import Path
 
 import gradio
+import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from pruneviz.engine import Session
 from pruneviz.models import load_model
-from pruneviz.models.core.knowledge import Knowledge, load_knowledge
+from pruneviz.models.core.familiar import BUSY, CLEAR_ENOUGH, EMPTY, UNCLEAR, Familiar
+from pruneviz.models.core.knowledge import OTHER_FORM, Knowledge, load_knowledge
 from pruneviz.scenes.render import render
-from pruneviz.scenes.scene import TEST_SEEDS, sample_scene
+from pruneviz.scenes.scene import SMALL, TEST_SEEDS, sample_scene
+from pruneviz.shipped import assets_dir
 
 PHOTOS = Path(gradio.__file__).parent / "media_assets" / "images"
+
+
+def _familiar(clear: float = 3.0, most: float = 0.5) -> Familiar:
+    """Two classes, at 4 on either axis; what is within 1 of 0 is background."""
+    numbers = [torch.tensor(v) for v in (1.0, clear, most)]
+    classes = torch.tensor([[4.0, 0, 0, 0], [0, 4.0, 0, 0]])
+    return Familiar(torch.zeros(8, 4), numbers[0], torch.eye(4), classes, numbers[1], numbers[2])
+
+
+def _seen(*tokens: tuple[float, float]) -> torch.Tensor:
+    """Eight tokens, these first and then background."""
+    visual = torch.zeros(8, 4)
+    for row, (x, y) in enumerate(tokens):
+        visual[row, 0], visual[row, 1] = x, y
+    return visual
 
 
 @pytest.fixture
 def known() -> Knowledge:
     accuracy = {"what": 0.97, "count": 0.95, "read": 0.5, "exists": 0.99}
-    words = frozenset({"where", "is", "the", "cat"})
+    words = frozenset({"where", "is", "the", "cat", "dog"})
     novel = {"what": 0.91, "exists": 0.9}
-    return Knowledge(words, accuracy, torch.zeros(8, 4), torch.eye(4), 1.0, novel)
+    return Knowledge(words, accuracy, _familiar(), novel)
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +60,45 @@ def test_unknown_words_are_named_once_and_in_order(known) -> None:
     assert known.unknown_words("Where is the cat?") == []
 
 
-def test_strangeness_is_the_median_distance(known) -> None:
-    visual = torch.zeros(8, 4)
-    visual[4:] = 3.0
-    # Half of the tokens lie at 0, half at 6.
-    assert known.strangeness(visual) == pytest.approx(3)
-    assert known.hints("Where is the cat?", torch.zeros(8, 4)) == ()
-    assert len(known.hints("Where is the dog?", torch.full((8, 4), 9.0))) == 2
+def test_clearness_is_the_mean_margin_of_the_tokens_of_things() -> None:
+    pictures = _familiar()
+    root = 2**0.5
+    assert pictures.things(_seen((4, 0), (0.5, 0.5), (0, 2))).tolist() == [
+        *(True, False, True),
+        *[False] * 5,
+    ]
+    # Of (4, 0) the one class is 0 and the other 4 root 2 away, of (3, 3) both are as far.
+    assert pictures.clearness(_seen((4, 0), (3, 3))) == pytest.approx(4 * root / 2)
+    # A token that could not be clearer counts no more than the cap says.
+    whitened = dataclasses.replace(pictures, classes=3 * pictures.classes)
+    assert whitened.clearness(_seen((12, 0))) == pytest.approx(CLEAR_ENOUGH)
+    assert math.isnan(pictures.clearness(_seen()))
+
+
+def test_pictures_are_doubted_for_one_reason_each(known) -> None:
+    asked = "Where is the cat?"
+    assert known.hints(asked, _seen((4, 0), (0, 4))) == ()
+    assert known.hints(asked, _seen()) == (EMPTY,)
+    assert known.hints(asked, _seen((4, 0), (3, 3))) == (UNCLEAR,)
+    assert known.hints(asked, _seen(*[(3, 3)] * 4)) == (UNCLEAR,)
+    assert known.hints(asked, _seen(*[(3, 3)] * 5)) == (BUSY,)
+    assert known.hints(asked, _seen(*[(4, 0)] * 5)) == (), "one large thing"
+    assert known.hints(asked, torch.zeros(9, 4)) == (), "another number of tokens"
+
+
+def test_question_and_picture_are_doubted_together(known) -> None:
+    hints = known.hints("Why is the giraffe where it is?", _seen())
+    assert "“giraffe”" in hints[0]
+    assert hints[1:] == (OTHER_FORM, EMPTY)
+    assert known.hints("Is the cat the dog?", _seen((4, 0))) == (OTHER_FORM,)
+
+
+def test_what_is_written_is_read_again(tmp_path) -> None:
+    _familiar(2.5).save(tmp_path / "familiar.safetensors")
+    again = Familiar.load(tmp_path / "familiar.safetensors")
+    assert float(again.clear) == 2.5
+    assert again.background.dtype == torch.float32
+    assert again.clearness(_seen((4, 0))) == _familiar().clearness(_seen((4, 0)))
 
 
 def test_nothing_is_known_of_other_folders(tmp_path) -> None:
@@ -55,13 +108,39 @@ def test_nothing_is_known_of_other_folders(tmp_path) -> None:
 @pytest.mark.parametrize("name", ["lion.jpg", "cheetah1.jpg", "bus.png", "tower.jpg"])
 def test_a_photograph_gets_a_hint(session, name) -> None:
     prepared = session.prepare(PHOTOS / name, "What is this?")
-    assert any("photographs" in hint for hint in prepared.hints)
+    assert prepared.hints
+    assert all("photographs" in hint for hint in prepared.hints)
 
 
-def test_drawn_scenes_get_none(session) -> None:
-    for seed in range(TEST_SEEDS[0] + 7_000, TEST_SEEDS[0] + 7_030):
-        picture = render(sample_scene(seed))[0]
-        assert session.prepare(picture, "How many objects are there?").hints == ()
+def test_so_do_pages_of_text_and_noise(session) -> None:
+    page = Image.new("RGB", (400, 300), "white")
+    for line in range(12):
+        ImageDraw.Draw(page).text((10, 10 + 24 * line), "These words are many. " * 3, "black")
+    values = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    for picture in (page, Image.fromarray(values)):
+        assert session.prepare(picture, "What is this?").hints
+
+
+def test_so_does_a_picture_of_nothing(session) -> None:
+    picture = Image.new("RGB", (64, 64), "teal")
+    assert session.prepare(picture, "What is this?").hints == (EMPTY,)
+
+
+def test_drawn_scenes_hardly_ever_get_one(session) -> None:
+    seeds = range(TEST_SEEDS[0] + 7_000, TEST_SEEDS[0] + 7_030)
+    told = []
+    for rules in (None, SMALL):
+        for seed in seeds:
+            picture = render(sample_scene(seed, rules))[0]
+            told.append(session.prepare(picture, "How many objects are there?").hints != ())
+    assert sum(told) <= 2
+
+
+def test_the_examples_of_the_page_get_none(session) -> None:
+    folder = assets_dir() / "examples"
+    for row in json.loads((folder / "examples.json").read_text(encoding="utf-8")):
+        for one in row["questions"]:
+            assert session.prepare(folder / row["image"], one["text"]).hints == (), one
 
 
 def test_an_unknown_word_gets_a_hint(session) -> None:

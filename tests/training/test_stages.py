@@ -7,10 +7,13 @@ import pytest
 import torch
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
+from pruneviz.models.core.familiar import EMPTY
 from pruneviz.models.core.knowledge import load_knowledge
 from pruneviz.scenes.questions import Question
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import sample_scene
+from pruneviz.scenes.variation import squash_of
+from pruneviz.scenes.vocabulary import CARD_TEXTS
 from training.align import train_align
 from training.answering import answer_loss
 from training.evaluate import load
@@ -145,15 +148,23 @@ def test_shown_patches_always_hold_the_centres():
 
 
 @torch.inference_mode()
-def test_strangeness_tells_noise_from_scenes(trained, micro, tmp_path):
-    save_statistics(trained, micro, tmp_path, scenes=60, checked=20)
+def test_statistics_are_those_of_drawn_scenes(trained, micro, tmp_path):
+    save_statistics(trained, micro, tmp_path, scenes=60, checked=40)
     start_record(tmp_path)
     known = load_knowledge(tmp_path)
-    scene = sample_scene(FIRST_SEED + 65, micro.rules)
-    drawn = trained.see(to_pixels(render(scene)[0])[None])[2][0]
-    noise = trained.see(8 * torch.randn(1, 3, 224, 224))[2][0]
-    assert known.strangeness(drawn) <= known.limit < known.strangeness(noise)
-    assert known.hints("Where is the cat?", drawn) == ()
-    assert known.hints("Where is the cat?", noise)
+    pictures = known.pictures
+    # Those by which the limits were set.
+    scenes = [sample_scene(FIRST_SEED + 60 + i, micro.joint_rules) for i in range(40)]
+    drawn = [render(scene, squash=squash_of(scene.seed))[0] for scene in scenes]
+    seen = trained.see(torch.stack([to_pixels(picture) for picture in drawn]))[2]
+    assert pictures.background.shape == seen.shape[1:]
+    # All 72 classes and most of the texts of cards are met in 60 crowded scenes.
+    assert 60 <= len(pictures.classes) <= 72 + len(CARD_TEXTS)
+    # By its definition few of the background's tokens lie outside its radius.
+    assert pictures.things(pictures.background).sum() == 0
+    # A model that has hardly learned may find no thing; else one of 40 at most is doubted.
+    assert sum(pictures.doubt(visual) not in (None, EMPTY) for visual in seen) <= 1
+    shares = [float(pictures.things(visual).float().mean()) for visual in seen]
+    assert max(shares) <= pictures.most <= 1.2 * max(shares)
     # Nothing was measured yet, so nothing is claimed.
     assert known.claims == ()

@@ -52,6 +52,13 @@ def test_ask(client, picture) -> None:
     assert set(result["fidelity"]) >= {"exact_match", "first_token_kl"}
 
 
+def test_hints_are_in_the_answer(client, picture) -> None:
+    asked = {"image": handle_file(picture), "question": "Is the giraffe happy?"}
+    hints = client.predict(**asked, api_name="/ask")["hints"]
+    assert "“giraffe”, “happy”" in hints[0]
+    assert "other forms of questions" in hints[1]
+
+
 def test_compare(client, picture) -> None:
     result = client.predict(
         image=handle_file(picture),

@@ -57,6 +57,13 @@ def test_bad_input_becomes_a_message(session, picture, changes, words) -> None:
     assert words in screen.status
 
 
+@pytest.mark.parametrize("text", ["Where is the giraffe?", "Wo ist die Katze?", "Why is it?", "?"])
+def test_what_the_model_was_not_taught_is_said_in_the_status_line(session, picture, text) -> None:
+    screen = last(session, Question(str(picture), text))
+    assert "Do not trust this answer." in screen.status
+    assert "This model was " in screen.status
+
+
 def test_files_that_are_no_picture(session, picture, tmp_path) -> None:
     data = picture.read_bytes()
     for name, content in (("a.png", b"hello"), ("b.png", data[: len(data) // 2]), ("c.png", b"")):

@@ -20,7 +20,7 @@ ALLOWED = {
     "geometry": set(),
     "shipped": {"errors"},
     "methods": {"ops", "methods", "errors"},
-    "models": {"ops", "models", "errors", "geometry", "cost", "shipped"},
+    "models": {"ops", "models", "errors", "geometry", "cost", "shipped", "scenes"},
     "pruning": {"ops", "methods", "models", "pruning", "trace", "errors", "geometry"},
     "metrics": {"trace", "errors", "metrics"},
     "cost": {"trace", "errors", "cost"},

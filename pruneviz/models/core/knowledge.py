@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+
+from pruneviz.models.core.familiar import Familiar
+from pruneviz.scenes.forms import is_taught, unknown
 
 FILE, STATISTICS = "knowledge.json", "familiar.safetensors"
 CLAIMED, CLAIMED_NOVEL = 0.95, 0.90
 """Kinds of questions are claimed where more than these shares were answered rightly: about scenes
 that training never drew, and there in wordings that it never used."""
-WORD = re.compile(r"[a-z]+(?:-[a-z]+)*|\d+")
+OTHER_FORM = (
+    "This model was taught other forms of questions: what is this, what is at a place, which "
+    "animal (food, vehicle, …) is it, where is X, is there X, how many X, how many objects, what "
+    "does the card say, what colour is the card, what is next to (left of, above, …) X."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,21 +33,15 @@ class Knowledge:
         Lower-case words that its training used.
     accuracy : mapping of str to float
         Share of right answers on held-out questions, by kind of question.
-    mean : torch.Tensor
-        Mean embedding of every visual token over training pictures, float32 [tokens, hidden].
-    whiten : torch.Tensor
-        Turns a deviation from it into units of its usual spread, float32 [hidden, hidden].
-    limit : float
-        A picture is strange if its :meth:`strangeness` is above this.
+    pictures : Familiar
+        What its training pictures look like.
     novel : mapping of str to float
         The same shares in wordings that training never used.
     """
 
     words: frozenset[str]
     accuracy: Mapping[str, float]
-    mean: torch.Tensor
-    whiten: torch.Tensor
-    limit: float
+    pictures: Familiar
     novel: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -52,26 +51,12 @@ class Knowledge:
         return tuple(k for k, share in shares if is_claimed(share, self.novel.get(k, 1.0)))
 
     def unknown_words(self, question: str) -> list[str]:
-        """Words of a question that the model never met, in order, each once."""
-        found = (word for word in WORD.findall(question.lower()) if word not in self.words)
-        return list(dict.fromkeys(found))
+        """Words of a question that the model never met, in order, each once.
 
-    def strangeness(self, visual: torch.Tensor) -> float:
-        """How far a picture lies from those of the training.
-
-        Parameters
-        ----------
-        visual : torch.Tensor
-            Its visual tokens' embeddings, [tokens, hidden].
-
-        Returns
-        -------
-        float
-            Median over the tokens of the Mahalanobis distance from the mean at the same place.
-            At least half of a drawn scene is quiet background; hardly any of a photograph is.
+        Those that change nothing of what is asked, and known ones with one letter wrong, are
+        left out.
         """
-        off = (visual.float().cpu() - self.mean) @ self.whiten
-        return float(off.norm(dim=-1).quantile(0.5))
+        return list(dict.fromkeys(unknown(question, self.words)))
 
     def hints(self, question: str, visual: torch.Tensor) -> tuple[str, ...]:
         """Sentences on why an answer may be worthless; none if all is familiar."""
@@ -79,11 +64,10 @@ class Knowledge:
         if words := self.unknown_words(question):
             listed = ", ".join(f"“{word}”" for word in words[:5])
             found.append(f"This model was never taught the word{'s'[: len(words) > 1]} {listed}.")
-        if visual.shape == self.mean.shape and self.strangeness(visual) > self.limit:
-            found.append(
-                "This picture is unlike the drawn scenes that this model knows; "
-                "photographs it cannot read."
-            )
+        if not is_taught(question, self.words):
+            found.append(OTHER_FORM)
+        if doubt := self.pictures.doubt(visual):
+            found.append(doubt)
         return tuple(found)
 
 
@@ -106,13 +90,10 @@ def load_knowledge(folder: Path) -> Knowledge | None:
         {kind: right / total for kind, (right, total) in found.items() if kind != "all"}
         for found in (record.get("accuracy", {}).get(name, {}) for name in ("scenes", "novel"))
     )
-    statistics = load_file(folder / STATISTICS)
     return Knowledge(
         words=frozenset(record["words"]),
         accuracy=scenes,
-        mean=statistics["mean"].float(),
-        whiten=statistics["whiten"].float(),
-        limit=float(statistics["limit"]),
+        pictures=Familiar.load(folder / STATISTICS),
         novel=novel,
     )
 

@@ -12,6 +12,8 @@ RUNS = "tests/engine/test_runs.py"
 SHELF = "tests/engine/test_shelf.py"
 LINKS = "tests/ui/test_exporting.py"
 PREVIEWS = "tests/ui/test_previews.py::test_what_is_sure"
+KNOWLEDGE = "tests/models/test_knowledge.py"
+FORMS = "tests/unit/test_forms.py"
 PAYLOAD = "tests/render/test_payload.py"
 
 
@@ -33,6 +35,34 @@ AROUND = (
         "most = min(max(item.size, 0.25), 2 * middle, 2 - 2 * middle)",
         "most = max(item.size, 0.25)",
         "tests/training/test_scenes.py",
+    ),
+    _in(
+        "models/core/familiar",
+        "One clear thing makes up for an unclear one",
+        ".clamp_max(CLEAR_ENOUGH).mean()",
+        ".mean()",
+        KNOWLEDGE,
+    ),
+    _in(
+        "models/core/familiar",
+        "The background counts as unclear",
+        "(visual.float().cpu() - self.background)[self.things(visual)]",
+        "visual.float().cpu() - self.background",
+        KNOWLEDGE,
+    ),
+    _in(
+        "scenes/forms",
+        "A yes or a no about where a thing is counts as asking for its place",
+        "_ONE, (_SPOT, _ASK)",
+        "_ONE, (_SPOT,)",
+        FORMS,
+    ),
+    _in(
+        "scenes/spelling",
+        "Real words are taken for misspelt ones",
+        "if word in LOOKALIKES:",
+        "if not word:",
+        FORMS,
     ),
     _in(
         "engine/breakpoint",

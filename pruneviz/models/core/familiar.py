@@ -1,0 +1,108 @@
+"""Whether a picture shows what a small model was taught to see, from its visual tokens alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+EMPTY = "This model finds no thing in this picture; it was taught scenes of one to nine things."
+BUSY = (
+    "This picture is unlike the drawn scenes that this model knows; photographs and screenshots "
+    "it cannot read."
+)
+UNCLEAR = (
+    "Something in this picture is not clearly one of the things that this model knows, and may "
+    "be called by the name of one that is; photographs it cannot read."
+)
+CLEAR_ENOUGH = 6.0
+"""Beyond this margin, in units of the usual spread, a patch is as clear as one can be: one clear
+thing does not make up for another that is not."""
+
+
+@dataclass(frozen=True, eq=False)
+class Familiar:
+    """How the visual tokens of training pictures lie.
+
+    Attributes
+    ----------
+    background : torch.Tensor
+        Mean embedding of the background at every place, float32 [tokens, hidden].
+    radius : torch.Tensor
+        A token farther from it than this shows a thing; scalar.
+    whiten : torch.Tensor
+        Turns a deviation into units of its usual spread about its class, float32
+        [hidden, hidden].
+    classes : torch.Tensor
+        Mean deviation of each class's tokens, so turned, float32 [classes, hidden].
+    clear : torch.Tensor
+        A picture is unclear if its :meth:`clearness` is below this; scalar.
+    most : torch.Tensor
+        An unclear picture is no scene if a larger share of its tokens shows things; scalar.
+    """
+
+    background: Tensor
+    radius: Tensor
+    whiten: Tensor
+    classes: Tensor
+    clear: Tensor
+    most: Tensor
+
+    def things(self, visual: Tensor) -> Tensor:
+        """Return which visual tokens, [tokens, hidden], show a thing: bool [tokens]."""
+        return (visual.float().cpu() - self.background).norm(dim=-1) > self.radius
+
+    def clearness(self, visual: Tensor) -> float:
+        """How clearly the tokens of things belong to one class each.
+
+        Parameters
+        ----------
+        visual : torch.Tensor
+            A picture's visual tokens, [tokens, hidden].
+
+        Returns
+        -------
+        float
+            Mean over the tokens of things of how much nearer (Mahalanobis distance, one spread
+            for all classes) the nearest class is than the second nearest, at most
+            :data:`CLEAR_ENOUGH`. NaN where no token shows a thing.
+        """
+        off = (visual.float().cpu() - self.background)[self.things(visual)]
+        first, second = torch.cdist(off @ self.whiten, self.classes).topk(2, largest=False)[0].T
+        return float((second - first).clamp_max(CLEAR_ENOUGH).mean())
+
+    def doubt(self, visual: Tensor) -> str | None:
+        """Return why an answer about this picture may be worthless; None where it looks known.
+
+        Parameters
+        ----------
+        visual : torch.Tensor
+            Its visual tokens, [tokens, hidden]; nothing is known of other shapes than those of
+            the training.
+        """
+        if visual.shape != self.background.shape:
+            return None
+        share = self.things(visual).float().mean()
+        if not share:
+            return EMPTY
+        if self.clearness(visual) >= self.clear:
+            return None
+        return BUSY if share > self.most else UNCLEAR
+
+    def save(self, path: Path) -> None:
+        """Write it in half precision."""
+        held = {name: getattr(self, name).half().contiguous() for name in self._names()}
+        save_file(held, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Familiar:
+        """Read what :meth:`save` wrote."""
+        held = load_file(path)
+        return cls(**{name: held[name].float() for name in cls._names()})
+
+    @classmethod
+    def _names(cls) -> tuple[str, ...]:
+        return tuple(entry.name for entry in fields(cls))
