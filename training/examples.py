@@ -70,9 +70,13 @@ class Tried:
 
     @property
     def best(self) -> list[str]:
-        """Methods that keep the answer where random loses it, in nine draws of ten or more."""
+        """Methods that keep the answer where random loses it, in nine draws of ten or more.
+
+        None where the answer is that something is not there: nothing shows what was kept for it.
+        """
+        denied = {"no", "nothing."} & set(self.asked.question.answer.split())
         lost = not self.random[0] and self.random.count(False) >= 0.9 * len(self.random)
-        return [name for name in SHOWN if name in self.keeps] if lost else []
+        return [name for name in SHOWN if name in self.keeps] if lost and not denied else []
 
     @property
     def worst(self) -> list[str]:
@@ -163,34 +167,40 @@ def try_all(
     return found
 
 
-def choose(tried: Sequence[Tried]) -> list[Tried]:
+def choose(tried: Sequence[Tried], turns: Counter[str]) -> list[Tried]:
     """Choose the questions to show: pruning at its best, at its worst, then other kinds.
 
     Parameters
     ----------
     tried : sequence of Tried
         All that are answered rightly without pruning.
+    turns : Counter of str
+        How often each kind was shown so far, with other pictures; counted on.
 
     Returns
     -------
     list of Tried
         At most ``QUESTIONS``, of as many kinds as possible; first one that may open the page, if
-        there is one: that which random loses most often.
+        there is one: of those, one that random loses most often.
     """
     chosen: list[Tried] = []
 
     def add(pool: Iterable[Tried]) -> None:
-        used = [one.asked.question.kind for one in chosen]
+        kinds = [one.asked.question.kind for one in chosen]
         said = [one.asked.question.answer for one in chosen]
-        fresh = [one for one in pool if one not in chosen]
-        # Another wording of the same question comes last.
-        fresh.sort(
-            key=lambda one: (one.asked.question.answer in said, used.count(one.asked.question.kind))
-        )
-        chosen.extend(fresh[:1])
 
-    ordered = sorted(tried, key=lambda one: (not one.opens, one.random.count(True)))
-    add(one for one in ordered if one.best)
+        def seen(one: Tried) -> tuple[bool, int, int]:
+            kind = one.asked.question.kind
+            # Another wording of the same question comes last.
+            return one.asked.question.answer in said, kinds.count(kind), turns[kind]
+
+        if fresh := [one for one in pool if one not in chosen]:
+            chosen.append(min(fresh, key=seen))
+            turns[chosen[-1].asked.question.kind] += 1
+
+    best = [one for one in tried if one.opens] or [one for one in tried if one.best]
+    least = min((one.random.count(True) for one in best), default=0)
+    add(one for one in best if one.random.count(True) == least)
     add(one for one in tried if one.worst)
     while len(chosen) < min(QUESTIONS, len(tried)):
         add(tried)
@@ -222,9 +232,9 @@ def make_examples(
         If no crowd has a question with which the page may open.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = {}
+    chosen, turns = {}, Counter[str]()
     for layout in LAYOUTS:
-        chosen[layout] = choose(try_all(model, processor, _candidates(layout, kinds)))
+        chosen[layout] = choose(try_all(model, processor, _candidates(layout, kinds)), turns)
         picture = compose(build_scene(layout), layout.width, layout.height, 0)[0]
         picture.save(folder / f"{layout.name}.png")
         notes = sum(bool(one.note) for one in chosen[layout])
