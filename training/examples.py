@@ -13,24 +13,21 @@ from typing import Any
 
 from transformers import LlavaForConditionalGeneration, ProcessorMixin
 
-from pruneviz.methods import Method, get_method
+from pruneviz.engine import Budget
+from pruneviz.evaluation.plan import SEEDED, SEEDS, UNPRUNED, arms_of
 from pruneviz.methods.registry import METHODS
-from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.scenes.questions import KINDS, ask
 from pruneviz.scenes.render import compose
 from pruneviz.scenes.saying import say_plainly
-from training.evaluate import answer
 from training.held_out import Asked
 from training.layouts import CROWDS, LAYOUTS, Layout, build_scene
-from training.pruned import Encoded, answer_pruned, encode
+from training.pruned import right_under
 
 logger = logging.getLogger(__name__)
-QUESTIONS, ATTEMPTS, BATCH = 4, 12, 32
+QUESTIONS, ATTEMPTS = 4, 12
 # The keep ratio at which notes compare methods with random, and with which the page opens: where
 # which patches stay decides what the model can still answer.
 RATIO = 0.0625
-# Random is drawn so often: with the seeds from 0 on, the first of which is what the page runs.
-DRAWS = 10
 # All of these keep the answer to the question that the page opens with; it shows the first.
 OPENING = ("transprune", "resprune", "fopru")
 # Those that prune before the LLM come first: the patches they keep carry the answer alone.
@@ -61,7 +58,8 @@ class Tried:
     keeps : frozenset of str
         Names, of ``SHOWN``, under which the answer stays the same.
     random : tuple of bool
-        Whether it does under each of random's draws, in the order of their seeds.
+        Whether it does under each of random's draws, in the order of their seeds: the first is
+        what the page runs.
     """
 
     asked: Asked
@@ -140,30 +138,14 @@ def try_all(
     list of Tried
         Those that are answered rightly unpruned, in the same order.
     """
-    # Lets ResPrune find the question's content words, as in the app.
-    remember_tokenizer(model, processor.tokenizer)
-    layers = model.config.text_config.num_hidden_layers
-    common: dict[str, Any] = {"num_layers": layers, "keep_ratio": RATIO}
-    methods = {name: get_method(name, **common) for name in SHOWN}
-    draws = [get_method("random", **common, seed=seed) for seed in range(DRAWS)]
+    arms = arms_of([*SHOWN, SEEDED], [Budget(RATIO)], controls=False, seeds=SEEDS)
     found = []
-    for start in range(0, len(asked), BATCH):
-        part = asked[start : start + BATCH]
-        said = answer(model, processor, part)
-        part = [one for one, text in zip(part, said, strict=True) if text == one.question.answer]
-        if not part:
-            continue
-        once = encode(model, processor, part)
-
-        def right(method: Method, part: Sequence[Asked] = part, once: Encoded = once) -> list[bool]:
-            said = answer_pruned(model, processor, once, method)
-            return [text == one.question.answer for text, one in zip(said, part, strict=True)]
-
-        kept = {name: right(method) for name, method in methods.items()}
-        random = list(zip(*(right(method) for method in draws), strict=True))
-        for index, one in enumerate(part):
-            names = frozenset(name for name in SHOWN if kept[name][index])
-            found.append(Tried(one, names, random[index]))
+    for one, right in zip(asked, right_under(model, processor, asked, arms), strict=True):
+        kept = {arm.method: kept for arm, kept in zip(arms, right, strict=True)}
+        draws = [kept for arm, kept in zip(arms, right, strict=True) if arm.method == SEEDED]
+        if kept[UNPRUNED]:
+            names = frozenset(name for name in SHOWN if kept[name])
+            found.append(Tried(one, names, tuple(draws)))
     return found
 
 
