@@ -19,9 +19,9 @@ from pruneviz.methods.registry import METHODS
 from pruneviz.scenes.questions import KINDS, ask
 from pruneviz.scenes.render import compose
 from pruneviz.scenes.saying import say_plainly
+from training.arms import right_under
 from training.held_out import Asked
 from training.layouts import CROWDS, LAYOUTS, Layout, build_scene
-from training.pruned import right_under
 
 logger = logging.getLogger(__name__)
 QUESTIONS, ATTEMPTS = 4, 12
