@@ -40,6 +40,8 @@ def save_tiny(folder: Path) -> str:
     processor = AutoProcessor.from_pretrained(source)
     side = 14 * TINY_SIDE
     images = processor.image_processor
+    # It cuts, as LLaVA-1.5 does; the embedded model squashes.
+    images.do_center_crop = True
     images.size = {"shortest_edge": side}
     images.crop_size = {"height": side, "width": side}
     processor.save_pretrained(folder)

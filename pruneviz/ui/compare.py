@@ -48,8 +48,8 @@ def script() -> str:
     return join_scripts(*SCRIPTS)
 
 
-def create() -> CompareTab:
-    """Create the tab's components."""
+def create(percent: float) -> CompareTab:
+    """Create the tab's components; `percent` is the budget that it opens with."""
     with gr.Row(elem_classes="pv-controls"):
         with gr.Column(scale=6, min_width=300):
             chosen = methods_box("compare")
@@ -63,7 +63,13 @@ def create() -> CompareTab:
             )
         with gr.Column(scale=4, min_width=300):
             budget = Percent(
-                1, 100, 25, step=1, label="Budget (%)", info=texts.BUDGET_HINT, elem_id="pv-budget"
+                1,
+                100,
+                percent,
+                step=1,
+                label="Budget (%)",
+                info=texts.BUDGET_HINT,
+                elem_id="pv-budget",
             )
             auto = rerun_tick(False, "compare-auto")
             run, stop = run_buttons("Compare", "compare", "compare-stop")

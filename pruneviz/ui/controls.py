@@ -12,6 +12,7 @@ from pruneviz.methods.registry import METHODS
 from pruneviz.ui import methods, texts
 from pruneviz.ui.examples import Tip
 from pruneviz.ui.fields import Percent
+from pruneviz.ui.question import KEEP_PERCENT
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def create(rerun: bool, tip: Tip | None = None) -> Controls:
     """Create the components.
 
     `rerun` says whether moving the slider asks again by itself: for small models. `tip` is what
-    the first example suggests.
+    the first example suggests to the model that the page opens with.
     """
     shown = tip.method if tip else methods.DEFAULT
     with gr.Row(elem_classes="pv-controls"):
@@ -51,7 +52,7 @@ def create(rerun: bool, tip: Tip | None = None) -> Controls:
             keep = Percent(
                 1,
                 100,
-                tip.keep_percent if tip else 25,
+                tip.keep_percent if tip else KEEP_PERCENT,
                 step=1,
                 label=texts.KEEP_LABEL,
                 info=texts.KEEP_INFO,

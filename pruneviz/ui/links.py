@@ -19,7 +19,7 @@ from pruneviz.trace import Trace
 from pruneviz.ui import methods
 from pruneviz.ui.examples import Example
 from pruneviz.ui.pins import Pins
-from pruneviz.ui.question import Question
+from pruneviz.ui.question import KEEP_PERCENT, Question
 from pruneviz.ui.shown import Shown
 
 LONGEST = 2_000
@@ -73,7 +73,7 @@ def read_query(values: Mapping[str, str], examples: Sequence[Example]) -> Linked
         image=str(example.image) if example else None,
         text=text,
         method=method,
-        keep_percent=_number(values.get("keep"), float, 1, 100, 25.0),
+        keep_percent=_number(values.get("keep"), float, 1, 100, KEEP_PERCENT),
         max_new_tokens=_number(values.get("length"), int, 1, 256, Settings.max_new_tokens),
         options=_read_options(method, values),
         pins=_read_pins(values) if example else Pins(),

@@ -8,6 +8,9 @@ from typing import Any
 from pruneviz.ui import methods
 from pruneviz.ui.pins import Pins
 
+KEEP_PERCENT = 25.0
+"""Keep ratio in percent where nothing else is set."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -34,7 +37,7 @@ class Question:
     image: str | None
     text: str
     method: str = methods.DEFAULT
-    keep_percent: float = 25.0
+    keep_percent: float = KEEP_PERCENT
     max_new_tokens: int = 48
     options: dict[str, Any] = field(default_factory=dict)
     pins: Pins = field(default_factory=Pins)

@@ -10,6 +10,7 @@ from pruneviz.ui.asking import is_small
 from pruneviz.ui.controls import Controls
 from pruneviz.ui.examples import Example
 from pruneviz.ui.inputs import Inputs
+from pruneviz.ui.question import KEEP_PERCENT
 from pruneviz.ui.results import Results
 
 
@@ -19,15 +20,15 @@ def create(
     """Create and connect the tabs and what follows the model's box.
 
     Returns the Ask tab's settings and results. `opening` says that a first result of that tab is
-    on its way.
+    on its way: of the embedded model, whose runs alone the examples' tips speak of.
     """
+    tip = examples[0].tip(0) if opening else None
     with gr.Tabs(elem_id="pv-tabs"):
         with gr.Tab("Ask", id="ask", elem_id="pv-tab-ask"):
-            tip = examples[0].tip(0) if examples else None
             set_up = controls.create(is_small(shelf.session()), tip)
             shown = results.create(opening)
         with gr.Tab("Compare", id="compare", elem_id="pv-tab-compare"):
-            side_by_side = compare.create()
+            side_by_side = compare.create(tip.keep_percent if tip else KEEP_PERCENT)
         with gr.Tab("Sweep", id="sweep", elem_id="pv-tab-sweep"):
             curves = sweep.create()
     wiring.wire_asking(shelf, box.chosen, inputs, set_up, shown, examples)

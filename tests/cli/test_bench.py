@@ -81,7 +81,7 @@ def test_a_real_question(tmp_path, capsys) -> None:
     arguments = ["bench", str(path), "Where is the cat?", "--method", "fopru", "--batch", "2"]
     assert main([*arguments, "--keep-ratio", "0.25", "--pairs", "1", "--tokens", "3"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("PruneViz's built-in model: 10 decoder layers")
+    assert text.startswith("PruneViz's built-in model: 16 decoder layers")
     assert "FoPru 25 %    64 " in text
 
 

@@ -1,15 +1,12 @@
-"""Measurements beside the weights, the model card's tables, the choice of examples."""
+"""Measurements beside the weights, and the model card's tables."""
 
 import json
-from collections import Counter
 
 import pytest
 
 from pruneviz.models.core.knowledge import FILE
-from pruneviz.scenes.questions import Question
 from training.__main__ import parser
-from training.examples import QUESTIONS, Tried, choose
-from training.held_out import SETS, Asked
+from training.held_out import SETS
 from training.record import SET_TITLES, add_measurement, read_record, start_record
 
 CARD = "# A card\n\n<!-- accuracy -->\nold\n<!-- end of accuracy -->\n\ntail\n"
@@ -90,34 +87,3 @@ def test_a_card_without_marks_is_an_error(folder) -> None:
     (folder / "README.md").write_text("no marks\n", encoding="utf-8")
     with pytest.raises(ValueError, match="lacks the marks"):
         add_measurement(folder, "accuracy", ACCURACY)
-
-
-def _tried(kind: str, *keeps: str) -> Tried:
-    return Tried(Asked(None, Question(kind, f"{kind}?", "a")), frozenset(keeps))
-
-
-def test_examples_show_the_best_the_worst_and_other_kinds() -> None:
-    dull = [_tried("what"), _tried("what"), _tried("count"), _tried("read")]
-    best, worst = _tried("where", "fastv"), _tried("exists", "transprune", "random")
-    chosen = choose([*dull, worst, best])
-    assert chosen[:2] == [best, worst]
-    assert len(chosen) == QUESTIONS
-    kinds = [one.asked.question.kind for one in chosen]
-    assert len(set(kinds)) == QUESTIONS
-    shown = Counter()
-    note = chosen[0].row(shown)
-    assert note["method"] == "fastv"
-    assert note["note"] == "At 10 % FastV keeps the answer, Random loses it."
-    assert chosen[1].row(shown)["note"] == "At 10 % ResPrune loses the answer, Random keeps it."
-    assert "note" not in chosen[2].row(shown)
-    assert shown == {"fastv": 1, "resprune": 1}
-
-
-def test_few_questions_are_all_shown() -> None:
-    assert len(choose([_tried("what"), _tried("where")])) == 2
-
-
-def test_methods_that_tell_the_same_take_turns() -> None:
-    shown = Counter()
-    rows = [_tried("where", "fopru", "fastv", "transprune").row(shown) for _ in range(4)]
-    assert [row["method"] for row in rows] == ["fopru", "transprune", "fastv", "fopru"]

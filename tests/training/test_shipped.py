@@ -8,7 +8,9 @@ from PIL import Image
 from pruneviz.scenes.questions import Question
 from pruneviz.shipped import assets_dir
 from training.evaluate import answer, evaluate, load
+from training.examples import OPENING, RATIO, try_all
 from training.held_out import Asked, held_out
+from training.layouts import CROWDS, LAYOUTS
 from training.pruned import accuracy_under_pruning
 
 FOLDER = assets_dir()
@@ -35,18 +37,39 @@ def test_claimed_kinds_are_answered(shipped):
         assert score.right / score.total >= floor, (kind, str(score))
 
 
-@pytest.mark.slow
-def test_examples_are_answered_as_they_say(shipped):
-    rows = json.loads((FOLDER / "examples" / "examples.json").read_text(encoding="utf-8"))
-    assert len(rows) >= 6
-    asked, expected = [], []
+@pytest.fixture(scope="module")
+def examples():
+    return json.loads((FOLDER / "examples" / "examples.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_opens_with_a_crowd_at_the_ratio_of_the_notes(examples):
+    first = examples[0]["questions"][0]
+    assert examples[0]["image"] in {f"{layout.name}.png" for layout in CROWDS}
+    assert (first["method"], first["keep_percent"]) == (OPENING[0], 100 * RATIO)
+    assert {row["image"] for row in examples} == {f"{layout.name}.png" for layout in LAYOUTS}
+
+
+def _asked(rows):
     for row in rows:
-        assert len(row["questions"]) >= 2
         with Image.open(FOLDER / "examples" / row["image"]) as source:
             picture = source.convert("RGB")
-        asked += [Asked(picture, Question("", one["text"], "")) for one in row["questions"]]
-        expected += [one["answer"] for one in row["questions"]]
-    assert answer(*shipped, asked) == expected
+        for one in row["questions"]:
+            yield Asked(picture, Question("", one["text"], one["answer"]))
+
+
+@pytest.mark.slow
+def test_examples_are_answered_as_they_say(shipped, examples):
+    assert min(len(row["questions"]) for row in examples) >= 2
+    asked = list(_asked(examples))
+    assert answer(*shipped, asked) == [one.question.answer for one in asked]
+
+
+@pytest.mark.slow
+def test_notes_on_examples_are_what_runs_give(shipped, examples):
+    rows = [one for row in examples for one in row["questions"]]
+    tried = try_all(*shipped, list(_asked(examples)))
+    assert [one.note for one in tried] == [one.get("note", "") for one in rows]
+    assert tried[0].opens
 
 
 @pytest.mark.slow

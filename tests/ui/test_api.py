@@ -223,7 +223,7 @@ def test_a_model_by_name(models_client, picture, tiny) -> None:
     asked = models_client.predict(**call, model=tiny, api_name="/ask")
     assert (asked["num_visual"], asked["parameters"]["num_layers"]) == (64, 4)
     asked = models_client.predict(**call, api_name="/ask")
-    assert (asked["num_visual"], asked["parameters"]["num_layers"]) == (256, 10)
+    assert (asked["num_visual"], asked["parameters"]["num_layers"]) == (256, 16)
     many = models_client.predict(**call, **one, model=tiny, api_name="/compare")
     assert many["num_visual"] == 64
     swept = models_client.predict(**call, **one, keep_ratios=[0.5], model=tiny, api_name="/sweep")

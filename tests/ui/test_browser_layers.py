@@ -21,7 +21,7 @@ def test_the_slider_walks_the_layers(open_page) -> None:
     expect(page.locator(".pv-enterread")).to_have_text("Nothing was dropped yet.")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^Layer 3 of 10, \d+ of 256"))
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^Layer 3 of 16, \d+ of 256"))
     expect(page.locator(".pv-enterread")).to_contain_text("dropped just before it")
     expect(page.locator(".pv-tile[aria-pressed=true]")).to_contain_text("3")
     box = slider.bounding_box()

@@ -8,9 +8,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from pruneviz.engine import Placement, Shelf
 from pruneviz.models.core.loading import EMBEDDED
-from pruneviz.ui import exporting, links
+from pruneviz.ui import build, exporting, links, methods
 from pruneviz.ui.asking import ask
+from pruneviz.ui.examples import Tip
 from pruneviz.ui.loading import Loader
 from pruneviz.ui.opening import Opening, merge
 from pruneviz.ui.question import Question
@@ -49,6 +51,26 @@ def test_a_finished_opening_needs_no_turn(shelf, session, examples) -> None:
     assert 'data-kind="done"' in row[STATUS]
     (row,) = page.answer(False, request())
     assert all(value == SKIPPED for value in row)
+
+
+def opened_at(models, examples) -> list:
+    """Method, keep ratio and budget that a page is built with."""
+    found = {
+        getattr(block, "elem_id", None): block for block in build(models, examples).blocks.values()
+    }
+    return [found[name].value for name in ("pv-method", "pv-keep", "pv-budget")]
+
+
+def test_the_page_opens_with_what_the_first_example_suggests(session, examples) -> None:
+    tipped = [replace(examples[0], tips=(Tip("fopru", 6.25, "It keeps the answer."),))]
+    assert opened_at(session, tipped) == ["fopru", 6.25, 6.25]
+    assert opened_at(session, examples) == [methods.DEFAULT, 25, 25]
+
+
+def test_tips_are_for_the_embedded_model_alone(copied, examples) -> None:
+    tipped = [replace(examples[0], tips=(Tip("fopru", 6.25, "It keeps the answer."),))]
+    other = Shelf((copied, EMBEDDED), placement=Placement(device="cpu"))
+    assert opened_at(other, tipped) == [methods.DEFAULT, 25, 25]
 
 
 def test_a_link_restores_a_model_on_offer(shelf, examples, tiny) -> None:

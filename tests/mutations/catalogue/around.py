@@ -199,6 +199,13 @@ AROUND = (
         SHELF,
     ),
     _in(
+        "ui/tabs",
+        "What runs of the embedded model suggest is set for any model",
+        "tip = examples[0].tip(0) if opening else None",
+        "tip = examples[0].tip(0) if examples else None",
+        "tests/ui/test_loading_page.py",
+    ),
+    _in(
         "ui/links",
         "A link forgets what was pinned",
         "pins=_read_pins(values) if example else Pins(),",
