@@ -238,12 +238,17 @@ def ask_many(
     Returns
     -------
     list of Question
-        Exactly ``count`` questions.
+        Exactly ``count`` questions; none where the scene allows no kind.
     """
     names, weights = list(kinds), list(kinds.values())
     found: list[Question] = []
-    while len(found) < count:
-        question = ask(scene, rng.choices(names, weights)[0], rng, say)
+    possible = set(names)
+    while len(found) < count and possible:
+        kind = rng.choices(names, weights)[0]
+        question = ask(scene, kind, rng, say)
         if question is not None:
             found.append(question)
+        else:
+            # What a scene does not allow once it never allows.
+            possible.discard(kind)
     return found

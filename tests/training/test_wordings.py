@@ -8,7 +8,7 @@ import pytest
 from pruneviz.scenes import phrases
 from pruneviz.scenes.questions import KINDS, ask, ask_many
 from pruneviz.scenes.saying import say, say_plainly, spread
-from pruneviz.scenes.scene import sample_scene
+from pruneviz.scenes.scene import SceneRules, sample_scene
 from pruneviz.scenes.vocabulary import (
     CARD,
     CATEGORY_SYNONYMS,
@@ -220,3 +220,10 @@ def test_the_same_chance_gives_the_same_questions():
     scene, kinds = sample_scene(4), dict.fromkeys(KINDS, 1.0)
     first, second = (ask_many(scene, 20, Random(9), kinds) for _ in range(2))  # noqa: S311
     assert first == second
+
+
+def test_a_scene_that_allows_none_of_the_kinds_is_passed_over() -> None:
+    crowd = sample_scene(3, SceneRules(crowds=(0, 0, 0, 1), card=0.0))
+    assert ask_many(crowd, 4, Random(0), {"what": 1.0, "read": 1.0}) == []
+    asked = held_out(5, "scenes", seed=4, kinds=("what",))
+    assert [one.question.kind for one in asked] == ["what"] * 5
