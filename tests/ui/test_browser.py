@@ -40,7 +40,7 @@ def test_an_uploaded_picture_is_asked(open_page, picture) -> None:
     expect(view).to_have_attribute("data-painted", "1:64:mask")
     assert float(view.get_attribute("data-milliseconds")) > 0
     expect(page.locator("#pv-cost")).to_contain_text("KV cache")
-    expect(page.locator(".pv-tile")).to_have_count(10)
+    expect(page.locator(".pv-tile")).to_have_count(16)
 
 
 def test_a_picked_example_is_asked_at_once(open_page, examples) -> None:

@@ -60,7 +60,7 @@ def test_pins_by_click_and_brush(open_page) -> None:
     expect(page.locator(".pv-pincount")).to_have_text("1 kept, 3 dropped by hand")
     page.click(".pv-clear")
     expect(page.locator(".pv-pincount")).to_have_text("")
-    expect(page.locator(".pv-badge")).to_contain_text("After layer 4")
+    expect(page.locator(".pv-badge")).to_contain_text("After layer 6")
 
 
 def test_pins_by_keyboard(open_page) -> None:
