@@ -15,6 +15,7 @@ import torch
 from pruneviz.models.core.knowledge import load_knowledge
 from pruneviz.scenes.questions import KINDS
 from training.align import train_align
+from training.arguments import count, device, minutes, model_folder, processes, share
 from training.depth import accuracy_by_depth
 from training.evaluate import answer, evaluate, load
 from training.examples import make_examples
@@ -33,13 +34,11 @@ from training.whole import WholeModel, export
 logger = logging.getLogger("training")
 EMBEDDED = Path("assets/embedded")
 STAGES = ("tower", "symbolic", "align", "joint", "export")
-
-
-def pick_device(name: str) -> torch.device:
-    """Return the device to train on; ``auto`` takes a GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+MINUTES = (
+    "for the stages symbolic and joint together, in place of their steps; what is fitted before "
+    "them, and the export with its statistics, come on top"
+)
+OWN = "of the kept tokens; own: as each method was published"
 
 
 def _whole(settings: Settings, work: Path, device: torch.device) -> WholeModel:
@@ -55,6 +54,9 @@ def _whole(settings: Settings, work: Path, device: torch.device) -> WholeModel:
                 # The layers of the decoder may have gone on learning beside the alignment.
                 model.load_symbols(work)
             return model.to(device)
+    for name in ("tower", "symbolic"):
+        if not (work / f"{name}.pt").is_file():
+            raise SystemExit(f"{work} has no result of the stage {name}: run that stage first.")
     model.load_stages(work)
     return model.to(device)
 
@@ -87,18 +89,27 @@ def _settings(
     return within(settings, options.minutes, stages) if options.minutes else settings
 
 
+def _stages(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the stages to run; what a given model has learned is not learned again."""
+    left_out = ("tower", "symbolic", "align") if options.begin else ("tower",) * bool(options.tower)
+    if options.stage in left_out:
+        given = "--begin" if options.begin else "--tower"
+        raise SystemExit(f"{given} stands in for the stage {options.stage}: choose another one.")
+    chosen = STAGES if options.stage == "all" else (options.stage,)
+    return tuple(name for name in chosen if name not in left_out)
+
+
 def train(options: argparse.Namespace) -> None:
     """Run one stage or all of them."""
     torch.set_num_threads(options.threads)
-    device = pick_device(options.device)
+    device: torch.device = options.device
     work: Path = options.work
-    stages: tuple[str, ...] = STAGES if options.stage == "all" else (options.stage,)
-    if options.begin:
-        stages = tuple(name for name in stages if name in ("joint", "export"))
-    elif options.tower:
-        stages = tuple(name for name in stages if name != "tower")
+    stages = _stages(options)
     settings = _settings(options, device, stages)
-    begun = any((work / f"{name}.pt").is_file() for name in ("joint", "align", "tower"))
+    begun = any((work / f"{name}.pt").is_file() for name in STAGES)
+    if options.resume:
+        what = "going on from the checkpoints" if begun else "no checkpoint yet, beginning anew"
+        logger.info("%s: %s", work, what)
     if (options.begin or options.tower) and not (options.resume and begun):
         _begin(options, settings, device)
     common = (work, device, options.resume)
@@ -115,12 +126,15 @@ def train(options: argparse.Namespace) -> None:
         else:
             model = _whole(settings, work, torch.device("cpu"))
             export(model, settings, options.out)
+            logger.info("taking the statistics of familiar pictures: minutes on a CPU")
             save_statistics(model, settings, options.out)
             start_record(options.out)
 
 
 def measure(options: argparse.Namespace) -> None:
     """Print accuracy by kind, for every set of held-out questions."""
+    if options.sets == [OPENMOJI] and not options.openmoji:
+        raise SystemExit("The set openmoji needs its drawings: --openmoji FOLDER.")
     if options.record and not {"scenes", "novel"} <= set(options.sets):
         raise SystemExit("A record needs the sets scenes and novel.")
     torch.set_num_threads(options.threads)
@@ -131,7 +145,7 @@ def measure(options: argparse.Namespace) -> None:
         sets[OPENMOJI] = alone(OPENMOJI, seed=options.seed)
     for name in names:
         sets[name] = held_out(options.questions, name, options.seed) + sets.get(name, [])
-    model, processor = load(options.model, str(pick_device(options.device)))
+    model, processor = load(options.model, str(options.device))
     found: dict[str, Any] = {"seed": options.seed}
     for name, asked in sets.items():
         logger.info("%s", SET_TITLES[name])
@@ -154,7 +168,7 @@ def measure_pruned(options: argparse.Namespace) -> None:
     """Print accuracy by method and keep ratio, on questions of the kinds that are claimed."""
     torch.set_num_threads(options.threads)
     kinds = tuple(options.kinds or _claims(options.model))
-    model, processor = load(options.model, str(pick_device(options.device)))
+    model, processor = load(options.model, str(options.device))
     asked = held_out(options.questions, options.set, options.seed, kinds)
     rows: list[dict[str, Any]] = []
     for positions in options.positions:
@@ -170,9 +184,11 @@ def measure_pruned(options: argparse.Namespace) -> None:
 def measure_depth(options: argparse.Namespace) -> None:
     """Print accuracy by kind with all visual tokens dropped after a layer."""
     torch.set_num_threads(options.threads)
-    model, processor = load(options.model, str(pick_device(options.device)))
+    model, processor = load(options.model, str(options.device))
     asked = held_out(options.questions, options.set, options.seed)
     kinds = accuracy_by_depth(model, processor, asked)
+    layers = range(model.config.text_config.num_hidden_layers + 1)
+    logger.info("%-10s %s", "after", " ".join(f"{layer:3d}" for layer in layers))
     for kind, counts in kinds.items():
         logger.info("%-10s %s", kind, " ".join(f"{100 * r / n:3.0f}" for r, n in counts))
     if options.record:
@@ -184,7 +200,7 @@ def measure_speed(options: argparse.Namespace) -> None:
     """Print how long loading takes, and answering one question at a time."""
     torch.set_num_threads(options.threads)
     begun = time.perf_counter()
-    model, processor = load(options.model, str(pick_device(options.device)))
+    model, processor = load(options.model, str(options.device))
     logger.info("loading: %.2f s", time.perf_counter() - begun)
     seconds = []
     for one in held_out(options.questions, "scenes"):
@@ -212,7 +228,7 @@ def show(options: argparse.Namespace) -> None:
     """Make the example pictures and choose their questions, of the kinds that are claimed."""
     torch.set_num_threads(options.threads)
     claims = _claims(options.model)
-    make_examples(*load(options.model, str(pick_device(options.device))), options.out, claims)
+    make_examples(*load(options.model, str(options.device)), options.out, claims)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -223,26 +239,27 @@ def parser() -> argparse.ArgumentParser:
     def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> Any:
         made = commands.add_parser(name, help=text)
         made.set_defaults(run=run)
-        made.add_argument("--device", default="auto", help="auto, cpu or cuda")
-        made.add_argument("--threads", type=int, default=torch.get_num_threads())
+        made.add_argument("--device", type=device, default="auto", help="auto, cpu or cuda")
+        threads, cores = "threads to compute with (%(default)s)", torch.get_num_threads()
+        made.add_argument("--threads", type=count, default=cores, help=threads)
         made.add_argument("--verbose", action="store_true", help="log wrong answers too")
         if name != "train":
-            made.add_argument("--model", type=Path, default=EMBEDDED, help="model folder")
+            made.add_argument("--model", type=model_folder, default=EMBEDDED, help="model folder")
         return made
 
     made = command("train", train, "train the embedded model")
     made.add_argument("--out", type=Path, default=EMBEDDED, help="model folder")
     made.add_argument("--work", type=Path, default=Path("runs/embedded"), help="checkpoints")
-    made.add_argument("--stage", choices=("all", *STAGES), default="all")
+    made.add_argument("--stage", choices=("all", *STAGES), default="all", help="which to run")
     made.add_argument("--resume", action="store_true", help="go on from the checkpoints")
-    made.add_argument("--minutes", type=float, help="so long in all; otherwise by steps")
-    made.add_argument("--workers", type=int, help="processes that draw; default: by the cores")
+    made.add_argument("--minutes", type=minutes, help=MINUTES)
+    made.add_argument("--workers", type=processes, help="that draw; default: by the cores")
     start = made.add_mutually_exclusive_group()
-    start.add_argument("--begin", type=Path, metavar="MODEL", help="go on with a model folder")
-    start.add_argument("--tower", type=Path, metavar="MODEL", help="take its vision tower only")
+    start.add_argument("--begin", type=model_folder, metavar="MODEL", help="go on with it")
+    start.add_argument("--tower", type=model_folder, metavar="MODEL", help="take its tower")
     record = "write the result into the model's folder"
     made = command("evaluate", measure, "measure accuracy on held-out scenes")
-    made.add_argument("--questions", type=int, default=2000, help="questions for each set")
+    made.add_argument("--questions", type=count, default=2000, help="questions for each set")
     made.add_argument(
         "--sets", nargs="+", choices=tuple(SETS), default=list(SETS), help="which sets of questions"
     )
@@ -250,25 +267,25 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--record", action="store_true", help=record)
     made.add_argument("--openmoji", type=Path, metavar="FOLDER", help=HOW_TO_GET)
     made = command("pruning", measure_pruned, "measure accuracy under pruning methods")
-    made.add_argument("--questions", type=int, default=300, help="the same for all methods")
+    made.add_argument("--questions", type=count, default=300, help="the same for all methods")
     made.add_argument("--set", choices=tuple(PRUNED), default="scenes", help="which questions")
     made.add_argument("--kinds", nargs="+", choices=KINDS, help="default: those claimed")
-    made.add_argument("--methods", nargs="+", choices=CONTENDERS, default=COMPARED)
-    made.add_argument("--keep-ratios", nargs="+", type=float, default=RATIOS)
+    made.add_argument("--methods", nargs="+", choices=CONTENDERS, default=COMPARED, help="which")
+    made.add_argument("--keep-ratios", nargs="+", type=share, default=RATIOS, help="(%(default)s)")
     positions = ("own", "keep", "renumber")
-    made.add_argument("--positions", nargs="+", choices=positions, default=("own",))
+    made.add_argument("--positions", nargs="+", choices=positions, default=("own",), help=OWN)
     made.add_argument("--seed", type=int, default=1, help="which held-out scenes")
     made.add_argument("--record", action="store_true", help=record)
     made = command("depth", measure_depth, "drop all visual tokens after each layer in turn")
-    made.add_argument("--questions", type=int, default=600)
+    made.add_argument("--questions", type=count, default=600, help="(%(default)s)")
     made.add_argument("--set", choices=tuple(PRUNED), default="scenes", help="which questions")
     made.add_argument("--seed", type=int, default=1, help="which held-out scenes")
     made.add_argument("--record", action="store_true", help=record)
     made = command("speed", measure_speed, "time loading and answering on this machine")
-    made.add_argument("--questions", type=int, default=20, help="asked one at a time")
-    made = command("familiar", tell_strange, "take the statistics by which strange pictures show")
+    made.add_argument("--questions", type=count, default=20, help="asked one at a time")
+    made = command("familiar", tell_strange, "write the statistics of familiar pictures")
     made.add_argument("--check", action="store_true", help="measure only: how often a hint shows")
-    made.add_argument("--scenes", type=int, default=500, help="held-out scenes of each sort")
+    made.add_argument("--scenes", type=count, default=500, help="held-out scenes of each sort")
     made.add_argument("--openmoji", type=Path, metavar="FOLDER", help="with --check: OpenMoji's")
     made.add_argument("--pictures", type=Path, metavar="FOLDER", help="with --check: any pictures")
     made = command("examples", show, "make the example pictures and choose their questions")
