@@ -253,10 +253,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--stage", choices=("all", *STAGES), default="all", help="which to run")
     made.add_argument("--resume", action="store_true", help="go on from the checkpoints")
     made.add_argument("--minutes", type=minutes, help=MINUTES)
-    made.add_argument("--workers", type=processes, help="that draw; default: by the cores")
+    made.add_argument(
+        "--workers", type=processes, help="processes that draw; default: by the cores"
+    )
     start = made.add_mutually_exclusive_group()
-    start.add_argument("--begin", type=model_folder, metavar="MODEL", help="go on with it")
-    start.add_argument("--tower", type=model_folder, metavar="MODEL", help="take its tower")
+    start.add_argument("--begin", type=model_folder, metavar="MODEL", help="go on with this model")
+    start.add_argument("--tower", type=model_folder, metavar="MODEL", help="begin with its tower")
     record = "write the result into the model's folder"
     made = command("evaluate", measure, "measure accuracy on held-out scenes")
     made.add_argument("--questions", type=count, default=2000, help="questions for each set")
@@ -270,8 +272,15 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--questions", type=count, default=300, help="the same for all methods")
     made.add_argument("--set", choices=tuple(PRUNED), default="scenes", help="which questions")
     made.add_argument("--kinds", nargs="+", choices=KINDS, help="default: those claimed")
-    made.add_argument("--methods", nargs="+", choices=CONTENDERS, default=COMPARED, help="which")
-    made.add_argument("--keep-ratios", nargs="+", type=share, default=RATIOS, help="(%(default)s)")
+    made.add_argument(
+        "--methods",
+        nargs="+",
+        choices=CONTENDERS,
+        default=COMPARED,
+        metavar="METHOD",
+        help="of " + ", ".join(CONTENDERS),
+    )
+    made.add_argument("--keep-ratios", nargs="+", type=share, default=RATIOS, help="final")
     positions = ("own", "keep", "renumber")
     made.add_argument("--positions", nargs="+", choices=positions, default=("own",), help=OWN)
     made.add_argument("--seed", type=int, default=1, help="which held-out scenes")
