@@ -64,8 +64,7 @@ def write_model(folder: Path) -> None:
     config.vision_config.image_size = SIDE
     config.image_seq_length = (SIDE // PATCH) ** 2
     processor = transformers.AutoProcessor.from_pretrained(embedded)
-    processor.image_processor.size = {"shortest_edge": SIDE}
-    processor.image_processor.crop_size = {"height": SIDE, "width": SIDE}
+    processor.image_processor.size = {"height": SIDE, "width": SIDE}
     transformers.set_seed(0)
     transformers.LlavaForConditionalGeneration(config).save_pretrained(folder)
     processor.save_pretrained(folder)
