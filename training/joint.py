@@ -20,8 +20,7 @@ from training.pictures import normalise
 from training.settings import Settings
 from training.symbolic import symbolic_loss
 from training.tower import accuracy
-from training.watching import Plan as Watching
-from training.watching import watch
+from training.watching import Watching, watch
 from training.whole import WholeModel
 
 JOINT_SEED = 600_000_000

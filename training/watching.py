@@ -95,7 +95,7 @@ def _mean(values: Tensor, chosen: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Watching:
     """What is watched.
 
     Attributes
@@ -116,7 +116,7 @@ class Plan:
 
 
 @contextmanager
-def watch(decoder: LlamaModel, plan: Plan) -> Iterator[Watched]:
+def watch(decoder: LlamaModel, plan: Watching) -> Iterator[Watched]:
     """Watch visual tokens in some layers, and the length of all states in all layers."""
     watched = Watched()
     picture = slice(plan.first, plan.first + plan.count)

@@ -8,7 +8,7 @@ from pruneviz.scenes.questions import Question
 from training.answering import answer_loss
 from training.joint import alike_loss, hide
 from training.packing import NUM_PATCHES, pack
-from training.watching import Plan, Watched, watch
+from training.watching import Watched, Watching, watch
 
 PLACES = torch.arange(NUM_PATCHES).expand(2, -1)
 
@@ -94,7 +94,7 @@ def test_moves_are_those_of_the_modules(decoder, packed):
     hook = layer.mlp.register_forward_hook(keep, with_kwargs=True)
     visual = torch.randn(2, NUM_PATCHES, 32, generator=torch.Generator().manual_seed(6))
     first = len(packed.head)
-    with watch(decoder, Plan(first, NUM_PATCHES, range(1, 2))) as watched:
+    with watch(decoder, Watching(first, NUM_PATCHES, range(1, 2))) as watched:
         answer_loss(decoder, visual, PLACES, packed)
     hook.remove()
     before, after = (t[:, first : first + NUM_PATCHES] for t in given[layer.mlp])
@@ -134,7 +134,7 @@ def test_looks_are_the_attention_of_the_layers(packed):
     hook = decoder.layers[1].self_attn.register_forward_hook(
         lambda m, a, out: shares.append(out[1])
     )
-    with watch(decoder, Plan(first, NUM_PATCHES, range(0), range(1, 2), 1)) as watched:
+    with watch(decoder, Watching(first, NUM_PATCHES, range(0), range(1, 2), 1)) as watched:
         answer_loss(decoder, visual, PLACES, packed)
     hook.remove()
     looks = torch.cat(watched.looks[1], dim=-1)
