@@ -20,8 +20,8 @@ import transformers
 from benchmarks.counting import counted
 from pruneviz import load_model
 from pruneviz.engine import RATIOS, Session, sweep
-from pruneviz.ui.examples import load_examples
-from pruneviz.ui.methods import compared
+from pruneviz.ui.inputs.examples import load_examples
+from pruneviz.ui.shared.methods import compared
 
 logger = logging.getLogger("benchmarks.sweep")
 

@@ -12,7 +12,7 @@ from typing import Any
 from docs.roles import linked
 from pruneviz.methods import Method
 from pruneviz.methods.registry import METHODS
-from pruneviz.ui.mathml import mathml
+from pruneviz.ui.shared.mathml import mathml
 
 BUDGETS = ("keep_ratio", "keep_tokens", "num_layers")
 """Fields that every method has."""

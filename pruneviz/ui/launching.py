@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pruneviz.ui.examples import examples_dir
+from pruneviz.ui.inputs.examples import examples_dir
+from pruneviz.ui.shared.static import path_of
 from pruneviz.ui.theme import make_theme
-from pruneviz.ui.view import STATIC
 
 MAX_FILE_SIZE = "64mb"
 
@@ -21,10 +21,16 @@ def launch_settings(
         "server_port": port,
         "theme": make_theme(),
         "css_paths": [
-            STATIC / name for name in ("page.css", "view.css", "compare.css", "sweep.css")
+            path_of(name)
+            for name in (
+                "shared/page.css",
+                "ask/view.css",
+                "compare/compare.css",
+                "sweep/sweep.css",
+            )
         ],
-        "head_paths": [STATIC / "frame.html"],
-        "favicon_path": STATIC / "icon.svg",
+        "head_paths": [path_of("shared/frame.html")],
+        "favicon_path": path_of("shared/icon.svg"),
         "max_file_size": MAX_FILE_SIZE,
         "allowed_paths": [str(folder)] if folder else [],
         "footer_links": ["api", "settings"],

@@ -8,11 +8,16 @@ import gradio as gr
 
 from pruneviz.engine import Session, Shelf
 from pruneviz.models.core.loading import EMBEDDED
-from pruneviz.ui import api, inputs, loading, picker, tabs, texts, wiring
-from pruneviz.ui.calls import LenientBlocks
-from pruneviz.ui.examples import Example, load_examples
-from pruneviz.ui.opening import Opening
-from pruneviz.ui.question import Question
+from pruneviz.ui import tabs
+from pruneviz.ui.api import endpoints as api
+from pruneviz.ui.ask import wiring
+from pruneviz.ui.ask.opening import Opening
+from pruneviz.ui.inputs import column as inputs
+from pruneviz.ui.inputs.examples import Example, load_examples
+from pruneviz.ui.models import loading, picker
+from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.calls import LenientBlocks
+from pruneviz.ui.shared.question import Question
 
 QUEUE = 32
 CACHE = (3600, 3600)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gradio as gr
 
 from pruneviz.engine import Shelf
-from pruneviz.ui import compare, controls, picker, results, sweep, wiring
-from pruneviz.ui.asking import is_small
-from pruneviz.ui.controls import Controls
-from pruneviz.ui.examples import Example
-from pruneviz.ui.inputs import Inputs
-from pruneviz.ui.question import KEEP_PERCENT
-from pruneviz.ui.results import Results
+from pruneviz.ui.ask import controls, results, wiring
+from pruneviz.ui.ask.controls import Controls
+from pruneviz.ui.ask.results import Results
+from pruneviz.ui.compare import tab as compare
+from pruneviz.ui.inputs.column import Inputs
+from pruneviz.ui.inputs.examples import Example
+from pruneviz.ui.models import picker
+from pruneviz.ui.shared.encoding import is_small
+from pruneviz.ui.shared.question import KEEP_PERCENT
+from pruneviz.ui.sweep import tab as sweep
 
 
 def create(

@@ -17,7 +17,7 @@ from pruneviz.models.core.adapter import Adapter
 from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.llava import LlavaAdapter
 from pruneviz.models.registry import ADAPTERS, LOADABLE
-from pruneviz.ui.texts import TYPED_INFO
+from pruneviz.ui.shared.texts import TYPED_INFO
 from tests.tiny import KINDS, VISION_MODELS, tiny
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "models.md"

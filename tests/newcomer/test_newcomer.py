@@ -17,11 +17,12 @@ from pruneviz.cli import main
 from pruneviz.engine import Budget, Session, compare_many, sweep
 from pruneviz.methods import Formula, Whole, register, unregister
 from pruneviz.trace import Trace
-from pruneviz.ui import build, launch_settings, methods
-from pruneviz.ui.asking import ask
-from pruneviz.ui.links import command_of, query_of, read_query
-from pruneviz.ui.opening import merge
-from pruneviz.ui.question import Question
+from pruneviz.ui import build, launch_settings
+from pruneviz.ui.ask.asking import ask
+from pruneviz.ui.ask.links import command_of, query_of, read_query
+from pruneviz.ui.ask.opening import merge
+from pruneviz.ui.shared import methods
+from pruneviz.ui.shared.question import Question
 from tests.helpers import MODELS, prompt, tiny
 from tests.newcomer.throw_away import LargestNorm
 from tests.removal import check_removing

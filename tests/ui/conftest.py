@@ -17,7 +17,7 @@ from pruneviz import load_model
 from pruneviz.engine import Event, Placement, Session, Shelf
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import build, launch_settings
-from pruneviz.ui.examples import Example, Tip
+from pruneviz.ui.inputs.examples import Example, Tip
 from tests.folders import copy_embedded, save_tiny
 from tests.ui.browsing import QUESTION, SECONDS, browser, open_page
 

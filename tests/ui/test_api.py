@@ -11,8 +11,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from pruneviz.ui import build, launch_settings
-from pruneviz.ui.api import make_ask, make_compare, make_sweep
-from pruneviz.ui.docstrings import described
+from pruneviz.ui.api.docstrings import described
+from pruneviz.ui.api.endpoints import make_ask, make_compare, make_sweep
 from tests.ui.conftest import PATIENT, QUESTION, connect, draw
 
 

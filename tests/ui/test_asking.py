@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from pruneviz.ui.asking import Screen, ask
-from pruneviz.ui.opening import Opening, merge
-from pruneviz.ui.question import Question
+from pruneviz.ui.ask.asking import Screen, ask
+from pruneviz.ui.ask.opening import Opening, merge
+from pruneviz.ui.shared.question import Question
 from tests.ui.browsing import SECONDS
 from tests.ui.conftest import QUESTION
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from pruneviz.engine.bench import PairEvent, Plan, paired
-from pruneviz.ui import measuring
+from pruneviz.ui.ask import measuring
 from tests.ui.browsing import SECONDS
 
 pytestmark = pytest.mark.browser

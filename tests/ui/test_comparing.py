@@ -5,10 +5,10 @@ import json
 import pytest
 
 from pruneviz.engine import RATIOS
-from pruneviz.ui import compare as compare_tab
-from pruneviz.ui import sweep as sweep_tab
-from pruneviz.ui.comparing import Wanted, compare
-from pruneviz.ui.sweeping import DEFAULT_RATIOS, SweepWanted, read_ratios, run_sweep
+from pruneviz.ui.compare import tab as compare_tab
+from pruneviz.ui.compare.comparing import Wanted, compare
+from pruneviz.ui.sweep import tab as sweep_tab
+from pruneviz.ui.sweep.sweeping import DEFAULT_RATIOS, SweepWanted, read_ratios, run_sweep
 from tests.ui.conftest import QUESTION
 
 ERROR = 'data-kind="error"'

@@ -15,12 +15,12 @@ from PIL import Image
 from pruneviz import export
 from pruneviz.cli import build_parser
 from pruneviz.trace import Trace
-from pruneviz.ui import exporting, links
-from pruneviz.ui.asking import ask
-from pruneviz.ui.opening import merge
-from pruneviz.ui.pins import Pins
-from pruneviz.ui.question import Question
-from pruneviz.ui.shown import SIDE, Held, Shown, release
+from pruneviz.ui.ask import exporting, links
+from pruneviz.ui.ask.asking import ask
+from pruneviz.ui.ask.opening import merge
+from pruneviz.ui.shared.pins import Pins
+from pruneviz.ui.shared.question import Question
+from pruneviz.ui.shared.shown import SIDE, Held, Shown, release
 from tests.ui.conftest import QUESTION, draw
 
 PINS = Pins((3, 4, 5, 200), (17,), 2)

@@ -9,8 +9,8 @@ import pytest
 
 from pruneviz.methods import FastV, PyramidDrop, TransPrune, Uniform
 from pruneviz.methods.registry import METHODS
-from pruneviz.ui.mathml import mathml
-from pruneviz.ui.methods import describe
+from pruneviz.ui.shared.mathml import mathml
+from pruneviz.ui.shared.methods import describe
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -10,14 +10,16 @@ import pytest
 
 from pruneviz.engine import Placement, Shelf
 from pruneviz.models.core.loading import EMBEDDED
-from pruneviz.ui import build, exporting, links, methods
-from pruneviz.ui.asking import ask
-from pruneviz.ui.examples import Tip
-from pruneviz.ui.loading import Loader
-from pruneviz.ui.opening import Opening, merge
-from pruneviz.ui.question import Question
-from pruneviz.ui.running import busy, idle
-from pruneviz.ui.shown import Held, Shown
+from pruneviz.ui import build
+from pruneviz.ui.ask import exporting, links
+from pruneviz.ui.ask.asking import ask
+from pruneviz.ui.ask.opening import Opening, merge
+from pruneviz.ui.inputs.examples import Tip
+from pruneviz.ui.models.loading import Loader
+from pruneviz.ui.shared import methods
+from pruneviz.ui.shared.question import Question
+from pruneviz.ui.shared.running import busy, idle
+from pruneviz.ui.shared.shown import Held, Shown
 from tests.ui.conftest import QUESTION
 
 OPTIONS = ["transprune.signal", "resprune.alpha", "fopru.strategy", "random.seed"]

@@ -10,13 +10,13 @@ import pytest
 from pruneviz import export
 from pruneviz.engine import Shelf
 from pruneviz.engine.bench import Plan, paired
-from pruneviz.ui import measuring, results
-from pruneviz.ui.asking import ask
-from pruneviz.ui.costs import cost_html, cost_lines
-from pruneviz.ui.measuring import Measured, measure
-from pruneviz.ui.opening import merge
-from pruneviz.ui.question import Question
-from pruneviz.ui.shown import Held, Shown
+from pruneviz.ui.ask import measuring, results
+from pruneviz.ui.ask.asking import ask
+from pruneviz.ui.ask.measuring import Measured, measure
+from pruneviz.ui.ask.opening import merge
+from pruneviz.ui.shared.costs import cost_html, cost_lines
+from pruneviz.ui.shared.question import Question
+from pruneviz.ui.shared.shown import Held, Shown
 from tests.ui.conftest import QUESTION
 
 PLAN = Plan(rounds=2, warmup=0, tokens=3, reference=False)

@@ -11,12 +11,12 @@ from transformers import LlamaConfig
 
 from pruneviz.engine import Placement, Shelf
 from pruneviz.models.core.loading import EMBEDDED
-from pruneviz.ui import knows, picker, picking
-from pruneviz.ui.asking import Screen, ask, said
-from pruneviz.ui.failures import on_model
-from pruneviz.ui.opening import merge
-from pruneviz.ui.question import Question
-from pruneviz.ui.shown import Held
+from pruneviz.ui.ask.asking import Screen, ask, said
+from pruneviz.ui.ask.opening import merge
+from pruneviz.ui.models import knows, picker, picking
+from pruneviz.ui.shared.failures import on_model
+from pruneviz.ui.shared.question import Question
+from pruneviz.ui.shared.shown import Held
 from tests.ui.conftest import QUESTION
 
 ERROR, BUSY = 'data-kind="error"', 'data-kind="busy"'

@@ -5,13 +5,14 @@ import json
 import pytest
 
 from pruneviz.methods import list_methods
-from pruneviz.ui import gallery, methods
-from pruneviz.ui.answers import answer_card, diff_html, token_diff
-from pruneviz.ui.api import uploaded_path
-from pruneviz.ui.costs import count, flops, seconds, size
-from pruneviz.ui.examples import load_examples
-from pruneviz.ui.staircase import staircase_svg
-from pruneviz.ui.status import status_html
+from pruneviz.ui.api.endpoints import uploaded_path
+from pruneviz.ui.inputs import gallery
+from pruneviz.ui.inputs.examples import load_examples
+from pruneviz.ui.shared import methods
+from pruneviz.ui.shared.answers import answer_card, diff_html, token_diff
+from pruneviz.ui.shared.costs import count, flops, seconds, size
+from pruneviz.ui.shared.staircase import staircase_svg
+from pruneviz.ui.shared.status import status_html
 
 
 def test_diff_marks_tokens_without_a_partner() -> None:

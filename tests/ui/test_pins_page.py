@@ -9,12 +9,12 @@ import pytest
 
 from pruneviz.engine import picture_key, read_image
 from pruneviz.errors import InputError
-from pruneviz.ui.asking import ask
-from pruneviz.ui.links import read_query
-from pruneviz.ui.opening import merge
-from pruneviz.ui.pins import Pins, read_pins
-from pruneviz.ui.question import Question
-from pruneviz.ui.wiring import pin_script
+from pruneviz.ui.ask.asking import ask
+from pruneviz.ui.ask.links import read_query
+from pruneviz.ui.ask.opening import merge
+from pruneviz.ui.ask.wiring import pin_script
+from pruneviz.ui.shared.pins import Pins, read_pins
+from pruneviz.ui.shared.question import Question
 from tests.ui.conftest import QUESTION, draw
 
 

@@ -11,7 +11,7 @@ import pytest
 from pruneviz.engine import Budget, Settings
 from pruneviz.engine.budgets import fit
 from pruneviz.methods import Pinned, get_method, list_methods
-from pruneviz.ui.previews import BEYOND, PERCENTS, kept_at, previews
+from pruneviz.ui.shared.previews import BEYOND, PERCENTS, kept_at, previews
 from tests.ui.conftest import QUESTION
 
 ONE = Settings(max_new_tokens=1, signals=False)

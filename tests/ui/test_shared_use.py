@@ -15,7 +15,7 @@ from gradio_client import Client, handle_file
 
 from pruneviz.methods import list_methods
 from pruneviz.ui import build, launch_settings, page
-from pruneviz.ui.examples import load_examples
+from pruneviz.ui.inputs.examples import load_examples
 from tests.ui.browsing import SECONDS
 from tests.ui.conftest import PATIENT, connect
 

@@ -7,8 +7,8 @@ import pytest
 from pruneviz.engine import Curve, Sweep
 from pruneviz.engine.breakpoint import BreakPoint
 from pruneviz.engine.curves import Point
-from pruneviz.ui.sweeping import summary
-from pruneviz.ui.sweeptables import how, tables_html
+from pruneviz.ui.sweep.sweeping import summary
+from pruneviz.ui.sweep.tables import how, tables_html
 
 
 def point(kept: int, same: bool, text: str = "a cat", searched: bool = False) -> Point:

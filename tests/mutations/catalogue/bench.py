@@ -101,7 +101,7 @@ BENCH = (
         GEOMETRY,
     ),
     _in(
-        "ui/measuring",
+        "ui/ask/measuring",
         "Exports do not hear of the times",
         "held=Held(shown, held.files)",
         "held=held",

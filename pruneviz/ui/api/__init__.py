@@ -1,0 +1,1 @@
+"""Endpoints for programs, apart from the page."""

@@ -1,0 +1,233 @@
+"""Endpoints for programs: typed, documented, independent of the page's components."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import gradio as gr
+from gradio.data_classes import FileData
+
+from pruneviz.engine import (
+    Budget,
+    CompareEvent,
+    Comparison,
+    Shelf,
+    SweepEvent,
+    compare_many,
+    sweep,
+)
+from pruneviz.engine.budgets import Kind
+from pruneviz.engine.compare import chosen_methods
+from pruneviz.engine.sweeps import check_ratios
+from pruneviz.errors import InputError
+from pruneviz.ui.api.docstrings import described
+from pruneviz.ui.shared import methods
+from pruneviz.ui.shared.failures import BROKEN, MEANT, explain
+from pruneviz.ui.shared.running import MODEL
+
+logger = logging.getLogger(__name__)
+
+
+def register(shelf: Shelf) -> None:
+    """Add the public endpoints; to be called inside a ``gr.Blocks``."""
+    for name, make in (("ask", make_ask), ("compare", make_compare), ("sweep", make_sweep)):
+        gr.api(described(make(shelf), name), api_name=name, **MODEL)
+    gr.api(described(make_methods(), "methods"), api_name="methods", queue=False)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn the library's errors into messages for the caller."""
+    try:
+        yield
+    except MEANT as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    except BROKEN as error:
+        logger.exception("The run failed")
+        raise gr.Error(explain(error), print_exception=False) from error
+
+
+def make_methods() -> Callable[[], list[dict]]:
+    """The function behind ``/methods``."""
+
+    def list_methods() -> list[dict]:
+        """List the pruning methods: name, title, summary, paper and parameters with defaults."""
+        return methods.catalogue()
+
+    return list_methods
+
+
+def make_ask(shelf: Shelf) -> Callable[..., dict]:
+    """The function behind ``/ask``."""
+
+    def ask(
+        image: FileData,
+        question: str,
+        method: str = "transprune",
+        keep_ratio: float = 0.25,
+        model: str = "",
+    ) -> dict:
+        """Answer a question about an image with and without visual-token pruning.
+
+        Parameters
+        ----------
+        image : FileData
+            The picture: ``handle_file("picture.png")`` with gradio_client, an http(s) or data URL
+            in an MCP call.
+        question : str
+            What to ask.
+        method : str
+            A name from ``/methods``.
+        keep_ratio : float
+            Share of the visual tokens that is kept, above 0 and up to 1.
+        model : str
+            Name of a model that the server offers; empty for the one that its page opens with.
+
+        Returns
+        -------
+        dict
+            Question, method, parameters, both answers with cost, fidelity, and the
+            pruning stages with the indices of the kept tokens.
+        """
+        with refusals():
+            path, session = uploaded_path(image), shelf.session(model)
+            chosen = methods.make(method, keep_ratio, session.num_layers)
+            prepared = session.prepare(path, question)
+            return result(session.compare(prepared, chosen))
+
+    return ask
+
+
+def make_compare(shelf: Shelf) -> Callable[..., dict]:
+    """The function behind ``/compare``."""
+
+    def compare(
+        image: FileData,
+        question: str,
+        methods: list[str],
+        budget: float = 0.25,
+        budget_kind: str = "final",
+        model: str = "",
+    ) -> dict:
+        """Run several pruning methods on one question under one budget.
+
+        Parameters
+        ----------
+        image : FileData
+            The picture: ``handle_file("picture.png")`` with gradio_client, an http(s) or data URL
+            in an MCP call.
+        question : str
+            What to ask.
+        methods : list of str
+            Names from ``/methods``; each runs with its published settings.
+        budget : float
+            Share of the visual tokens, above 0 and up to 1.
+        budget_kind : str
+            What the budget counts: ``"final"``, the visual tokens left after the last stage, or
+            ``"compute"``, the visual tokens averaged over all decoder layers.
+        model : str
+            Name of a model that the server offers; empty for the one that its page opens with.
+
+        Returns
+        -------
+        dict
+            The baseline; per method either a ``problem`` (the budget is out of its reach) or
+            settings, answer, fidelity, cost and the indices of the kept tokens; how many methods
+            keep each token; and the overlaps of the kept sets (intersection over union).
+        """
+        with refusals():
+            shared = Budget(budget, cast(Kind, budget_kind))  # which refuses any other
+            names = chosen_methods(methods)
+            path, session = uploaded_path(image), shelf.session(model)
+            prepared = session.prepare(path, question)
+            return outcome(compare_many(session, prepared, names, shared))
+
+    return compare
+
+
+def make_sweep(shelf: Shelf) -> Callable[..., dict]:
+    """The function behind ``/sweep``."""
+
+    def sweep_ratios(
+        image: FileData,
+        question: str,
+        methods: list[str],
+        keep_ratios: list[float],
+        model: str = "",
+    ) -> dict:
+        """Run pruning methods over keep ratios and search their break points.
+
+        Parameters
+        ----------
+        image : FileData
+            The picture: ``handle_file("picture.png")`` with gradio_client, an http(s) or data URL
+            in an MCP call.
+        question : str
+            What to ask.
+        methods : list of str
+            Names from ``/methods``; each runs with its published settings.
+        keep_ratios : list of float
+            Shares of the visual tokens left after the last stage, above 0 and up to 1.
+        model : str
+            Name of a model that the server offers; empty for the one that its page opens with.
+
+        Returns
+        -------
+        dict
+            The baseline; per method its points (kept count, layer average, share of the FLOPs,
+            fidelity, answer), its break point (the smallest kept count from which on every run
+            gave the baseline's answer, and the largest count that failed), and the ratios that
+            leave no token.
+        """
+        with refusals():
+            names, ratios = chosen_methods(methods), check_ratios(keep_ratios)
+            path, session = uploaded_path(image), shelf.session(model)
+            prepared = session.prepare(path, question)
+            return outcome(sweep(session, prepared, names, ratios))
+
+    return sweep_ratios
+
+
+def outcome(events: Iterable[CompareEvent | SweepEvent]) -> dict[str, Any]:
+    """What a run ends with, as plain values."""
+    *_, last = events
+    if last.result is None:
+        raise RuntimeError("The run ended without a result.")
+    return last.result.to_dict()
+
+
+def result(done: Comparison) -> dict[str, Any]:
+    """A comparison as plain values, with the stages."""
+    trace = done.pruned.trace
+    return {
+        **done.to_dict(),
+        "num_visual": trace.num_visual,
+        "stages": [
+            {
+                "layer": stage.layer,
+                "alive": len(stage.alive),
+                "kept": stage.kept.tolist(),
+                "notes": list(stage.notes),
+            }
+            for stage in trace.stages
+        ],
+        "grid": {"rows": done.grid.rows, "columns": done.grid.columns},
+    }
+
+
+def uploaded_path(image: Any) -> str:
+    """Path of an uploaded file.
+
+    A bare path is refused: it would let a caller read any picture on this machine. Gradio has
+    checked that the path inside a `FileData` lies among its uploads.
+    """
+    path = image.get("path") if isinstance(image, dict) else None
+    marked = isinstance(image, dict) and image.get("meta") == {"_type": "gradio.FileData"}
+    if not isinstance(path, str) or not marked:
+        raise InputError(
+            "The image must be an uploaded file; with gradio_client: handle_file('picture.png')."
+        )
+    return path

@@ -1,0 +1,45 @@
+"""The canvas component: picture, layer maps, read-outs. Paints in the browser alone."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from pruneviz.ui.shared.previews import kept_at
+from pruneviz.ui.shared.static import join_scripts, read_static
+
+SCRIPTS = (
+    "shared/base.js",
+    "shared/patches.js",
+    "shared/previews.js",
+    "ask/merged.js",
+    "ask/readout.js",
+    "ask/layers.js",
+    "ask/player.js",
+    "ask/pins.js",
+    "ask/parts.js",
+    "ask/main.js",
+)
+
+
+@cache
+def script() -> str:
+    """The component's script."""
+    return join_scripts(*SCRIPTS)
+
+
+def create(value: dict[str, Any] | None = None) -> gr.HTML:
+    """Create the component; its value is what :func:`pruneviz.render.view_payload` returns.
+
+    The template never changes, so that Gradio does not wipe what the script drew.
+    """
+    return gr.HTML(
+        value=value,
+        html_template=read_static("ask/view.html"),
+        js_on_load=script(),
+        apply_default_css=False,
+        elem_id="pv-view",
+        server_functions=[kept_at],
+    )

@@ -1,0 +1,202 @@
+"""Events of the Ask tab and the shared column: which handler runs when, on which components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from pruneviz.engine import Shelf
+from pruneviz.errors import InputError
+from pruneviz.ui.ask import exporting
+from pruneviz.ui.ask.asking import Screen, ask, said
+from pruneviz.ui.ask.controls import Controls
+from pruneviz.ui.ask.measuring import Measured, measure
+from pruneviz.ui.ask.results import Results
+from pruneviz.ui.inputs import gallery
+from pruneviz.ui.inputs.column import Inputs
+from pruneviz.ui.inputs.examples import Example
+from pruneviz.ui.shared import methods, texts
+from pruneviz.ui.shared.failures import on_model
+from pruneviz.ui.shared.pins import read_pins
+from pruneviz.ui.shared.question import Question
+from pruneviz.ui.shared.running import filled, steps, wire_rest, wire_run, wire_stop
+from pruneviz.ui.shared.shown import Held
+from pruneviz.ui.shared.status import status_html
+
+PICTURE_SCRIPT = (
+    "() => { window.dispatchEvent(new CustomEvent('pruneviz:picture', "
+    "{ detail: { changed: true } })); }"
+)
+EXAMPLE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:example')); }"
+KEEP_SCRIPT = (
+    "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
+)
+
+
+ENTER_SCRIPT = (
+    "() => { const run = [...document.querySelectorAll('button.pv-run, .pv-run button')]"
+    ".find((button) => button.offsetParent); if (run && !run.disabled) run.click(); }"
+)
+"""Enter in the question runs the tab in view."""
+
+
+def settings(inputs: Inputs, controls: Controls) -> list[Any]:
+    """Everything that a link restores, in the order of a :class:`Question`'s fields."""
+    fields = [inputs.image, inputs.question, controls.method, controls.keep, controls.length]
+    return [*fields, *controls.options.values()]
+
+
+def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> None:
+    """Connect the shared column."""
+    inputs.question.submit(None, None, None, js=ENTER_SCRIPT, api_visibility="private")
+    inputs.image.change(None, None, None, js=PICTURE_SCRIPT, api_visibility="private")
+    if inputs.gallery is not None:
+        picked = inputs.gallery.pick(
+            _picker(examples),
+            inputs.image,
+            [inputs.image, inputs.question, controls.method, controls.keep],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        picked.then(None, None, None, js=EXAMPLE_SCRIPT, api_visibility="private")
+
+
+def wire_asking(
+    shelf: Shelf,
+    chosen: gr.Textbox,
+    inputs: Inputs,
+    controls: Controls,
+    results: Results,
+    examples: list[Example],
+) -> None:
+    """Connect the Ask tab."""
+    _wire_run(shelf, chosen, inputs, controls, results)
+    _wire_measure(shelf, results)
+    _wire_method(controls)
+    exporting.wire(results.export, examples, shelf.offered)
+    # Painting needs no server. The canvas itself listens to the slider's moves; of a number that
+    # is typed, reset or set by an example it hears here.
+    controls.keep.change(
+        None,
+        controls.keep,
+        None,
+        js=KEEP_SCRIPT,
+        api_visibility="private",
+        show_progress="hidden",
+    )
+
+
+def updates(screen: Screen) -> list[Any]:
+    """Values for the result column; what a screen leaves alone is skipped."""
+    return filled(
+        screen.status,
+        screen.baseline,
+        screen.pruned,
+        screen.fidelity,
+        screen.view,
+        screen.cost,
+        screen.timing,
+        None if screen.shown is None else Held(screen.shown),
+    )
+
+
+def _wire_run(
+    shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, controls: Controls, results: Results
+) -> None:
+    buttons = [controls.ask, controls.stop]
+    ask_again = _asker(shelf, list(controls.options))
+    outputs = [*results.outputs(), *buttons]
+    values = [controls.pins, chosen, *settings(inputs, controls)]
+    asked = wire_run(
+        [controls.ask.click, results.view.again],
+        ask_again,
+        values,
+        outputs,
+        results.status,
+        buttons,
+        pin_script(0, len(values)),
+    )
+
+    script = pin_script(1, len(values) + 1)
+    moved = wire_rest(results.view.rest, controls.auto, ask_again, values, outputs, script)
+    wire_stop(controls.stop, [*asked, moved], results.status, buttons, texts.STOPPED)
+
+
+def _wire_measure(shelf: Shelf, results: Results) -> None:
+    """Let the button time the shown result, and its neighbour stop that."""
+    buttons = [results.measure, results.stop]
+    outputs = [results.cost, results.timing, results.export.held, *buttons]
+
+    def values(screen: Measured) -> list[Any]:
+        return filled(screen.cost, screen.timing, screen.held)
+
+    def run(held: Held | None) -> Iterator[list[Any]]:
+        yield from steps(measure(shelf, held), values, Measured())
+
+    held = results.export.held
+    asked = wire_run(
+        [results.measure.click], run, [held], outputs, results.timing, buttons, scroll=False
+    )
+    wire_stop(results.stop, asked, results.timing, buttons, texts.MEASURE_STOPPED)
+
+
+def pin_script(place: int, count: int) -> str:
+    """Script that puts the canvas's pins at one place among an event's inputs."""
+    return (
+        "(...values) => { const root = document.querySelector('#pv-view .pv-view');"
+        f" values[{place}] = (root && root.dataset.pins) || ''; return values.slice(0, {count}); }}"
+    )
+
+
+def _asker(shelf: Shelf, names: list[str]) -> Callable[..., Iterator[list[Any]]]:
+    def run(
+        pins: str,
+        model: str,
+        image: str | None,
+        text: str,
+        method: str,
+        keep: float,
+        length: float,
+        *options: Any,
+    ) -> Iterator[list[Any]]:
+        chosen = methods.own_options(method, dict(zip(names, options, strict=True)))
+        try:
+            question = Question(image, text, method, keep, int(length), chosen, read_pins(pins))
+        except InputError as error:
+            yield [*updates(said(status_html(str(error), "error"))), gr.skip(), gr.skip()]
+            return
+        screens = on_model(shelf, model, lambda session: ask(session, question), said)
+        yield from steps(screens, updates, Screen())
+
+    return run
+
+
+def _wire_method(controls: Controls) -> None:
+    def change(name: str) -> list[Any]:
+        owners = [owner for owner, _ in methods.options().values()]
+        return [methods.describe(name), *(gr.update(visible=owner == name) for owner in owners)]
+
+    controls.method.change(
+        change,
+        controls.method,
+        [controls.about, *controls.options.values()],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _picker(examples: list[Example]) -> Callable[[str | None, gr.EventData], list[Any]]:
+    def pick(current: str | None, event: gr.EventData) -> list[Any]:
+        found = gallery.picked(examples, event._data)
+        if found is None:
+            return [gr.skip()] * 4
+        path, question, tip = found
+        settings = [tip.method, tip.keep_percent] if tip else [gr.skip(), gr.skip()]
+        # Set anew, even the same picture would count as another one and take its pins away.
+        return [gr.skip() if gallery.same_file(current, path) else path, question, *settings]
+
+    return pick

@@ -1,0 +1,1 @@
+"""The Compare tab: several methods under one budget, side by side."""

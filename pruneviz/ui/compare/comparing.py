@@ -1,0 +1,104 @@
+"""Run several methods and describe, step by step, what the Compare tab shows. Knows no Gradio."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from pruneviz.engine import Budget, Prepared, Session, SideBySide, compare_many
+from pruneviz.engine.budgets import Kind
+from pruneviz.errors import InputError
+from pruneviz.render import panels_payload
+from pruneviz.ui.compare.panels import card
+from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.encoding import REFRESH, encode
+from pruneviz.ui.shared.failures import guarded
+from pruneviz.ui.shared.status import status_html
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person has set.
+
+    Attributes
+    ----------
+    image, text : str or None, str
+        Path of the picture, and the question.
+    methods : sequence of str
+        Registry names.
+    percent : float
+        The budget.
+    kind : {"final", "compute"}
+        What it counts.
+    """
+
+    image: str | None
+    text: str
+    methods: Sequence[str]
+    percent: float
+    kind: Kind = "final"
+
+
+@dataclass(frozen=True)
+class CompareScreen:
+    """New content of the tab's outputs; None leaves one as it is."""
+
+    status: str | None = None
+    view: dict[str, Any] | None = None
+
+
+def compare(session: Session, wanted: Wanted) -> Generator[CompareScreen]:
+    """Run the methods, as a stream of screens; closing the generator stops the run."""
+    yield from guarded(_compare(session, wanted), CompareScreen)
+
+
+def _compare(session: Session, wanted: Wanted) -> Iterator[CompareScreen]:
+    yield CompareScreen(status=status_html(texts.READING, "busy"))
+    if not isinstance(wanted.percent, int | float):
+        raise InputError("Set the budget: a number above 0 and up to 100.")
+    budget = Budget(wanted.percent / 100, wanted.kind)
+    prepared = encode(session, wanted.image, wanted.text)
+    shown = 0.0
+    with closing(compare_many(session, prepared, wanted.methods or [], budget)) as events:
+        for event in events:
+            if event.result is not None:
+                over = event.kind == "done"
+                line = status_html(verdict(event.result), "done") if over else None
+                yield CompareScreen(line, payload(session, prepared, event.result))
+            elif time.monotonic() - shown > REFRESH:
+                shown = time.monotonic()
+                yield CompareScreen(status=status_html(event.text, "busy"))
+
+
+def verdict(result: SideBySide) -> str:
+    """The outcome in one sentence."""
+    ran = [(o.title, o.comparison) for o in result.outcomes if o.comparison is not None]
+    if not ran:
+        return "No method can meet this budget; each card says why."
+    same = [title for title, done in ran if done.fidelity and done.fidelity.exact_match]
+    names = f": {', '.join(same)}" if same else ""
+    left = len(result.outcomes) - len(ran)
+    rest = f" {left} cannot meet this budget." if left else ""
+    return f"Done: {len(same)} of {len(ran)} methods give the baseline's answer{names}.{rest}"
+
+
+def payload(session: Session, prepared: Prepared, result: SideBySide) -> dict[str, Any]:
+    """What the tab's canvas draws, the cards' text included."""
+    total = prepared.grid.num_tokens
+    titles = {outcome.name: outcome.title for outcome in result.outcomes}
+    return {
+        **panels_payload(
+            prepared.image,
+            prepared.grid,
+            [card(outcome, total, session.num_layers) for outcome in result.outcomes],
+            result.agreement,
+            [titles[name] for name in result.overlap_names],
+            result.overlaps,
+        ),
+        "kind": result.budget.kind,
+        "percent": 100 * result.budget.share,
+        "baseline": None if result.baseline is None else result.baseline.text,
+    }

@@ -1,0 +1,125 @@
+"""The Compare tab: several methods under one budget, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from pruneviz.engine import Shelf
+from pruneviz.ui.compare.comparing import CompareScreen, Wanted, compare
+from pruneviz.ui.inputs.column import Inputs
+from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.buttons import methods_box, rerun_tick, run_buttons
+from pruneviz.ui.shared.failures import on_model
+from pruneviz.ui.shared.fields import Percent
+from pruneviz.ui.shared.previews import kept_at
+from pruneviz.ui.shared.running import filled, steps, wire_rest, wire_run, wire_stop
+from pruneviz.ui.shared.static import join_scripts, read_static
+from pruneviz.ui.shared.status import status_html
+
+SCRIPTS = (
+    "shared/base.js",
+    "shared/patches.js",
+    "shared/previews.js",
+    "compare/panels.js",
+    "compare/agreement.js",
+    "compare/compare.js",
+)
+BUDGET_SCRIPT = (
+    "(kind, percent) => { window.dispatchEvent(new CustomEvent('pruneviz:budget', "
+    "{ detail: { kind, percent } })); }"
+)
+
+
+@dataclass(frozen=True)
+class CompareTab:
+    """Handles of the tab."""
+
+    methods: gr.CheckboxGroup
+    kind: gr.Radio
+    budget: gr.Slider
+    auto: gr.Checkbox
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    view: gr.HTML
+
+
+@cache
+def script() -> str:
+    """The canvas component's script."""
+    return join_scripts(*SCRIPTS)
+
+
+def create(percent: float) -> CompareTab:
+    """Create the tab's components; `percent` is the budget that it opens with."""
+    with gr.Row(elem_classes="pv-controls"):
+        with gr.Column(scale=6, min_width=300):
+            chosen = methods_box("compare")
+            kind = gr.Radio(
+                texts.BUDGET_KINDS,
+                value="final",
+                label="Equal for all",
+                info=texts.BUDGET_INFO,
+                elem_id="pv-budget-kind",
+                elem_classes="pv-chips",
+            )
+        with gr.Column(scale=4, min_width=300):
+            budget = Percent(
+                1,
+                100,
+                percent,
+                step=1,
+                label="Budget (%)",
+                info=texts.BUDGET_HINT,
+                elem_id="pv-budget",
+            )
+            auto = rerun_tick(False, "compare-auto")
+            run, stop = run_buttons("Compare", "compare", "compare-stop")
+    status = gr.HTML(
+        status_html(texts.COMPARE_READY), elem_id="pv-compare-status", apply_default_css=False
+    )
+    view = gr.HTML(
+        value=None,
+        html_template=read_static("compare/compare.html"),
+        js_on_load=script(),
+        apply_default_css=False,
+        elem_id="pv-panels",
+        server_functions=[kept_at],
+    )
+    return CompareTab(chosen, kind, budget, auto, run, stop, status, view)
+
+
+def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> None:
+    """Connect the tab."""
+    # The canvas itself listens to the slider's moves; the rest it hears of here.
+    gr.on(
+        [tab.budget.change, tab.kind.change],
+        None,
+        [tab.kind, tab.budget],
+        None,
+        js=BUDGET_SCRIPT,
+        api_visibility="private",
+        show_progress="hidden",
+    )
+    values = [chosen, inputs.image, inputs.question, tab.methods, tab.budget, tab.kind]
+    buttons = [tab.run, tab.stop]
+    outputs = [tab.status, tab.view, *buttons]
+
+    def run(model: str, *now: Any) -> Iterator[list[Any]]:
+        wanted = Wanted(*now)
+        screens = on_model(shelf, model, lambda session: compare(session, wanted), CompareScreen)
+        yield from steps(screens, updates, CompareScreen())
+
+    asked = wire_run([tab.run.click], run, values, outputs, tab.status, buttons)
+    moved = wire_rest(tab.view.rest, tab.auto, run, values, outputs)
+    wire_stop(tab.stop, [*asked, moved], tab.status, buttons, texts.COMPARE_STOPPED)
+
+
+def updates(screen: CompareScreen) -> list[Any]:
+    """Values for the status line and the canvas."""
+    return filled(screen.status, screen.view)

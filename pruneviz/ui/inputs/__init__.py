@@ -1,0 +1,1 @@
+"""What all tabs ask about: picture, question and examples."""

@@ -1,0 +1,1 @@
+"""Which model answers: its box, changing it, and what it knows."""

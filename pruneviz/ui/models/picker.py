@@ -1,0 +1,199 @@
+"""The model's box in the header: which one answers, what it knows, and choosing another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from pruneviz.engine import Session, Shelf
+from pruneviz.ui.models import knows
+from pruneviz.ui.models.picking import (
+    about_html,
+    choices,
+    earlier,
+    fetch,
+    label,
+    load,
+    preview,
+    remembered,
+)
+from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.encoding import is_small
+from pruneviz.ui.shared.running import MODEL
+from pruneviz.ui.shared.shown import Held
+from pruneviz.ui.shared.status import status_html
+
+CHANGED_SCRIPT = (
+    "(name) => { if (name) window.dispatchEvent(new CustomEvent('pruneviz:picture')); }"
+)
+"""Pins name patches, and another model cuts the picture into others."""
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class Picker:
+    """Handles of the box.
+
+    `chosen` is the name of the model that answers this visitor, `named` has a line for each that
+    the visitor named by hand.
+    """
+
+    chosen: gr.Textbox
+    named: gr.Textbox
+    fetched: gr.Textbox
+    box: gr.Accordion
+    about: gr.HTML
+    choice: gr.Radio
+    typed: gr.Textbox
+    use: gr.Button
+    status: gr.HTML
+
+    OUTPUTS = ("chosen", "named", "box", "about", "choice", "typed")
+
+    def outputs(self) -> list[Any]:
+        """What :func:`model_values` fills."""
+        return [getattr(self, name) for name in self.OUTPUTS]
+
+
+@dataclass(frozen=True)
+class Followers:
+    """What has to follow the model elsewhere: the tabs' status lines, `auto`, the last result."""
+
+    ask: gr.HTML
+    compare: gr.HTML
+    sweep: gr.HTML
+    auto: gr.Checkbox
+    held: gr.State
+
+
+def create(shelf: Shelf) -> Picker:
+    """Create the box's components; what offers no choice stays hidden."""
+    session = shelf.session()
+    several = len(shelf.offered) > 1 or shelf.any_name
+    chosen = gr.Textbox(shelf.default, visible=False)
+    named, fetched = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
+    with gr.Accordion(label(session), open=False, elem_id="pv-model") as box:
+        about = gr.HTML(about_html(shelf, session), apply_default_css=False)
+        with gr.Column(visible=several, elem_classes="pv-picker"):
+            choice = gr.Radio(
+                choices(shelf),
+                value=shelf.default,
+                label=texts.CHOOSE_MODEL,
+                elem_id="pv-choice",
+                elem_classes="pv-chips",
+            )
+            typed = gr.Textbox(
+                label=texts.TYPED_LABEL,
+                info=texts.TYPED_INFO,
+                placeholder="llava-hf/llava-1.5-7b-hf",
+                visible=False,
+                lines=1,
+                max_lines=1,
+                elem_id="pv-typed",
+            )
+            use = gr.Button(texts.USE_MODEL, size="sm", elem_id="pv-use")
+            status = gr.HTML("", elem_id="pv-picked", apply_default_css=False)
+    return Picker(chosen, named, fetched, box, about, choice, typed, use, status)
+
+
+def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
+    """Connect the box."""
+    gr.on(
+        [picker.choice.input, picker.typed.change],
+        make_look(shelf),
+        [picker.chosen, picker.choice, picker.typed],
+        [picker.typed, picker.status],
+        queue=False,
+        trigger_mode="always_last",
+        **QUIET,
+    )
+    # Two steps: only the second one keeps other models from running.
+    fetching = gr.on(
+        [picker.use.click, picker.typed.submit],
+        make_fetch(shelf),
+        [picker.chosen, picker.choice, picker.typed],
+        [picker.status, picker.fetched, picker.use],
+        trigger_mode="once",
+        concurrency_id="fetch",
+        concurrency_limit=2,
+        **QUIET,
+    )
+    loading = fetching.then(
+        make_load(shelf),
+        [picker.fetched, picker.named, followers.held],
+        [
+            *(picker.status, picker.fetched, picker.use, *picker.outputs()),
+            *(followers.auto, followers.ask, followers.compare, followers.sweep),
+        ],
+        **QUIET,
+        **MODEL,
+    )
+    loading.then(None, picker.fetched, None, js=CHANGED_SCRIPT, **QUIET)
+
+
+def make_look(shelf: Shelf) -> Callable[[str, str | None, str | None], list[Any]]:
+    """Handler of a change in what is wanted: shows the text field and what the model takes."""
+
+    def look(chosen: str, choice: str | None, typed: str | None) -> list[Any]:
+        line = "" if choice == chosen else preview(shelf, choice or typed or "")
+        return [gr.update(visible=not choice), line]
+
+    return look
+
+
+def make_fetch(shelf: Shelf) -> Callable[[str, str | None, str | None], Iterator[list[Any]]]:
+    """Handler of the button's first step."""
+
+    def run(chosen: str, choice: str | None, typed: str | None) -> Iterator[list[Any]]:
+        yield [gr.skip(), "", gr.update(interactive=False)]
+        for step in fetch(shelf, chosen, choice or typed or ""):
+            yield [step.status, step.fetched or gr.skip(), gr.skip()]
+
+    return run
+
+
+def make_load(shelf: Shelf) -> Callable[[str, str, Held | None], Iterator[list[Any]]]:
+    """Handler of the second step; does nothing where the first one failed."""
+
+    def run(name: str, named: str, held: Held | None) -> Iterator[list[Any]]:
+        rest = [gr.skip()] * (4 + len(Picker.OUTPUTS))
+        failed = True
+        for step in load(shelf, name) if name else ():
+            if step.session is None:
+                yield [step.status, gr.skip(), gr.skip(), *rest]
+            else:
+                rest, failed = values(shelf, step.session, named, held), False
+                yield ["", gr.skip(), gr.update(interactive=True), *rest]
+        if failed:
+            yield [gr.skip(), "", gr.update(interactive=True), *rest]
+
+    return run
+
+
+def values(shelf: Shelf, session: Session, named: str, held: Held | None) -> list[Any]:
+    """Everything that follows a new model."""
+    title = knows.title(session.loaded.name)
+    return [
+        *model_values(shelf, session, named),
+        is_small(session),
+        earlier(session, held.shown.model if held else None),
+        status_html(texts.NEW_COMPARE.format(title)),
+        status_html(texts.NEW_SWEEP.format(title)),
+    ]
+
+
+def model_values(shelf: Shelf, session: Session, named: str = "") -> list[Any]:
+    """Values of :meth:`Picker.outputs` for the model that answers."""
+    name = session.loaded.name
+    others = remembered(shelf, named, name)
+    return [
+        name,
+        "\n".join(others),
+        gr.update(label=label(session), open=False),
+        about_html(shelf, session),
+        gr.update(choices=choices(shelf, *others), value=name),
+        gr.update(visible=False),
+    ]

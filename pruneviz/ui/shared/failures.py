@@ -1,0 +1,62 @@
+"""Turn what can go wrong into messages with a remedy, for people and for programs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterator
+from typing import TypeVar
+
+from pruneviz.engine import Session, Shelf
+from pruneviz.errors import PruneVizError, told
+from pruneviz.ui.models.knows import title
+from pruneviz.ui.shared.status import status_html
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+MEANT = (PruneVizError, ValueError)
+"""Errors whose message is for the person."""
+BROKEN = (RuntimeError, OSError)
+"""Out of memory, a broken kernel, a deleted upload: say so and stay up."""
+
+
+def guarded(screens: Iterator[T], failed: Callable[[str], T]) -> Generator[T]:
+    """Pass screens on; an error becomes a last one, made by `failed` from a status line."""
+    try:
+        yield from screens
+    except MEANT as error:
+        yield failed(status_html(told(error), "error"))
+    except BROKEN as error:
+        logger.exception("The run failed")
+        yield failed(status_html(explain(error), "error"))
+
+
+def on_model(
+    shelf: Shelf,
+    name: str,
+    run: Callable[[Session], Generator[T]],
+    said: Callable[[str], T],
+) -> Generator[T]:
+    """Screens of a run on a model, which is loaded first where it is not in memory.
+
+    `said` makes a screen of a status line. Closing the generator stops the run.
+    """
+    yield from guarded(_on_model(shelf, name, run, said), said)
+
+
+def _on_model(
+    shelf: Shelf, name: str, run: Callable[[Session], Generator[T]], said: Callable[[str], T]
+) -> Iterator[T]:
+    name = shelf.resolve(name)
+    if not shelf.holds(name):
+        yield said(status_html(f"Loading {title(name)} …", "busy"))
+    yield from run(shelf.session(name))
+
+
+def explain(error: Exception) -> str:
+    """A message for a failure inside the model."""
+    if "out of memory" in str(error).lower():
+        return (
+            "The model ran out of memory. Use a smaller picture or a shorter answer, or restart "
+            "with --quantisation 4bit or --device cpu."
+        )
+    return f"The run failed: {told(error)}"

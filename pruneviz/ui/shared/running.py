@@ -1,0 +1,125 @@
+"""How a tab runs the model: its buttons, its stream of screens, and stopping it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from pruneviz.ui.shared.status import status_html
+
+T = TypeVar("T")
+MODEL = {"concurrency_id": "model", "concurrency_limit": 1}
+"""All events that run the model share one place in the queue."""
+WAITING = "Waiting for the model …"
+
+
+SCROLL_SCRIPT = (
+    "() => { const row = [...document.querySelectorAll('.pv-actions')].find((e) => e.offsetParent);"
+    " if (row && window.innerWidth <= 1000) row.scrollIntoView({ block: 'start' }); }"
+)
+"""On a phone, bring Stop, the status line and the answers into view, below the settings."""
+
+
+def busy() -> list[Any]:
+    """Updates of the run and stop buttons while the model runs."""
+    return [gr.update(interactive=False), gr.update(interactive=True)]
+
+
+def idle() -> list[Any]:
+    """Updates of the run and stop buttons afterwards."""
+    return [gr.update(interactive=True), gr.update(interactive=False)]
+
+
+def steps(
+    screens: Generator[T], values: Callable[[T], list[Any]], nothing: T
+) -> Iterator[list[Any]]:
+    """Values for the outputs and both buttons, screen by screen.
+
+    Stop and a closed tab end up in `finally`: the run must not go on unseen.
+    """
+    yield [*values(nothing), *busy()]
+    try:
+        for screen in screens:
+            yield [*values(screen), gr.skip(), gr.skip()]
+    finally:
+        screens.close()
+    yield [*values(nothing), *idle()]
+
+
+def wire_run(
+    events: list[Any],
+    run: Callable[..., Iterator[list[Any]]],
+    inputs: list[Any],
+    outputs: list[Any],
+    status: gr.HTML,
+    buttons: list[gr.Button],
+    js: str | None = None,
+    scroll: bool = True,
+) -> list[Any]:
+    """Let each of the events run the model; returns what Stop has to cancel.
+
+    The model may be busy with somebody else: the page says at once that it waits, and can be
+    stopped while it does. `scroll` brings the tab's buttons into view on a phone.
+    """
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+    def wait() -> list[Any]:
+        return [status_html(WAITING, "busy"), *busy()]
+
+    runs = []
+    for event in events:
+        if scroll:
+            event(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
+        begun = event(wait, None, [status, *buttons], queue=False, trigger_mode="once", **quiet)
+        runs.append(begun.then(run, inputs, outputs, js=js, **quiet, **MODEL))
+    return runs
+
+
+def wire_rest(
+    event: Any,
+    auto: gr.Checkbox,
+    run: Callable[..., Iterator[list[Any]]],
+    inputs: list[Any],
+    outputs: list[Any],
+    js: str | None = None,
+) -> Any:
+    """Let the canvas run the model when its slider rests, if that is ticked."""
+
+    def rested(wanted: bool, *now: Any) -> Iterator[list[Any]]:
+        if wanted:
+            yield from run(*now)
+        else:
+            # Gradio takes an empty generator for one that cleared everything.
+            yield [gr.skip()] * len(outputs)
+
+    return event(
+        rested,
+        [auto, *inputs],
+        outputs,
+        trigger_mode="always_last",
+        js=js,
+        show_progress="hidden",
+        api_visibility="private",
+        **MODEL,
+    )
+
+
+def filled(*values: Any) -> list[Any]:
+    """Values for outputs; what is None is left alone."""
+    return [gr.skip() if value is None else value for value in values]
+
+
+def wire_stop(
+    stop: gr.Button, events: list[Any], status: gr.HTML, buttons: list[gr.Button], text: str
+) -> None:
+    """Let the button cancel the events and say `text` in the status line."""
+    # Through the queue and after the cancelling, so that it comes behind what the run still sent.
+    stop.click(None, None, None, cancels=events, queue=False, api_visibility="private").then(
+        lambda: [status_html(text, "stopped"), *idle()],
+        None,
+        [status, *buttons],
+        show_progress="hidden",
+        api_visibility="private",
+    )

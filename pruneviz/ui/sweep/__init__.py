@@ -1,0 +1,1 @@
+"""The Sweep tab: curves over budgets and break points."""

@@ -1,0 +1,123 @@
+"""Run a sweep and describe, step by step, what the Sweep tab shows. Knows no Gradio."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pruneviz.engine import RATIOS, Session, Sweep, sweep
+from pruneviz.errors import InputError
+from pruneviz.methods.registry import METHODS
+from pruneviz.ui.shared import methods, texts
+from pruneviz.ui.shared.encoding import REFRESH, encode
+from pruneviz.ui.shared.failures import guarded
+from pruneviz.ui.shared.status import status_html
+from pruneviz.ui.sweep.tables import tables_html
+
+DEFAULT_RATIOS = ", ".join(f"{100 * ratio:g}" for ratio in RATIOS)
+
+
+@dataclass(frozen=True)
+class SweepWanted:
+    """What a person has set: picture, question, registry names, keep ratios as typed."""
+
+    image: str | None
+    text: str
+    methods: Sequence[str]
+    ratios: str = DEFAULT_RATIOS
+
+
+@dataclass(frozen=True)
+class SweepScreen:
+    """New content of the tab's outputs; None leaves one as it is."""
+
+    status: str | None = None
+    plot: dict[str, Any] | None = None
+    tables: str | None = None
+
+
+def run_sweep(session: Session, wanted: SweepWanted) -> Generator[SweepScreen]:
+    """Run the sweep, as a stream of screens; closing the generator stops the run."""
+    yield from guarded(_sweep(session, wanted), SweepScreen)
+
+
+def _sweep(session: Session, wanted: SweepWanted) -> Iterator[SweepScreen]:
+    yield SweepScreen(status=status_html(texts.READING, "busy"))
+    ratios = read_ratios(wanted.ratios)
+    prepared = encode(session, wanted.image, wanted.text)
+    shown = 0.0
+    with closing(sweep(session, prepared, wanted.methods or [], ratios)) as events:
+        for event in events:
+            line = f"Run {min(event.done + 1, event.total)} of {event.total}: {event.text} …"
+            if event.kind == "done" and event.result is not None:
+                verdict = status_html(summary(event.result, event.done), "done")
+                yield SweepScreen(verdict, plot(event.result), tables_html(event.result))
+            elif event.result is not None:
+                yield SweepScreen(status_html(line, "busy"), plot(event.result))
+            elif time.monotonic() - shown > REFRESH:
+                shown = time.monotonic()
+                yield SweepScreen(status=status_html(line, "busy"))
+
+
+def read_ratios(text: str) -> list[float]:
+    """Keep ratios from percentages typed with commas or spaces between them.
+
+    Raises
+    ------
+    InputError
+        On anything that is not a number above 0 and up to 100.
+    """
+    found = []
+    for word in re.split(r"[\s,;]+", (text or "").strip()):
+        try:
+            percent = float(word.rstrip("%"))
+        except ValueError:
+            shown = f", not {word!r}" if word else ""
+            raise InputError(f"Keep ratios are percentages such as 100, 50, 12.5{shown}.") from None
+        if not 0.0 < percent <= 100.0:
+            raise InputError(f"A keep ratio lies above 0 and up to 100 %, not at {word}.")
+        found.append(percent / 100)
+    return found
+
+
+def summary(result: Sweep, runs: int) -> str:
+    """The outcome in one sentence."""
+    known = [(c.break_point.kept, c.title) for c in result.curves if c.break_point]
+    if not known:
+        return f"Done: {runs} runs."
+    kept = min(known)[0]
+    first = [title for count, title in known if count == kept]
+    listed = f"{', '.join(first[:-1])} and {first[-1]}" if len(first) > 1 else first[0]
+    gets, gives = ("get", "they give") if len(first) > 1 else ("gets", "it gives")
+    return (
+        f"Done: {runs} runs. {listed} {gets} by with the fewest patches: from {kept} of "
+        f"{result.num_visual} up {gives} the baseline's answer."
+    )
+
+
+def plot(result: Sweep) -> dict[str, Any]:
+    """What the plot draws."""
+    # Controls have marks of their own, so that new methods do not change theirs.
+    controls = methods.controls()
+    names = [name for name in METHODS if name not in controls]
+    styles = {name: at for group in (names, controls) for at, name in enumerate(group)}
+    return {
+        "total": result.num_visual,
+        "baseline": None if result.baseline is None else result.baseline.text,
+        "baselineLogprob": result.baseline_logprob if result.baseline is not None else None,
+        "curves": [
+            {
+                "name": curve.name,
+                "title": curve.title,
+                "style": styles[curve.name],
+                "control": curve.name in controls,
+                "points": [asdict(point) for point in curve.points],
+                "breakAt": curve.break_point.kept if curve.break_point else None,
+            }
+            for curve in result.curves
+        ],
+    }

@@ -1,0 +1,92 @@
+"""The Sweep tab: fidelity against keep ratio, and the break points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from pruneviz.engine import Shelf
+from pruneviz.ui.inputs.column import Inputs
+from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.buttons import methods_box, run_buttons
+from pruneviz.ui.shared.failures import on_model
+from pruneviz.ui.shared.running import filled, steps, wire_run, wire_stop
+from pruneviz.ui.shared.static import join_scripts, read_static
+from pruneviz.ui.shared.status import status_html
+from pruneviz.ui.sweep.sweeping import DEFAULT_RATIOS, SweepScreen, SweepWanted, run_sweep
+
+
+@dataclass(frozen=True)
+class SweepTab:
+    """Handles of the tab."""
+
+    methods: gr.CheckboxGroup
+    ratios: gr.Textbox
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    plot: gr.HTML
+    tables: gr.HTML
+
+
+@cache
+def script() -> str:
+    """The plot component's script."""
+    return join_scripts("shared/base.js", "sweep/plot.js", "sweep/sweep.js")
+
+
+def create() -> SweepTab:
+    """Create the tab's components."""
+    with gr.Row(elem_classes="pv-controls"):
+        with gr.Column(scale=6, min_width=300):
+            chosen = methods_box("sweep")
+        with gr.Column(scale=4, min_width=300):
+            ratios = gr.Textbox(
+                DEFAULT_RATIOS,
+                label="Keep ratios (%)",
+                info=texts.RATIOS_INFO,
+                lines=1,
+                elem_id="pv-sweep-ratios",
+            )
+            run, stop = run_buttons("Sweep", "sweep", "sweep-stop")
+    status = gr.HTML(
+        status_html(texts.SWEEP_READY), elem_id="pv-sweep-status", apply_default_css=False
+    )
+    plot = gr.HTML(
+        value=None,
+        html_template=read_static("sweep/sweep.html"),
+        js_on_load=script(),
+        apply_default_css=False,
+        elem_id="pv-plot",
+    )
+    tables = gr.HTML("", elem_id="pv-sweep-tables", apply_default_css=False)
+    return SweepTab(chosen, ratios, run, stop, status, plot, tables)
+
+
+def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: SweepTab) -> None:
+    """Connect the tab."""
+
+    def run(model: str, *now: Any) -> Iterator[list[Any]]:
+        wanted = SweepWanted(*now)
+        screens = on_model(shelf, model, lambda session: run_sweep(session, wanted), SweepScreen)
+        yield from steps(screens, updates, SweepScreen())
+
+    buttons = [tab.run, tab.stop]
+    asked = wire_run(
+        [tab.run.click, tab.ratios.submit],
+        run,
+        [chosen, inputs.image, inputs.question, tab.methods, tab.ratios],
+        [tab.status, tab.plot, tab.tables, *buttons],
+        tab.status,
+        buttons,
+    )
+    wire_stop(tab.stop, asked, tab.status, buttons, texts.SWEEP_STOPPED)
+
+
+def updates(screen: SweepScreen) -> list[Any]:
+    """Values for the status line, the plot and the tables."""
+    return filled(screen.status, screen.plot, screen.tables)
