@@ -51,11 +51,8 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
         with gr.Row(elem_id="pv-header"):
             gr.HTML(header_html(), apply_default_css=False)
             box = picker.create(shelf)
-        with gr.Row(elem_classes="pv-main"):
-            with gr.Column(scale=0, min_width=340, elem_classes="pv-left"):
-                asked = inputs.create(examples)
-            with gr.Column(scale=1, min_width=340, elem_classes="pv-right"):
-                controls, shown = tabs.create(shelf, box, asked, examples, opening is not None)
+        asked = inputs.create(examples)
+        controls, shown = tabs.create(shelf, box, asked, examples, opening is not None)
         wiring.wire_inputs(asked, controls, examples)
         loader = loading.Loader(shelf, opening, list(controls.options), examples)
         filled = [*wiring.settings(asked, controls), controls.auto, *box.outputs()]

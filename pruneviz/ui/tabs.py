@@ -1,11 +1,11 @@
-"""The three tabs beside the shared picture and question."""
+"""The tabs below the shared picture and question."""
 
 from __future__ import annotations
 
 import gradio as gr
 
 from pruneviz.engine import Shelf
-from pruneviz.ui.ask import controls, results, wiring
+from pruneviz.ui.ask import cockpit, wiring
 from pruneviz.ui.ask.controls import Controls
 from pruneviz.ui.ask.results import Results
 from pruneviz.ui.compare import tab as compare
@@ -28,8 +28,7 @@ def create(
     tip = examples[0].tip(0) if opening else None
     with gr.Tabs(elem_id="pv-tabs"):
         with gr.Tab("Ask", id="ask", elem_id="pv-tab-ask"):
-            set_up = controls.create(is_small(shelf.session()), tip)
-            shown = results.create(opening)
+            set_up, shown = cockpit.create(is_small(shelf.session()), tip, opening)
         with gr.Tab("Compare", id="compare", elem_id="pv-tab-compare"):
             side_by_side = compare.create(tip.keep_percent if tip else KEEP_PERCENT)
         with gr.Tab("Sweep", id="sweep", elem_id="pv-tab-sweep"):

@@ -43,3 +43,12 @@ def create(value: dict[str, Any] | None = None) -> gr.HTML:
         elem_id="pv-view",
         server_functions=[kept_at],
     )
+
+
+def slot(name: str) -> gr.HTML:
+    """Where a part of the canvas component stands that belongs elsewhere on the page."""
+    return gr.HTML(
+        f'<div id="pv-{name}-slot" class="pv-slot"></div>',
+        apply_default_css=False,
+        elem_id=f"pv-{name}",
+    )

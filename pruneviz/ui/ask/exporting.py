@@ -59,27 +59,26 @@ class Panel:
 
 
 def create() -> Panel:
-    """Create the panel, closed."""
+    """Create the panel."""
     held = gr.State(None, time_to_live=LIFETIME, delete_callback=release)
-    with gr.Accordion("Export this result", open=False, elem_id="pv-export"):
-        with gr.Row(elem_classes="pv-exports"):
-            files = {
-                name: gr.Button(title, size="sm", min_width=130, elem_id=f"pv-{_id(name)}")
-                for name, title in FILES.items()
-            }
-            link = gr.Button("Copy link", size="sm", min_width=130, elem_id="pv-link")
-            command = gr.Button("Copy command", size="sm", min_width=130, elem_id="pv-command")
-        note = gr.HTML("", elem_id="pv-exportnote", apply_default_css=False)
-        copied = gr.Textbox(
-            label="Copied",
-            interactive=False,
-            visible=False,
-            lines=1,
-            max_lines=4,
-            elem_id="pv-copied",
-        )
-        kind, text = gr.Textbox(visible=False), gr.Textbox(visible=False)
-        served = gr.DownloadButton(visible=False)
+    with gr.Row(elem_classes="pv-exports"):
+        files = {
+            name: gr.Button(title, size="sm", min_width=130, elem_id=f"pv-{_id(name)}")
+            for name, title in FILES.items()
+        }
+        link = gr.Button("Copy link", size="sm", min_width=130, elem_id="pv-link")
+        command = gr.Button("Copy command", size="sm", min_width=130, elem_id="pv-command")
+    note = gr.HTML("", elem_id="pv-exportnote", apply_default_css=False)
+    copied = gr.Textbox(
+        label="Copied",
+        interactive=False,
+        visible=False,
+        lines=1,
+        max_lines=4,
+        elem_id="pv-copied",
+    )
+    kind, text = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    served = gr.DownloadButton(visible=False)
     return Panel(held, files, link, command, note, copied, kind, text, served)
 
 

@@ -2,11 +2,27 @@
 const view = { ready: false, pinned: false, cursor: null, scaleName: "Log", run: 1, signal: 0 };
 const root = $(".pv-view");
 
+// The parts that belong elsewhere go there as soon as the page has their places.
+function settleParts() {
+  for (const part of [...root.querySelectorAll(":scope > .pv-part")]) {
+    const slot = document.getElementById(`pv-${part.dataset.slot}-slot`);
+    if (!slot) continue;
+    elsewhere.push(part);
+    slot.replaceChildren(part);
+  }
+}
+
+function turn(state) {
+  settleParts();
+  root.dataset.state = state;
+  elsewhere.forEach((part) => { part.hidden = state !== "ready"; });
+}
+
 function load() {
   const data = props.value;
   if (!data || !data.image) {
     view.ready = false;
-    root.dataset.state = "empty";
+    turn("empty");
     return;
   }
   const picture = new Image();
@@ -39,7 +55,9 @@ function adopt(data, picture) {
   const firstCut = view.stages.length ? view.stages[0].layer : 1;
   view.layer = Math.min(layers, Math.max(1, firstCut)) - 1;
   pause();
-  root.dataset.state = "ready";
+  turn("ready");
+  fresh("ask");
+  fitStage();
   controls();
   settle();
   sheet();
@@ -99,7 +117,7 @@ function refresh() {
   legend();
   pinBar();
   readout();
-  $(".pv-text p").textContent = asText();
+  $(".pv-astext p").textContent = asText();
 }
 
 function point(cell) {
@@ -195,13 +213,27 @@ window.addEventListener("pruneviz:example", () => {
   due = true;
   rest();
 });
+// As wide as the picture can be at the height that it may have.
+function fitStage() {
+  const stage = root.closest(".pv-stage");
+  if (!stage || !view.ready) return;
+  const [x0, y0, x1, y1] = view.window;
+  stage.style.setProperty("--pv-wanted", `${Math.round(tallest() * (x1 - x0) / (y1 - y0))}px`);
+}
 let queued = 0;
 const later = () => {
   cancelAnimationFrame(queued);
   queued = requestAnimationFrame(() => { paint(); enlarge(); drawEntering(); });
 };
-new ResizeObserver(later).observe($(".pv-pic"));
+const sizes = new ResizeObserver(later);
+sizes.observe($(".pv-pic"));
+sizes.observe($(".pv-layers"));
+window.addEventListener("resize", fitStage);
 new MutationObserver(() => { if (view.ready) { refresh(); sheet(); } })
   .observe(document.body, { attributes: true, attributeFilter: ["class"] });
+const stale = watchStale("ask");
+document.addEventListener("input", (event) => {
+  if (event.target.closest && event.target.closest("#pv-method")) stale();
+}, true);
 watch("value", load);
 load();

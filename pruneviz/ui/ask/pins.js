@@ -170,5 +170,5 @@ function wirePins() {
     if (count >= 1 && giveBack(count)) trigger("again", {});
   });
   // The page sends this when its picture changes, by hand or by an example.
-  window.addEventListener("pruneviz:picture", clearPins);
+  window.addEventListener("pruneviz:changed", clearPins);
 }

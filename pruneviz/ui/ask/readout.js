@@ -134,7 +134,7 @@ function legend() {
 
 function badge() {
   const text = $(".pv-badge");
-  const share = (count) => `${count} of ${view.tokens} patches (${Math.round(1000 * count / view.tokens) / 10} %)`;
+  const share = (count) => `${count} of ${view.tokens} patches (${+(100 * count / view.tokens).toPrecision(3)} %)`;
   text.classList.toggle("pv-preview", view.preview !== null);
   if (view.preview !== null) {
     const exact = !pinned() && isExact(view.previews, view.preview, view.stages[0].kept);

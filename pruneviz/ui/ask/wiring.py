@@ -25,10 +25,8 @@ from pruneviz.ui.shared.running import filled, steps, wire_rest, wire_run, wire_
 from pruneviz.ui.shared.shown import Held
 from pruneviz.ui.shared.status import status_html
 
-PICTURE_SCRIPT = (
-    "() => { window.dispatchEvent(new CustomEvent('pruneviz:picture', "
-    "{ detail: { changed: true } })); }"
-)
+CHANGED_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:changed')); }"
+OWN_SCRIPT = "(text) => { window.dispatchEvent(new CustomEvent('pruneviz:own')); return text; }"
 EXAMPLE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:example')); }"
 KEEP_SCRIPT = (
     "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
@@ -49,9 +47,19 @@ def settings(inputs: Inputs, controls: Controls) -> list[Any]:
 
 
 def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> None:
-    """Connect the shared column."""
+    """Connect the strip above the tabs."""
     inputs.question.submit(None, None, None, js=ENTER_SCRIPT, api_visibility="private")
-    inputs.image.change(None, None, None, js=PICTURE_SCRIPT, api_visibility="private")
+    inputs.image.change(None, None, None, js=CHANGED_SCRIPT, api_visibility="private")
+    # Alone what a visitor does: not what an example, a link or the opening of the page sets.
+    inputs.image.input(
+        _own_picture(examples),
+        inputs.question,
+        inputs.question,
+        js=OWN_SCRIPT,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     if inputs.gallery is not None:
         picked = inputs.gallery.pick(
             _picker(examples),
@@ -62,6 +70,12 @@ def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> 
             api_visibility="private",
         )
         picked.then(None, None, None, js=EXAMPLE_SCRIPT, api_visibility="private")
+
+
+def _own_picture(examples: list[Example]) -> Callable[[str], Any]:
+    """A question of an example says nothing about a picture of the visitor's own."""
+    known = {question for example in examples for question in example.questions}
+    return lambda text: "" if text in known else gr.skip()
 
 
 def wire_asking(
@@ -95,6 +109,7 @@ def updates(screen: Screen) -> list[Any]:
         screen.status,
         screen.baseline,
         screen.pruned,
+        screen.summary,
         screen.fidelity,
         screen.view,
         screen.cost,
@@ -121,8 +136,11 @@ def _wire_run(
     )
 
     script = pin_script(1, len(values) + 1)
-    moved = wire_rest(results.view.rest, controls.auto, ask_again, values, outputs, script)
-    wire_stop(controls.stop, [*asked, moved], results.status, buttons, texts.STOPPED)
+    moved = [
+        wire_rest(event, controls.auto, ask_again, values, outputs, script)
+        for event in (results.view.rest, controls.method.input)
+    ]
+    wire_stop(controls.stop, [*asked, *moved], results.status, buttons, texts.STOPPED)
 
 
 def _wire_measure(shelf: Shelf, results: Results) -> None:

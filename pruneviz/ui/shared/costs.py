@@ -69,6 +69,28 @@ def _timed(timing: Report) -> list[Line]:
     ]
 
 
+def summary_html(done: Comparison) -> str:
+    """What is left of the baseline's work, in a line."""
+    a, b = done.baseline.cost, done.pruned.cost
+    total = done.grid.num_tokens
+    shares = [
+        ("patches kept", f"{b.final_tokens} of {total}", share_of(b.final_tokens, total)),
+        ("a layer on average", count(round(b.layer_average, 1)), share_of(b.layer_average, total)),
+        ("FLOPs", "", share_of(b.total_flops, a.total_flops)),
+        ("KV cache", "", share_of(b.kv_bytes, a.kv_bytes)),
+    ]
+    items = "".join(
+        f"<li>{f'<b>{escape(number)}</b> ' if number else ''}{escape(name)} <b>{share}</b></li>"
+        for name, number, share in shares
+    )
+    return f'<ul class="pv-costline" aria-label="Cost in short">{items}</ul>'
+
+
+def share_of(part: float, whole: float) -> str:
+    """A share in per cent."""
+    return f"{100 * part / whole:.3g} %" if whole else "none"
+
+
 def cost_html(done: Comparison, small: bool, timing: Report | None = None) -> str:
     """The table, the staircase of visual tokens per layer, and what to think of the times."""
     rows = "".join(

@@ -154,6 +154,9 @@ function drawPatches(ctx, states, width, height, scale, heated, more) {
   return kept.count;
 }
 
+// What is left of a screen for the picture, so that the slider below it is in view as well.
+const tallest = () => Math.max(280, innerHeight * 0.52);
+
 function paint() {
   if (!view.ready) return;
   const started = performance.now();
@@ -161,7 +164,7 @@ function paint() {
   const [x0, y0, x1, y1] = view.window;
   const room = canvas.parentElement.clientWidth;
   if (!room) return;
-  const scale = Math.min(room / (x1 - x0), Math.max(280, innerHeight * 0.66) / (y1 - y0));
+  const scale = Math.min(room / (x1 - x0), tallest() / (y1 - y0));
   const width = (x1 - x0) * scale, height = (y1 - y0) * scale;
   view.scale = scale;
   const ctx = context(canvas, width, height);

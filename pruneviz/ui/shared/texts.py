@@ -4,9 +4,8 @@ from pruneviz.models.registry import loadable_titles
 
 TITLE = "PruneViz"
 LEAD = (
-    "A vision-language model reads a picture as hundreds of patches, and most can be left out. "
-    "Ask something and see which ones a pruning method keeps, whether the answer survives, and "
-    "what is saved."
+    "Which image patches can a vision-language model do without? Ask, slide the keep ratio, and "
+    "see whether the answer survives."
 )
 TASTE_OF_KINDS = {
     "what": "what is this",
