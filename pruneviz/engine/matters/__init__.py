@@ -1,0 +1,19 @@
+"""What matters to an answer, measured by intervention: patches taken away and given back."""
+
+from pruneviz.engine.matters.blocks import SIDES, Block, blocks_of
+from pruneviz.engine.matters.effects import (
+    MAX_FORWARDS,
+    Effects,
+    what_giving_back_does,
+    what_matters,
+)
+
+__all__ = [
+    "MAX_FORWARDS",
+    "SIDES",
+    "Block",
+    "Effects",
+    "blocks_of",
+    "what_giving_back_does",
+    "what_matters",
+]
