@@ -166,11 +166,15 @@ def _fidelity(done: Comparison) -> list[tuple[Any, ...]]:
     if found is None:
         return []
     apart = "" if found.first_divergence is None else found.first_divergence + 1
-    kl, own, other = found.first_token_kl, found.baseline_logprob, found.answer_logprob
+    parting = "" if found.parting_kl is None else found.parting_kl
+    own, other = found.baseline_logprob, found.answer_logprob
     return [
         ("fidelity", "same answer", "", "", str(found.exact_match).lower(), ""),
         ("fidelity", "first differing token", "counted from 1", "", apart, ""),
-        ("fidelity", "KL divergence of the first token", "nats", "", kl, ""),
+        ("fidelity", "KL divergence of the first token", "nats", "", found.first_token_kl, ""),
+        ("fidelity", "KL divergence where the answers part", "nats", "", parting, ""),
+        ("fidelity", "largest KL divergence of a token", "nats", "", found.largest_kl, ""),
+        ("fidelity", "token of the largest", "counted from 1", "", found.largest_kl_at + 1, ""),
         ("fidelity", "mean log-probability of the baseline's answer", "nats", own, other, ""),
     ]
 

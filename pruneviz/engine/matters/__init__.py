@@ -7,13 +7,19 @@ from pruneviz.engine.matters.effects import (
     what_giving_back_does,
     what_matters,
 )
+from pruneviz.engine.matters.judging import Judgement, judge
+from pruneviz.engine.matters.restoring import Restored, restore
 
 __all__ = [
     "MAX_FORWARDS",
     "SIDES",
     "Block",
     "Effects",
+    "Judgement",
+    "Restored",
     "blocks_of",
+    "judge",
+    "restore",
     "what_giving_back_does",
     "what_matters",
 ]

@@ -10,8 +10,9 @@ from pruneviz.cost import ModelShape
 T = TypeVar("T")
 
 MOST = 16
-"""Rows of one forward at most: more bring no speed on any machine that was tried, and keep who
-wants to stop waiting."""
+"""Rows of one forward at most: more bring little speed, and keep who wants to stop waiting."""
+MOST_CPU = 8
+"""The same without an accelerator."""
 BUFFERS = 8
 """States as wide as the hidden ones that a decoder layer holds at a time, about."""
 
@@ -37,9 +38,9 @@ def bytes_of_row(shape: ModelShape, fed: int, seen: int, answer: int, backend: s
     return states + cache + weights + 2 * 4 * answer * shape.vocabulary
 
 
-def rows_at_once(row: int, limit: int) -> int:
-    """Rows of that many bytes in one forward, at least one."""
-    return max(1, min(MOST, limit // max(row, 1)))
+def rows_at_once(row: int, limit: int, device: str) -> int:
+    """Rows of that many bytes in one forward, at least one; `device` is a kind such as "cpu"."""
+    return max(1, min(MOST_CPU if device == "cpu" else MOST, limit // max(row, 1)))
 
 
 def batches(items: Sequence[T], alike: Any, most: int) -> Iterator[list[T]]:

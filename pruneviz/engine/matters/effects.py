@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from pruneviz.engine.answers import finite
+from pruneviz.engine.guessing import NOISE
 from pruneviz.engine.matters.batching import batches, bytes_of_row, rows_at_once
 from pruneviz.engine.matters.blocks import Block, fitting
 from pruneviz.engine.matters.hidden import Hiding, hides_as_removes
@@ -19,7 +20,7 @@ from pruneviz.engine.results import Answer, Settings
 from pruneviz.engine.session import Session
 from pruneviz.errors import InputError
 from pruneviz.methods.base import POSITIONS, Method
-from pruneviz.metrics import mean_logprob
+from pruneviz.metrics import log_softmax, mean_logprob
 from pruneviz.pruning.visible import VisualTokens
 from pruneviz.trace import Trace
 
@@ -52,6 +53,8 @@ class Effects:
         ``"keep"`` or ``"renumber"``; of given ones the run's own.
     reference_logprob : float
         Summed log-probability of the answer with nothing taken, or nothing given back, in nats.
+    noise : float
+        Nats by which rounding may move a value: what is nearer to 0 is 0, for all that is known.
     blocks : tuple of Block
         Those that are tried.
     values : np.ndarray
@@ -68,6 +71,7 @@ class Effects:
     block: int
     positions: str
     reference_logprob: float
+    noise: float
     blocks: tuple[Block, ...]
     values: np.ndarray
 
@@ -112,6 +116,7 @@ class Effects:
             "block": self.block,
             "positions": self.positions,
             "reference_logprob": self.reference_logprob,
+            "noise": self.noise,
             "unit": "nats, summed over the answer",
             "blocks": [
                 {
@@ -180,13 +185,14 @@ def what_matters(
     yield found
     with session.alone():
         taking = _taking(session, prepared, answer, positions)
-        (reference,) = taking.scores([np.array([], dtype=np.int64)])
-    found = replace(found, reference_logprob=reference)
+        reference, noise = taking.scored.reference(taking.logits([np.array([], dtype=np.int64)]))
+    found = replace(found, reference_logprob=reference, noise=noise)
     row = taking.bytes_of_row(blocks)
-    most = rows_at_once(row, _limit(session, memory_bytes)) if taking.together else 1
+    most = _rows(session, row, memory_bytes) if taking.together else 1
 
     def fall(batch: Sequence[Block]) -> list[float]:
-        return [reference - now for now in taking.scores([one.tokens for one in batch])]
+        logits = taking.logits([one.tokens for one in batch])
+        return [reference - now for now in taking.scored.sums(logits)]
 
     yield from _filled(session, found, most, lambda one: taking.kind_of(one.tokens), fall)
 
@@ -238,12 +244,12 @@ def what_giving_back_does(
         removal = Removal(session.loaded, prepared, answer.token_ids, layers, modes)
         scored = _Scored(session, answer)
         now = [stage.kept[None] for stage in trace.stages]
-        (reference,) = scored.sums(removal.logits(now))
-    found = replace(found, reference_logprob=reference)
+        reference, noise = scored.reference(removal.logits(now))
+    found = replace(found, reference_logprob=reference, noise=noise)
     longest = max(len(one.tokens) for one in blocks)
     fed = trace.num_text + max(trace.tokens_per_layer[layers[0] :]) + longest
     row = _row_bytes(session, prepared, fed, fed + len(answer.token_ids), answer)
-    most = rows_at_once(row, _limit(session, memory_bytes)) if removal.together else 1
+    most = _rows(session, row, memory_bytes) if removal.together else 1
 
     def rise(batch: Sequence[Block]) -> list[float]:
         kept = [
@@ -292,6 +298,18 @@ class _Scored:
             count * mean_logprob(finite(self._loaded, row, who), self._answer) for row in logits
         ]
 
+    def reference(self, logits: torch.Tensor) -> tuple[float, float]:
+        """The sum of a single row, and what rounding may do to such sums, in nats.
+
+        A logit that is wrong by so much moves a token's log-probability by that times the
+        probability of all other tokens.
+        """
+        (total,) = self.sums(logits)
+        values = logits[0].float().cpu().numpy()
+        own = log_softmax(values)[np.arange(len(values)), np.asarray(self._answer)]
+        wrong = NOISE * torch.finfo(logits.dtype).eps * float(np.abs(values).max())
+        return total, wrong * float(-np.expm1(own).sum())
+
 
 class _Hidden:
     """Takes tokens away by hiding them."""
@@ -305,7 +323,7 @@ class _Hidden:
         loaded, inputs = session.loaded, prepared.inputs
         self._columns = columns_of(session, prepared)
         self._length = prepared.visual_mask.shape[1]
-        self._scored = _Scored(session, answer)
+        self.scored = _Scored(session, answer)
         self._hiding = Hiding(
             loaded.model,
             loaded.adapter.decoder(loaded.model),
@@ -315,8 +333,8 @@ class _Hidden:
             positions,
         )
 
-    def scores(self, taken: Sequence[np.ndarray]) -> list[float]:
-        return self._scored.sums(self._hiding.logits(self._marks(taken)))
+    def logits(self, taken: Sequence[np.ndarray]) -> torch.Tensor:
+        return self._hiding.logits(self._marks(taken))
 
     def kind_of(self, tokens: np.ndarray) -> int:
         return 0
@@ -342,13 +360,12 @@ class _Removed:
         self._session, self._prepared, self._answer = session, prepared, answer
         own = replace(prepared, positions=positions)
         self._removal = Removal(session.loaded, own, answer.token_ids, (0,), (positions,))
-        self._scored = _Scored(session, answer)
+        self.scored = _Scored(session, answer)
         self.together = self._removal.together
 
-    def scores(self, taken: Sequence[np.ndarray]) -> list[float]:
+    def logits(self, taken: Sequence[np.ndarray]) -> torch.Tensor:
         every = np.arange(self._prepared.grid.num_tokens)
-        kept = np.stack([np.setdiff1d(every, tokens) for tokens in taken])
-        return self._scored.sums(self._removal.logits([kept]))
+        return self._removal.logits([np.stack([np.setdiff1d(every, own) for own in taken])])
 
     def kind_of(self, tokens: np.ndarray) -> int:
         return len(tokens)
@@ -383,8 +400,9 @@ def _row_bytes(session: Session, prepared: Prepared, fed: int, seen: int, answer
     return bytes_of_row(shape, fed, seen, len(answer.token_ids), backend)
 
 
-def _limit(session: Session, memory_bytes: int | None) -> int:
-    return session.memory.limit if memory_bytes is None else memory_bytes
+def _rows(session: Session, row: int, memory_bytes: int | None) -> int:
+    limit = session.memory.limit if memory_bytes is None else memory_bytes
+    return rows_at_once(row, limit, session.loaded.model.device.type)
 
 
 def _plain(settings: Settings | None) -> Settings:
@@ -410,6 +428,7 @@ def _empty(
         block=side,
         positions=positions,
         reference_logprob=float("nan"),
+        noise=0.0,
         blocks=tuple(blocks),
         values=np.full(len(blocks), np.nan),
     )
