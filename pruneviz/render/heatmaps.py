@@ -37,7 +37,8 @@ def layer_sheet(trace: Trace, grid: PatchGrid, signal: str, scale: str = "linear
     Returns
     -------
     PIL.Image.Image
-        RGB, eight maps a row, cells not smoothed. Layers after which tokens were dropped are
+        RGB, eight maps a row, cells not smoothed; shares relative to an even one, see
+        :meth:`pruneviz.trace.Trace.relative`. Layers after which tokens were dropped are
         framed; grey cells have no value, for they were dropped before.
 
     Raises
@@ -45,10 +46,10 @@ def layer_sheet(trace: Trace, grid: PatchGrid, signal: str, scale: str = "linear
     ValueError
         If the signal was not recorded or the scale is unknown.
     """
-    values = trace.signals.get(signal)
-    if values is None:
+    if signal not in trace.signals:
         recorded = ", ".join(trace.signals) or "none"
         raise ValueError(f"The run has no signal {signal!r}; recorded: {recorded}.")
+    values = trace.relative(signal)
     limits = value_range(values, scale)
     unit = to_unit(values, scale, limits)
     pruned_after = {stage.layer for stage in trace.stages}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pruneviz.cost import ModelShape
 
@@ -43,13 +43,7 @@ def rows_at_once(row: int, limit: int, device: str) -> int:
     return max(1, min(MOST_CPU if device == "cpu" else MOST, limit // max(row, 1)))
 
 
-def batches(items: Sequence[T], alike: Any, most: int) -> Iterator[list[T]]:
-    """Neighbours of one kind, as `alike` tells it, at most so many together."""
-    batch: list[T] = []
-    for item in items:
-        if batch and (len(batch) == most or alike(item) != alike(batch[0])):
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch
+def batches(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """Neighbours, at most so many together."""
+    for first in range(0, len(items), most):
+        yield items[first : first + most]
