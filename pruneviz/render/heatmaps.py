@@ -75,7 +75,7 @@ def layer_sheet(trace: Trace, grid: PatchGrid, signal: str, scale: str = "linear
         if mark:
             box = (x - 3, y + LABEL - 3, x + tile[0] + 2, y + LABEL + tile[1] + 2)
             draw.rectangle(box, outline=FRAME, width=2)
-    _colour_bar(sheet, draw, height - MARGIN - BAR - LABEL, limits, scale)
+    colour_bar(sheet, draw, height - MARGIN - BAR - LABEL, limits, scale)
     return sheet
 
 
@@ -94,13 +94,14 @@ def _map(grid: PatchGrid, unit: np.ndarray, size: tuple[int, int]) -> Image.Imag
     return cells.resize(size, Image.Resampling.NEAREST)
 
 
-def _colour_bar(
+def colour_bar(
     sheet: Image.Image,
     draw: ImageDraw.ImageDraw,
     y: int,
     limits: tuple[float, float],
     scale: str,
 ) -> None:
+    """Draw the bar from `y` pixels on, with its ends and the scale below it."""
     width = min(360, sheet.width - 2 * MARGIN)
     bar = Image.fromarray(cividis()[None]).resize((width, BAR), Image.Resampling.BILINEAR)
     sheet.paste(bar, (MARGIN, y))

@@ -11,7 +11,7 @@ SIGNAL_NOTES = {
     "ttv": (
         "Token transition variation: how much attention and FFN of a layer change the patch's "
         "representation, in size and direction. The direction counts as a share of all tokens that "
-        "the layer saw; shown is that times their number, or fewer tokens would seem to change more."
+        "the layer saw, times their number: else fewer tokens would seem to change more."
     ),
     "iga": (
         "Instruction-guided attention: mean attention that the text after the image pays the "
