@@ -11,22 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pruneviz import serving
-from pruneviz.commands import bench, evaluate
-from pruneviz.commands.arguments import (
-    CHECK_DEPTH,
-    add_budget_arguments,
-    add_model_arguments,
-    add_setting_arguments,
-    build,
-    read_setting,
-)
-from pruneviz.engine import Comparison, Prepared, Session, Settings, read_image
+from pruneviz.commands import bench, evaluate, matters
+from pruneviz.commands.arguments import add_budget_arguments, build
+from pruneviz.commands.question import add_question_arguments, start
+from pruneviz.engine import Comparison, Settings
 from pruneviz.errors import PruneVizError, told
 from pruneviz.export import model_title, write_results
-from pruneviz.methods import Method, OutOfReachError, Pinned, Spending, list_methods, spending
-from pruneviz.methods.ranges import read_ranges
+from pruneviz.methods import OutOfReachError, Spending, list_methods, spending
 from pruneviz.methods.registry import METHODS
-from pruneviz.models import load_model
 
 LOGGING = {"level": logging.WARNING, "format": "%(levelname)s %(name)s: %(message)s"}
 
@@ -57,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     ask.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
     ask.add_argument("--out", type=Path, help="folder for answers, traces and figures")
     ask.set_defaults(run=run_ask)
+    matters.add(commands)
     bench.add(commands)
     evaluate.add(commands)
     methods = commands.add_parser("methods", help="list the pruning methods, or describe some")
@@ -72,17 +65,6 @@ def build_parser() -> argparse.ArgumentParser:
     serving.add_arguments(serve)
     serve.set_defaults(run=serving.serve, logging=serving.LOGGING)
     return parser
-
-
-def add_question_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is asked, of which model, and how it is pruned."""
-    parser.add_argument("image", help="image file")
-    parser.add_argument("question")
-    names = ", ".join(list_methods())
-    parser.add_argument("--method", default="transprune", help=f"one of {names}")
-    add_budget_arguments(parser)
-    add_setting_arguments(parser)
-    add_model_arguments(parser)
 
 
 def run_methods(args: argparse.Namespace) -> int:
@@ -155,21 +137,6 @@ def run_ask(args: argparse.Namespace) -> int:
         files = write_results(args.out, prepared.image, comparison, model)
         sys.stdout.write("Written: " + ", ".join(str(file) for file in files) + "\n")
     return 0
-
-
-def start(args: argparse.Namespace) -> tuple[Session, Method, Prepared]:
-    """Check the settings, load the model, encode the question."""
-    settings = dict(read_setting(text) for text in args.set)
-    pins = read_ranges(args.pin_keep), read_ranges(args.pin_drop), args.pin_extra
-    Pinned(build(args, args.method, settings, None, CHECK_DEPTH), *pins)
-    image = read_image(args.image)
-    loaded = load_model(args.model, args.device, args.dtype, args.quantisation)
-    session = Session(loaded, args.newlines, args.positions)
-    prepared = session.prepare(image, args.question)
-    num_visual = prepared.grid.num_tokens
-    method = build(args, args.method, settings, num_visual, session.num_layers)
-    seen = session.seen_for(prepared, method)
-    return session, Pinned(method, *pins) if any(pins) else method, seen
 
 
 def summary(comparison: Comparison) -> str:

@@ -1,5 +1,6 @@
 """Draw what a run did. Sees only traces, patch grids and images, never a model."""
 
+from pruneviz.render.effects import effect_overlay
 from pruneviz.render.evidence import evidence_figure, evidence_svg
 from pruneviz.render.figures import comparison_figure
 from pruneviz.render.heatmaps import layer_sheet
@@ -15,6 +16,7 @@ from pruneviz.render.speed import SpeedLine, speed_figure
 __all__ = [
     "SpeedLine",
     "comparison_figure",
+    "effect_overlay",
     "evidence_figure",
     "evidence_svg",
     "fitted",

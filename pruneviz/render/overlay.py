@@ -47,7 +47,7 @@ def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int =
     shown, seen = (np.logical_or.reduce(masks) for masks in zip(*painted, strict=True))
     result = np.where(shown[..., None], pixels, faded(pixels))
     hatch(result, ~seen)
-    result[_contour(shown, seen)] = CONTOUR
+    result[contour(shown, seen)] = CONTOUR
     return draw_pins(Image.fromarray(result), grid, trace)
 
 
@@ -95,7 +95,7 @@ def seen_by_model(grid: PatchGrid) -> np.ndarray:
     return seen
 
 
-def _contour(shown: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def contour(shown: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Pixels on the dropped side of an edge between kept and dropped, both seen."""
     edge = np.zeros_like(shown)
     for axis in (0, 1):

@@ -143,6 +143,14 @@ class Method(ABC):
         return False
 
     @property
+    def apart(self) -> bool:
+        """Whether rows of a batch that are equal may each get a choice of their own.
+
+        Else equal neighbours, as beams are, are chosen for once.
+        """
+        return False
+
+    @property
     def terms(self) -> Mapping[str, str]:
         """Components of the score, and what each says of a patch."""
         return self.card.terms

@@ -128,6 +128,6 @@ function enlarge() {
   const values = layerValues(view.layer), value = values[token];
   const place = `Row ${row + 1}, column ${column + 1}: `;
   line.textContent = Number.isFinite(value)
-    ? `${place}${number(value)}, above ${Math.round(100 * percentiles(values)[token])} % of the patches in this layer.`
+    ? `${place}${number(value)}${signal.unit && ` ${signal.unit}`}, above ${Math.round(100 * percentiles(values)[token])} % of the patches in this layer.`
     : `${place}dropped before this layer.`;
 }
