@@ -25,6 +25,7 @@ def launch_settings(
             for name in (
                 "shared/page.css",
                 "ask/view.css",
+                "ask/live.css",
                 "compare/compare.css",
                 "sweep/sweep.css",
             )

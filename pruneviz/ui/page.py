@@ -57,7 +57,8 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
         loader = loading.Loader(shelf, opening, list(controls.options), examples)
         filled = [*wiring.settings(asked, controls), controls.auto, *box.outputs()]
         buttons = [controls.ask, controls.stop]
-        loading.wire(page, loader, [*filled, *shown.outputs()], shown.status, buttons)
+        opened = loading.wire(page, loader, [*filled, *shown.outputs()], shown.status, buttons)
+        wiring.wire_live(shelf, controls, shown, [opened])
         api.register(shelf)
     page.queue(max_size=QUEUE, default_concurrency_limit=4)
     return page

@@ -45,6 +45,17 @@ def create(value: dict[str, Any] | None = None) -> gr.HTML:
     )
 
 
+def live() -> gr.HTML:
+    """Create what shows the answer at the slider's budget, in place of the run's own."""
+    return gr.HTML(
+        value=None,
+        html_template=read_static("ask/live.html"),
+        js_on_load=join_scripts("shared/base.js", "ask/live.js"),
+        apply_default_css=False,
+        elem_id="pv-live",
+    )
+
+
 def slot(name: str) -> gr.HTML:
     """Where a part of the canvas component stands that belongs elsewhere on the page."""
     return gr.HTML(

@@ -40,8 +40,9 @@ def create(rerun: bool, tip: Tip | None, opening: bool) -> tuple[Controls, Resul
             with gr.Row(elem_classes="pv-runrow"):
                 ask, stop = run_buttons("Ask", "ask", "stop")
                 status = results.line(opening)
-            baseline, pruned = results.answers()
+            baseline, pruned, live = results.answers()
             summary = results.blank("summary")
+            chance = results.blank("chance")
             canvas.slot("why")
             options, length = controls.further(shown)
     with gr.Tabs(elem_id="pv-more"):
@@ -59,6 +60,18 @@ def create(rerun: bool, tip: Tip | None, opening: bool) -> tuple[Controls, Resul
     return (
         Controls(method, about, keep, ask, stop, options, length, auto, pins),
         Results(
-            status, baseline, pruned, summary, fidelity, view, cost, timing, measure, halt, panel
+            status=status,
+            baseline=baseline,
+            pruned=pruned,
+            summary=summary,
+            fidelity=fidelity,
+            view=view,
+            cost=cost,
+            timing=timing,
+            measure=measure,
+            stop=halt,
+            export=panel,
+            live=live,
+            chance=chance,
         ),
     )

@@ -205,6 +205,13 @@ function keepAt(percent) {
   if (view.preview !== null || view.budget === BEYOND || due) rest();
 }
 onSlide("pv-keep", keepAt);
+// Masks of budgets that ran behind the result: with them the preview is exact.
+window.addEventListener("pruneviz:answers", (event) => {
+  if (!view.ready || pinned()) return;
+  event.detail.forEach((row) => {
+    if (row.mask) view.previews.masks.set(row.kept, unpack.u1(row.mask));
+  });
+});
 // Also when the number is typed, reset or set with an example.
 window.addEventListener("pruneviz:keep", (event) => keepAt(Number(event.detail)));
 // An example was chosen; if that moves the slider too, one run answers both.

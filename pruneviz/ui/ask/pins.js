@@ -53,6 +53,9 @@ function settle() {
   const same = pinText() === view.ranPins && budget;
   view.preview = same || view.budget === BEYOND ? null : view.budget;
   if (view.preview === null) view.stage = view.stages.length;
+  const shown = view.preview !== null && !pinned();
+  window.dispatchEvent(new CustomEvent("pruneviz:moved", {
+    detail: { count: view.budget, percent: view.percent, shown } }));
   refresh();
 }
 

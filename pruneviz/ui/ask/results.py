@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from pruneviz.engine.bench import PAIRS
-from pruneviz.ui.ask import exporting
+from pruneviz.ui.ask import canvas, exporting
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.answers import empty_card
 from pruneviz.ui.shared.status import status_html
@@ -19,6 +19,7 @@ class Results:
     """Handles of what is shown, in the order of `pruneviz.ui.ask.asking.Screen`.
 
     `measure` and `stop` are the buttons of paired times, `timing` the line that tells of them.
+    `live` and `chance` are worked out behind a result.
     """
 
     status: gr.HTML
@@ -32,6 +33,8 @@ class Results:
     measure: gr.Button
     stop: gr.Button
     export: exporting.Panel
+    live: gr.HTML
+    chance: gr.HTML
 
     def outputs(self) -> list[Any]:
         """All of them, in order; last the result that can be exported."""
@@ -45,14 +48,15 @@ def line(opening: bool) -> gr.HTML:
     return gr.HTML(text, elem_id="pv-status", apply_default_css=False)
 
 
-def answers() -> tuple[gr.HTML, gr.HTML]:
-    """Both answers, side by side."""
+def answers() -> tuple[gr.HTML, gr.HTML, gr.HTML]:
+    """Both answers, side by side, and what stands for the second while the slider moves."""
     with gr.Row(elem_classes="pv-answers", equal_height=True):
         with gr.Column(min_width=140):
             baseline = _card("Baseline", "The answer with all patches.", "pv-baseline")
         with gr.Column(min_width=140):
             pruned = _card("Pruned", "The answer with the patches that are kept.", "pv-pruned")
-    return baseline, pruned
+            live = canvas.live()
+    return baseline, pruned, live
 
 
 def _card(title: str, text: str, name: str) -> gr.HTML:

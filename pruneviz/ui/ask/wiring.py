@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import gradio as gr
@@ -12,6 +13,7 @@ from pruneviz.errors import InputError
 from pruneviz.ui.ask import exporting
 from pruneviz.ui.ask.asking import Screen, ask, said
 from pruneviz.ui.ask.controls import Controls
+from pruneviz.ui.ask.living import live
 from pruneviz.ui.ask.measuring import Measured, measure
 from pruneviz.ui.ask.results import Results
 from pruneviz.ui.inputs import gallery
@@ -141,6 +143,32 @@ def _wire_run(
         for event in (results.view.rest, controls.method.input)
     ]
     wire_stop(controls.stop, [*asked, *moved], results.status, buttons, texts.STOPPED)
+    wire_live(shelf, controls, results, [*asked, *moved])
+
+
+def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any]) -> None:
+    """After every run work out what lies around it; whatever starts another one ends that."""
+
+    def values(held: Held | None, wanted: bool) -> Iterator[list[Any]]:
+        with closing(live(shelf, held, wanted)) as found:
+            for one in found:
+                yield filled(one.answers, one.chance)
+
+    outputs = [results.live, results.chance]
+    begun = [
+        run.then(
+            values,
+            [results.export.held, controls.auto],
+            outputs,
+            concurrency_id="live",
+            concurrency_limit=2,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        for run in runs
+    ]
+    for start in (controls.ask.click, results.view.again, results.view.rest, controls.method.input):
+        start(None, None, None, cancels=begun, queue=False, api_visibility="private")
 
 
 def _wire_measure(shelf: Shelf, results: Results) -> None:

@@ -69,19 +69,27 @@ def _timed(timing: Report) -> list[Line]:
     ]
 
 
-def summary_html(done: Comparison) -> str:
-    """What is left of the baseline's work, in a line."""
+def summary(done: Comparison) -> list[tuple[str, str, str]]:
+    """What is left of the baseline's work: number (or nothing), what it counts, its share."""
     a, b = done.baseline.cost, done.pruned.cost
     total = done.grid.num_tokens
-    shares = [
-        ("patches kept", f"{b.final_tokens} of {total}", share_of(b.final_tokens, total)),
-        ("a layer on average", count(round(b.layer_average, 1)), share_of(b.layer_average, total)),
-        ("FLOPs", "", share_of(b.total_flops, a.total_flops)),
-        ("KV cache", "", share_of(b.kv_bytes, a.kv_bytes)),
+    return [
+        (f"{b.final_tokens} of {total}", "patches kept", share_of(b.final_tokens, total)),
+        (
+            count(round(b.layer_average, 1)),
+            "a layer on average",
+            share_of(b.layer_average, total),
+        ),
+        ("", "FLOPs", share_of(b.total_flops, a.total_flops)),
+        ("", "KV cache", share_of(b.kv_bytes, a.kv_bytes)),
     ]
+
+
+def summary_html(done: Comparison) -> str:
+    """The same in a line."""
     items = "".join(
         f"<li>{f'<b>{escape(number)}</b> ' if number else ''}{escape(name)} <b>{share}</b></li>"
-        for name, number, share in shares
+        for number, name, share in summary(done)
     )
     return f'<ul class="pv-costline" aria-label="Cost in short">{items}</ul>'
 
