@@ -20,6 +20,7 @@ SCRIPTS = (
     "ask/player.js",
     "ask/pins.js",
     "ask/parts.js",
+    "ask/matters.js",
     "ask/main.js",
 )
 
@@ -53,6 +54,20 @@ def live() -> gr.HTML:
         js_on_load=join_scripts("shared/base.js", "ask/live.js"),
         apply_default_css=False,
         elem_id="pv-live",
+    )
+
+
+def carrier() -> gr.HTML:
+    """Create what brings a map of effects to the canvas; it shows nothing itself."""
+    return gr.HTML(
+        value=None,
+        html_template="<span></span>",
+        js_on_load=(
+            "const send = () => window.dispatchEvent(new CustomEvent('pruneviz:effects', "
+            "{ detail: props.value })); watch('value', send);"
+        ),
+        apply_default_css=False,
+        elem_id="pv-effectsdata",
     )
 
 

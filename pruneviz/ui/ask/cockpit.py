@@ -48,6 +48,8 @@ def create(rerun: bool, tip: Tip | None, opening: bool) -> tuple[Controls, Resul
     with gr.Tabs(elem_id="pv-more"):
         with gr.Tab("Layers", render_children=True):
             canvas.slot("layers")
+        with gr.Tab("What matters", render_children=True):
+            matters = results.mattering()
         with gr.Tab("Fidelity", render_children=True):
             fidelity = results.blank("fidelity")
         with gr.Tab("Cost", render_children=True):
@@ -73,5 +75,6 @@ def create(rerun: bool, tip: Tip | None, opening: bool) -> tuple[Controls, Resul
             export=panel,
             live=live,
             chance=chance,
+            matters=matters,
         ),
     )

@@ -12,6 +12,15 @@ function settleParts() {
   }
 }
 
+// Tabs below the canvas are made when they are first looked at.
+const waiting = new MutationObserver(() => {
+  settleParts();
+  if (root.querySelector(":scope > .pv-part")) return;
+  waiting.disconnect();
+  later();
+});
+waiting.observe(document.body, { childList: true, subtree: true });
+
 function turn(state) {
   settleParts();
   root.dataset.state = state;
@@ -57,6 +66,7 @@ function adopt(data, picture) {
   pause();
   turn("ready");
   fresh("ask");
+  forgetEffects();
   fitStage();
   controls();
   settle();
@@ -168,6 +178,7 @@ function wire(canvas, find) {
 }
 
 wirePins();
+wireEffects();
 wirePlayer();
 wire($(".pv-canvas"), cellUnder);
 wire($(".pv-bigmap"), bigCellUnder);
@@ -230,13 +241,14 @@ function fitStage() {
 let queued = 0;
 const later = () => {
   cancelAnimationFrame(queued);
-  queued = requestAnimationFrame(() => { paint(); enlarge(); drawEntering(); });
+  queued = requestAnimationFrame(() => { paint(); enlarge(); drawEntering(); drawEffects(); });
 };
 const sizes = new ResizeObserver(later);
 sizes.observe($(".pv-pic"));
 sizes.observe($(".pv-layers"));
+sizes.observe($(".pv-matter"));
 window.addEventListener("resize", fitStage);
-new MutationObserver(() => { if (view.ready) { refresh(); sheet(); } })
+new MutationObserver(() => { if (view.ready) { refresh(); sheet(); drawEffects(); } })
   .observe(document.body, { attributes: true, attributeFilter: ["class"] });
 const stale = watchStale("ask");
 document.addEventListener("input", (event) => {

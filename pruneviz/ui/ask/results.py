@@ -9,9 +9,22 @@ import gradio as gr
 
 from pruneviz.engine.bench import PAIRS
 from pruneviz.ui.ask import canvas, exporting
+from pruneviz.ui.ask.mattering import SIDES
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.answers import empty_card
 from pruneviz.ui.shared.status import status_html
+
+
+@dataclass(frozen=True)
+class Matters:
+    """Handles of what measures by intervention."""
+
+    side: gr.Radio
+    run: gr.Button
+    restore: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    data: gr.HTML
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,7 @@ class Results:
     export: exporting.Panel
     live: gr.HTML
     chance: gr.HTML
+    matters: Matters
 
     def outputs(self) -> list[Any]:
         """All of them, in order; last the result that can be exported."""
@@ -66,6 +80,34 @@ def _card(title: str, text: str, name: str) -> gr.HTML:
 def blank(name: str) -> gr.HTML:
     """What stays empty until there is a result."""
     return gr.HTML("", elem_id=f"pv-{name}", apply_default_css=False)
+
+
+def mattering() -> Matters:
+    """The blocks' size, the buttons, the line that tells, and the map."""
+    with gr.Row(elem_classes="pv-matterrow"):
+        side = gr.Radio(
+            SIDES,
+            value=2,
+            show_label=False,
+            label="Taken away together",
+            elem_classes="pv-chips",
+            elem_id="pv-side",
+        )
+        run = gr.Button("Measure what matters", size="sm", elem_id="pv-matters-run", min_width=170)
+        again = gr.Button(
+            "Find what restores the answer", size="sm", elem_id="pv-matters-restore", min_width=210
+        )
+        stop = gr.Button(
+            "Stop",
+            size="sm",
+            variant="stop",
+            interactive=False,
+            elem_id="pv-matters-stop",
+            min_width=80,
+        )
+    status = blank("matters-status")
+    canvas.slot("matters")
+    return Matters(side, run, again, stop, status, canvas.carrier())
 
 
 def measuring() -> tuple[gr.HTML, gr.Button, gr.Button]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -14,6 +14,7 @@ from pruneviz.ui.ask import exporting
 from pruneviz.ui.ask.asking import Screen, ask, said
 from pruneviz.ui.ask.controls import Controls
 from pruneviz.ui.ask.living import live
+from pruneviz.ui.ask.mattering import Mattered, find_restoring, measure_effects
 from pruneviz.ui.ask.measuring import Measured, measure
 from pruneviz.ui.ask.results import Results
 from pruneviz.ui.inputs import gallery
@@ -91,6 +92,7 @@ def wire_asking(
     """Connect the Ask tab."""
     _wire_run(shelf, chosen, inputs, controls, results)
     _wire_measure(shelf, results)
+    _wire_matters(shelf, results)
     _wire_method(controls)
     exporting.wire(results.export, examples, shelf.offered)
     # Painting needs no server. The canvas itself listens to the slider's moves; of a number that
@@ -169,6 +171,34 @@ def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any
     ]
     for start in (controls.ask.click, results.view.again, results.view.rest, controls.method.input):
         start(None, None, None, cancels=begun, queue=False, api_visibility="private")
+
+
+def _wire_matters(shelf: Shelf, results: Results) -> None:
+    """Let one button measure what matters, another find what restores the answer."""
+    part = results.matters
+    outputs = [part.status, part.data, part.run, part.stop]
+
+    def values(screen: Mattered) -> list[Any]:
+        return filled(screen.line, screen.data)
+
+    def runner(work: Callable[..., Generator[Mattered]]) -> Callable[..., Iterator[list[Any]]]:
+        def run(held: Held | None, side: int) -> Iterator[list[Any]]:
+            yield from steps(work(shelf, held, side), values, Mattered())
+
+        return run
+
+    asked = []
+    for button, work in ((part.run, measure_effects), (part.restore, find_restoring)):
+        asked += wire_run(
+            [button.click],
+            runner(work),
+            [results.export.held, part.side],
+            outputs,
+            part.status,
+            [part.run, part.stop],
+            scroll=False,
+        )
+    wire_stop(part.stop, asked, part.status, [part.run, part.stop], texts.MATTERS_STOPPED)
 
 
 def _wire_measure(shelf: Shelf, results: Results) -> None:

@@ -114,6 +114,7 @@ MEASURE_NOTE = (
     "Runs this question unpruned and pruned in turn, {} times each: times of different moments "
     "cannot be compared."
 )
+MATTERS_STOPPED = "Stopped. The map shows what had been tried."
 MEASURE_STOPPED = "Stopped. No time was measured."
 NOTHING_TO_MEASURE = "There is no result to measure yet, or it is over an hour old. Ask first."
 
