@@ -1,5 +1,5 @@
 // State, controls and events. `element`, `props` and `watch` come from gr.HTML.
-const view = { ready: false, pinned: false, cursor: null, scaleName: "Log", run: 1, signal: 0 };
+const view = { ready: false, pinned: false, cursor: null, scaleName: SCALES[0], run: 1, onPicture: false, signal: 0 };
 const root = $(".pv-view");
 
 // The parts that belong elsewhere go there as soon as the page has their places.
@@ -100,7 +100,7 @@ function controls() {
     view.signal = index;
     layerControls();
   });
-  buttons($(".pv-runs"), ["Baseline", "Pruned"], view.run, (index) => {
+  buttons($(".pv-runs"), ["Baseline", "Pruned", "Change"], view.run, (index) => {
     view.run = index;
     layerControls();
   });
@@ -108,10 +108,15 @@ function controls() {
     view.scaleName = SCALES[index];
     layerControls();
   });
+  buttons($(".pv-onto"), ["Map", "On the picture"], Number(view.onPicture), (index) => {
+    view.onPicture = index === 1;
+    layerControls();
+  });
   layerControls();
 }
 
 function layerControls() {
+  press($(".pv-onto"), Number(view.onPicture));
   press($(".pv-signals"), view.signal);
   press($(".pv-runs"), view.run);
   press($(".pv-scales"), SCALES.indexOf(view.scaleName));
@@ -140,6 +145,7 @@ function point(cell) {
 }
 
 function bigCellUnder(event) {
+  if (view.bigScale) return cellUnder(event, view.bigScale);
   const box = event.currentTarget.getBoundingClientRect();
   const column = Math.floor((event.clientX - box.left) / view.bigCell[0]);
   const row = Math.floor((event.clientY - box.top) / view.bigCell[1]);

@@ -92,14 +92,7 @@ function drawEffects() {
 
 function readEffect(event) {
   if (!effects) return;
-  const box = event.currentTarget.getBoundingClientRect(), scale = view.effectScale;
-  const x = (event.clientX - box.left) / scale + view.window[0];
-  const y = (event.clientY - box.top) / scale + view.window[1];
-  const cell = view.cellToken.findIndex((_, at) => {
-    const [left, top, right, bottom] = cellBox(at);
-    return x >= left && x < right && y >= top && y < bottom;
-  });
-  const token = cell < 0 ? -1 : view.cellToken[cell];
+  const cell = cellUnder(event, view.effectScale), token = tokenAt(cell);
   const value = token < 0 ? NaN : effects.values[token];
   const score = token < 0 || !effects.judged ? NaN : effects.judged[token];
   $(".pv-effectread").textContent = Number.isFinite(value)

@@ -7,11 +7,11 @@ function stageStates() {
 
 const cellBox = (cell) => view.boxes.subarray(4 * cell, 4 * cell + 4);
 
-// Cell under the pointer of a canvas painted at view.scale; null beside the grid.
-function cellUnder(event) {
+// Cell under the pointer of a canvas with the picture at some scale; null beside the grid.
+function cellUnder(event, scale = view.scale) {
   const box = event.currentTarget.getBoundingClientRect();
-  const x = (event.clientX - box.left) / view.scale + view.window[0];
-  const y = (event.clientY - box.top) / view.scale + view.window[1];
+  const x = (event.clientX - box.left) / scale + view.window[0];
+  const y = (event.clientY - box.top) / scale + view.window[1];
   for (let cell = 0; cell < view.cellToken.length; cell++) {
     const [left, top, right, bottom] = cellBox(cell);
     if (x >= left && x < right && y >= top && y < bottom) return cell;
