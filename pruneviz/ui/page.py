@@ -52,13 +52,13 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
             gr.HTML(header_html(), apply_default_css=False)
             box = picker.create(shelf)
         asked = inputs.create(examples)
-        controls, shown = tabs.create(shelf, box, asked, examples, opening is not None)
+        controls, shown, runs = tabs.create(shelf, box, asked, examples, opening is not None)
         wiring.wire_inputs(asked, controls, examples)
         loader = loading.Loader(shelf, opening, list(controls.options), examples)
         filled = [*wiring.settings(asked, controls), controls.auto, *box.outputs()]
         buttons = [controls.ask, controls.stop]
         opened = loading.wire(page, loader, [*filled, *shown.outputs()], shown.status, buttons)
-        wiring.wire_live(shelf, controls, shown, [opened])
+        wiring.wire_live(shelf, controls, shown, [*runs, opened])
         api.register(shelf)
     page.queue(max_size=QUEUE, default_concurrency_limit=4)
     return page

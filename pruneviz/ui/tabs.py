@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from pruneviz.engine import Shelf
@@ -19,11 +21,12 @@ from pruneviz.ui.sweep import tab as sweep
 
 def create(
     shelf: Shelf, box: picker.Picker, inputs: Inputs, examples: list[Example], opening: bool
-) -> tuple[Controls, Results]:
+) -> tuple[Controls, Results, list[Any]]:
     """Create and connect the tabs and what follows the model's box.
 
-    Returns the Ask tab's settings and results. `opening` says that a first result of that tab is
-    on its way: of the embedded model, whose runs alone the examples' tips speak of.
+    Returns the Ask tab's settings and results, and the events after which there is one. `opening`
+    says that a first result of that tab is on its way: of the embedded model, whose runs alone the
+    examples' tips speak of.
     """
     tip = examples[0].tip(0) if opening else None
     with gr.Tabs(elem_id="pv-tabs"):
@@ -33,9 +36,9 @@ def create(
             side_by_side = compare.create(tip.keep_percent if tip else KEEP_PERCENT)
         with gr.Tab("Sweep", id="sweep", elem_id="pv-tab-sweep"):
             curves = sweep.create()
-    wiring.wire_asking(shelf, box.chosen, inputs, set_up, shown, examples)
+    runs = wiring.wire_asking(shelf, box.chosen, inputs, set_up, shown, examples)
     compare.wire(shelf, box.chosen, inputs, side_by_side)
     sweep.wire(shelf, box.chosen, inputs, curves)
     lines = (shown.status, side_by_side.status, curves.status)
     picker.wire(shelf, box, picker.Followers(*lines, set_up.auto, shown.export.held))
-    return set_up, shown
+    return set_up, shown, runs

@@ -3,19 +3,21 @@
 const box = $(".pv-live");
 let moved = null; // what the slider last asked for: { count, percent, shown }
 
-function rowsAround(count) {
+function rowsAround(count, percent) {
   const rows = (props.value && props.value.rows) || [];
-  const at = rows.filter((row) => row.kept === count);
-  if (at.length) return [at[at.length - 1], at[at.length - 1]];
-  const below = rows.filter((row) => row.kept < count), above = rows.filter((row) => row.kept > count);
+  // With several stages the same count at the end may come from other ones before.
+  const same = (row) => row.kept === count && (props.value.single || Math.abs(row.percent - percent) < 1e-6);
+  const at = rows.find(same);
+  if (at) return [at, at];
+  const below = rows.filter((row) => row.kept < count), above = rows.filter((row) => row.kept >= count);
   return [below[below.length - 1] || null, above[0] || null];
 }
 
 const patches = (count) => `${count} ${count === 1 ? "patch" : "patches"}`;
 
 // Which answer to show for a count, and how sure that is.
-function lookUp(count) {
-  const [below, above] = rowsAround(count);
+function lookUp(count, percent) {
+  const [below, above] = rowsAround(count, percent);
   if (below && below === above) return { row: below, exact: true, note: patches(below.kept) };
   if (!below && !above) return null;
   const near = !below ? above : !above ? below
@@ -62,7 +64,7 @@ function cost(lines, live) {
 
 function show() {
   const started = performance.now();
-  const found = moved && moved.shown ? lookUp(moved.count) : null;
+  const found = moved && moved.shown ? lookUp(moved.count, moved.percent) : null;
   const answers = document.querySelector("#pv-tab-ask .pv-answers");
   if (answers) answers.toggleAttribute("data-live", Boolean(found));
   cost(found && found.exact ? found.row.cost : null, Boolean(found));

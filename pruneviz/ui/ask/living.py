@@ -101,6 +101,7 @@ def payload(
     return {
         "method": METHODS[question.method].title,
         "total": total,
+        "single": len(done.pruned.trace.stages) == 1,
         "baseline": done.baseline.text,
         "rows": [_row(one, total) for one in sorted(found, key=lambda one: one.kept)],
         "same": None if where is None else 100 * where.same_from,

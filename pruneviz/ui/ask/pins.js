@@ -49,6 +49,7 @@ function clearPins() {
 function settle() {
   root.dataset.pins = pinText();
   if (!view.ready) return;
+  lendMasks();
   const budget = view.percent === view.ranPercent || asRan(view.previews, view.budget, view.ranBudget);
   const same = pinText() === view.ranPins && budget;
   view.preview = same || view.budget === BEYOND ? null : view.budget;

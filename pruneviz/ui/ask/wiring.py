@@ -22,6 +22,7 @@ from pruneviz.ui.inputs.column import Inputs
 from pruneviz.ui.inputs.examples import Example
 from pruneviz.ui.shared import methods, texts
 from pruneviz.ui.shared.failures import on_model
+from pruneviz.ui.shared.latest import Latest
 from pruneviz.ui.shared.pins import read_pins
 from pruneviz.ui.shared.question import Question
 from pruneviz.ui.shared.running import filled, steps, wire_rest, wire_run, wire_stop
@@ -88,9 +89,9 @@ def wire_asking(
     controls: Controls,
     results: Results,
     examples: list[Example],
-) -> None:
-    """Connect the Ask tab."""
-    _wire_run(shelf, chosen, inputs, controls, results)
+) -> list[Any]:
+    """Connect the Ask tab; returns the events after which a result is there."""
+    runs = _wire_run(shelf, chosen, inputs, controls, results)
     _wire_measure(shelf, results)
     _wire_matters(shelf, results)
     _wire_method(controls)
@@ -105,6 +106,7 @@ def wire_asking(
         api_visibility="private",
         show_progress="hidden",
     )
+    return runs
 
 
 def updates(screen: Screen) -> list[Any]:
@@ -124,7 +126,8 @@ def updates(screen: Screen) -> list[Any]:
 
 def _wire_run(
     shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, controls: Controls, results: Results
-) -> None:
+) -> list[Any]:
+    """Let everything that asks do so; returns the events after which a result is there."""
     buttons = [controls.ask, controls.stop]
     ask_again = _asker(shelf, list(controls.options))
     outputs = [*results.outputs(), *buttons]
@@ -145,32 +148,41 @@ def _wire_run(
         for event in (results.view.rest, controls.method.input)
     ]
     wire_stop(controls.stop, [*asked, *moved], results.status, buttons, texts.STOPPED)
-    wire_live(shelf, controls, results, [*asked, *moved])
+    return [*asked, *moved]
 
 
 def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any]) -> None:
-    """After every run work out what lies around it; whatever starts another one ends that."""
+    """After every run work out what lies around it, until the visitor begins another one."""
+    latest = Latest()
 
-    def values(held: Held | None, wanted: bool) -> Iterator[list[Any]]:
+    def values(request: gr.Request, held: Held | None, wanted: bool) -> Iterator[list[Any]]:
+        number = latest.begin(request.session_hash)
         with closing(live(shelf, held, wanted)) as found:
             for one in found:
+                if not latest.holds(request.session_hash, number):
+                    break
                 yield filled(one.answers, one.chance)
+            else:
+                return
+        # What was not sent would else count as cleared.
+        yield [gr.skip(), gr.skip()]
 
-    outputs = [results.live, results.chance]
-    begun = [
+    def newer(request: gr.Request) -> None:
+        latest.begin(request.session_hash)
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    starts = (controls.ask.click, results.view.again, results.view.rest, controls.method.input)
+    for start in starts:
+        start(newer, None, None, queue=False, **quiet)
+    for run in runs:
         run.then(
             values,
             [results.export.held, controls.auto],
-            outputs,
+            [results.live, results.chance],
             concurrency_id="live",
             concurrency_limit=2,
-            show_progress="hidden",
-            api_visibility="private",
+            **quiet,
         )
-        for run in runs
-    ]
-    for start in (controls.ask.click, results.view.again, results.view.rest, controls.method.input):
-        start(None, None, None, cancels=begun, queue=False, api_visibility="private")
 
 
 def _wire_matters(shelf: Shelf, results: Results) -> None:
