@@ -15,6 +15,7 @@ import huggingface_hub
 
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.errors import PruneVizError
+from pruneviz.methods import load_methods
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
 
@@ -54,6 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address to listen on; anything but 127.0.0.1 lets other machines in",
     )
     parser.add_argument("--port", type=port_number, default=7860)
+    parser.add_argument(
+        "--method",
+        action="append",
+        metavar="FILE",
+        help="a Python file with a pruning method of your own, offered in every tab; it is run, "
+        "so take files that you trust; may be given several times",
+    )
     parser.add_argument(
         "--mcp",
         action="store_true",
@@ -174,6 +182,9 @@ def keep_to_this_machine() -> None:
 def _serve(options: argparse.Namespace) -> int:
     from pruneviz.ui import build, launch_settings  # Gradio takes seconds: --help need not wait
 
+    for file in options.method or []:
+        for method in load_methods(file):
+            logger.info("%s is offered as %s.", file, method.card.title)
     page = build(make_shelf(options))
     settings = launch_settings(options.host, options.port, options.mcp)
     try:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pruneviz.engine import Session, Shelf
 from pruneviz.errors import PruneVizError, told
+from pruneviz.methods import own_fault
 from pruneviz.ui.models.knows import title
 from pruneviz.ui.shared.status import status_html
 
@@ -24,10 +25,17 @@ def guarded(screens: Iterator[T], failed: Callable[[str], T]) -> Generator[T]:
     try:
         yield from screens
     except MEANT as error:
-        yield failed(status_html(told(error), "error"))
+        yield failed(status_html(own_fault(error) or told(error), "error"))
     except BROKEN as error:
         logger.exception("The run failed")
-        yield failed(status_html(explain(error), "error"))
+        yield failed(status_html(own_fault(error) or explain(error), "error"))
+    except Exception as error:
+        # Anything may go wrong in a method of the visitor's own: its author is told the line.
+        line = own_fault(error)
+        if line is None:
+            raise
+        logger.exception("A method of one's own failed")
+        yield failed(status_html(line, "error"))
 
 
 def on_model(
