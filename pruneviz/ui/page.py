@@ -15,7 +15,7 @@ from pruneviz.ui.ask.opening import Opening
 from pruneviz.ui.inputs import column as inputs
 from pruneviz.ui.inputs.examples import Example, load_examples
 from pruneviz.ui.models import loading, picker
-from pruneviz.ui.shared import texts
+from pruneviz.ui.shared import texts, tour
 from pruneviz.ui.shared.calls import LenientBlocks
 from pruneviz.ui.shared.question import Question
 
@@ -50,6 +50,7 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
     ) as page:
         with gr.Row(elem_id="pv-header"):
             gr.HTML(header_html(), apply_default_css=False)
+            tour.create()
             box = picker.create(shelf)
         asked = inputs.create(examples)
         controls, shown, runs = tabs.create(shelf, box, asked, examples, opening is not None)
