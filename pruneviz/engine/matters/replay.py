@@ -71,7 +71,7 @@ class Replay(Method):
     def score(self, context: StageContext, stage: Stage, keep: int) -> Scores:
         """1 at what stays, 0 elsewhere, ``[rows, n]``."""
         alive = context.alive.contiguous()
-        wanted = torch.from_numpy(self.kept[stage.index]).to(alive.device)
+        wanted = torch.from_numpy(np.ascontiguousarray(self.kept[stage.index])).to(alive.device)
         places = torch.searchsorted(alive, wanted)
         marks = torch.zeros(alive.shape, device=alive.device).scatter(1, places, 1.0)
         return Scores(marks, kept=places)
