@@ -247,3 +247,70 @@ def test_results_that_cannot_be_written(picture, tmp_path, capsys):
 )
 def test_read_setting(text, value):
     assert read_setting(text) == ("a", value)
+
+
+def test_what_matters_is_written(tmp_path, capsys):
+    """Every number of the table as the record has it; the maps as large as the picture."""
+    command = ["matters", "assets/examples/farm.png", "Which vehicle is there?"]
+    command += ["--method", "random", "--keep-tokens", "7", "--block", "8"]
+    assert main([*command, "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    record = json.loads((tmp_path / "matters.json").read_text(encoding="utf-8"))
+    for text in (
+        record["judgement"]["sentence"],
+        f"Baseline: {record['baseline']['text']}",
+        f"Random: {record['pruned']['text']}",
+        "Given back, these restore the answer: ",
+        "10 random draws of 7 patches",
+        f"Without any image: {record['no_image']['text']}",
+    ):
+        assert text in said.out
+    assert "4 of 4 blocks taken away" in said.err
+    rows = list(csv.DictReader((tmp_path / "matters.csv").open(encoding="utf-8")))
+    blocks = record["taken_away"]["blocks"]
+    assert len(rows) == len(blocks) == 4
+    back = {block["tokens"][0]: block["effect"] for block in record["given_back"]["blocks"]}
+    kept = 0
+    for row, block, score in zip(rows, blocks, record["judgement"]["scores"], strict=True):
+        assert (int(row["row"]), int(row["column"])) == (block["row"], block["column"])
+        assert float(row["fall_when_taken_away_nats"]) == pytest.approx(block["effect"], rel=1e-4)
+        assert float(row["method_score"]) == pytest.approx(score, rel=1e-4)
+        assert row["tokens"].split() == [str(token) for token in block["tokens"]]
+        effects = [back[token] for token in block["tokens"] if token in back]
+        assert float(row["rise_when_given_back_nats"]) == pytest.approx(effects[0], rel=1e-4)
+        kept += int(row["kept"])
+    assert kept == 7
+    assert record["fidelity"]["parting_kl"] is not None
+    for name in ("taken_away", "given_back", "scores"):
+        with Image.open(tmp_path / f"{name}.png") as drawn:
+            assert drawn.size[0] == Image.open("assets/examples/farm.png").size[0]
+
+
+def test_merging_methods_have_nothing_to_give_back(capsys):
+    command = ["matters", "assets/examples/farm.png", "Which vehicle is there?"]
+    assert main([*command, "--method", "tome", "--max-forwards", "1"]) == 0
+    said = capsys.readouterr()
+    assert "Nothing is given back: ToMe merges patches" in said.err
+    assert "restore" not in said.out
+
+
+def test_more_blocks_than_forwards_are_refused(capsys):
+    command = ["matters", "assets/examples/farm.png", "Which vehicle is there?"]
+    assert main([*command, "--block", "1", "--max-forwards", "9"]) == 1
+    assert "256 forwards, more than the 9" in capsys.readouterr().err
+
+
+def test_signals_are_written_as_recorded_and_relative(picture, tmp_path):
+    arguments = ["ask", str(picture), "Where is the cat?", "--max-new-tokens", "1"]
+    assert main([*arguments, "--keep-ratio", "0.25", "--out", str(tmp_path)]) == 0
+    trace = Trace.from_json(tmp_path / "trace.json")
+    rows = list(csv.DictReader((tmp_path / "signals.csv").open(encoding="utf-8")))
+    own = [row for row in rows if row["run"] == "pruned"]
+    assert len(rows) == 2 * len(own) == 2 * len(trace.tokens_per_layer) * trace.num_visual
+    last = [row for row in own if row["layer"] == str(len(trace.tokens_per_layer))]
+    shown = [row for row in last if row["ttv"]]
+    assert [int(row["token"]) for row in shown] == trace.kept.tolist()
+    size = trace.num_text + trace.tokens_per_layer[-1]
+    for row in shown:
+        relative = float(row["ttv_relative_to_uniform"])
+        assert relative == pytest.approx(size * float(row["ttv"]), rel=1e-4)
