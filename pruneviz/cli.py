@@ -151,11 +151,14 @@ def summary(comparison: Comparison) -> str:
         f"{pruned.cost.total_flops / base.cost.total_flops:.1%}",
         f"KV cache: {pruned.cost.kv_bytes / base.cost.kv_bytes:.1%} of the baseline",
     ]
-    if comparison.fidelity is not None:
-        apart = comparison.fidelity.first_divergence
+    found = comparison.fidelity
+    if found is not None:
+        apart = found.first_divergence
         same = "the same answer" if apart is None else f"answers part at token {apart + 1}"
+        parting = "" if found.parting_kl is None else f", {found.parting_kl:.4g} where they part"
         lines.append(
-            f"Fidelity: {same}; KL of the first token {comparison.fidelity.first_token_kl:.4g} nats"
+            f"Fidelity: {same}; KL of the first token {found.first_token_kl:.4g} nats{parting}, at "
+            f"most {found.largest_kl:.4g} (token {found.largest_kl_at + 1})"
         )
     lines += [f"Do not trust this answer: {hint}" for hint in comparison.hints]
     return "\n".join(lines) + "\n"

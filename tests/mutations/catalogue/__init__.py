@@ -5,6 +5,7 @@ from tests.mutations.catalogue.asking import ASKING
 from tests.mutations.catalogue.bench import BENCH
 from tests.mutations.catalogue.evaluation import EVALUATION
 from tests.mutations.catalogue.maths import MATHS
+from tests.mutations.catalogue.matters import MATTERS
 from tests.mutations.catalogue.methods import METHODS
 from tests.mutations.catalogue.models import MODELS
 from tests.mutations.catalogue.peers import NEWER
@@ -12,6 +13,7 @@ from tests.mutations.catalogue.pruning import PRUNING
 
 MUTATIONS = (
     *METHODS, *NEWER, *MATHS, *PRUNING, *ASKING, *MODELS, *AROUND, *BENCH, *EVALUATION,
+    *MATTERS,
 )  # fmt: skip
 """In the order in which a token meets the code."""
 
