@@ -65,17 +65,6 @@ MAP = (
     ),
     _in(
         "engine/matters/maps",
-        "The model is kept between batches",
-        """        with session.alone():
-            values = measure([found.blocks[number] for number in batch])
-        whole""",
-        """        session._lock.acquire()
-        values = measure([found.blocks[number] for number in batch])
-        whole""",
-        f"{MAPS}::test_stopping_leaves_the_session_free",
-    ),
-    _in(
-        "engine/matters/maps",
         "What was merged is given back",
         "if any(stage.into is not None or stage.extra for stage in trace.stages):",
         "if False:",
