@@ -171,16 +171,29 @@ def connected(address: str) -> Iterator[Any]:
         raise InputError(MISSING)
     import ray
 
-    if ray.is_initialized():
-        yield ray
-        return
-    if address not in (AUTO, HERE):
-        _check_answers(address)
+    with _quiet(ray):
+        if ray.is_initialized():
+            yield ray
+            return
+        if address not in (AUTO, HERE):
+            _check_answers(address)
+        try:
+            _connect(ray, address)
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _quiet(ray: Any) -> Iterator[None]:
+    """Keep out of our output what Ray writes when a worker ends, whatever log_to_driver says."""
+    worker = ray._private.worker
+    before = getattr(worker, "_worker_logs_enabled", True)
+    worker._worker_logs_enabled = False
     try:
-        _connect(ray, address)
-        yield ray
+        yield
     finally:
-        ray.shutdown()
+        worker._worker_logs_enabled = before
 
 
 def _connect(ray: Any, address: str) -> None:
@@ -198,8 +211,6 @@ def _connect(ray: Any, address: str) -> None:
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         why = " ".join(str(error).split())
         raise ClusterError(f"The Ray cluster at {address!r} cannot be used: {why}") from error
-    # Else what ends on a worker is written among our own output, whatever log_to_driver says.
-    ray._private.worker._worker_logs_enabled = False
 
 
 def _check_answers(address: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import socket
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,6 @@ from pruneviz.evaluation.cluster import (
     Machine,
     Share,
     check_asked,
-    connected,
     share_of,
 )
 from pruneviz.evaluation.worker import Found, Job, check_alike, found_here
@@ -123,7 +121,7 @@ def test_processes_that_differ_are_told_or_refused() -> None:
     with pytest.raises(InputError, match="other runs other code of pruneviz than head"):
         check_alike(FOUND, replace(other, code="x"))
     half = replace(HOW, dtype="float16")
-    with pytest.raises(InputError, match="head and other .*: dtype float32 and float16"):
+    with pytest.raises(InputError, match=r"head and other .*: dtype float32 and float16"):
         check_alike(FOUND, replace(other, how=half))
 
 

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -53,13 +54,13 @@ class Poison(Picture):
 @pytest.fixture(scope="module")
 def two_cores(tmp_path_factory):
     """Ray with room for two workers; a token of its own keeps others out, and no file is left."""
-    given = {"RAY_AUTH_TOKEN": os.urandom(32).hex(), "OMP_NUM_THREADS": "1"}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in given.items():
-            patch.setenv(name, value)
-        # Ray itself sets these two.
-        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", os.urandom(32).hex())
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        # Ray sets it where it is not set; so it is put back in the end.
+        patch.setenv("RAY_AUTH_MODE", "")
+        patch.delenv("RAY_AUTH_MODE")
         ray.init(
             address="local",
             num_cpus=2,
@@ -140,7 +141,7 @@ def test_a_model_that_is_not_there_is_said(two_cores, tmp_path, monkeypatch, cap
     other = ray.util.placement_group([{"CPU": 2}])
     assert other.wait(20)
     with (
-        pytest.raises(ClusterError, match="Others use this cluster, .* 0 processor cores"),
+        pytest.raises(ClusterError, match=r"Others use this cluster, .* 0 processor cores"),
         crew("auto", Job(), 1),
     ):
         pass
@@ -165,16 +166,24 @@ def test_an_address_without_a_cluster(monkeypatch, address, message) -> None:
         pass
 
 
+@pytest.fixture
+def nobody():
+    """A folder by which no cluster is found; short, for sockets in it have short names."""
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder:  # noqa: S108
+        yield folder
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are looked up there")
-def test_interrupted_it_leaves_no_process_and_goes_on_without_ray(tmp_path, capsys) -> None:
+def test_interrupted_it_leaves_no_process_and_goes_on_without_ray(tmp_path, nobody) -> None:
     """Ctrl+C reaches everything that was started from the terminal."""
     out, mark = tmp_path / "out", f"PRUNEVIZ_TEST={os.urandom(8).hex()}"
     name, _, value = mark.partition("=")
     command = ["evaluate", "scenes:60", *ASKED, "--out", str(out)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     environment |= {name: value, "OMP_NUM_THREADS": "1", "RAY_AUTH_TOKEN": os.urandom(32).hex()}
+    environment["RAY_TMPDIR"] = nobody
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "pruneviz", *command, "--ray", "local", "--batch", "2"],
+        [sys.executable, "-m", "pruneviz", *command, "--ray", "auto", "--batch", "2"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
