@@ -11,7 +11,7 @@ from functools import partial
 from pruneviz.engine import Session, Settings
 from pruneviz.errors import InputError
 from pruneviz.evaluation.asking import Asker
-from pruneviz.evaluation.crew import crew
+from pruneviz.evaluation.crew import crew_on
 from pruneviz.evaluation.identity import how_of
 from pruneviz.evaluation.log import Log
 from pruneviz.evaluation.plan import How, Plan
@@ -62,6 +62,6 @@ def asking(args: argparse.Namespace) -> Iterator[tuple[How, Work]]:
         return
     fields = ("model", "device", "dtype", "quantisation", "newlines", "positions")
     known = {name: getattr(args, name) for name in (*fields, "max_new_tokens", "batch")}
-    with crew(args.ray, Job(**known), args.workers, args.gpus_per_worker) as workers:
+    with crew_on(args.ray, Job(**known), args.workers, args.gpus_per_worker) as workers:
         sys.stderr.write(f"Ray: {workers.share.title}; they load the model.\n")
         yield workers.wait(), partial(workers.work, retry=args.retry)

@@ -175,7 +175,8 @@ def connected(address: str) -> Iterator[Any]:
         if ray.is_initialized():
             yield ray
             return
-        if address not in (AUTO, HERE):
+        address = _found(ray) if address == AUTO else address
+        if address != HERE:
             _check_answers(address)
         try:
             _connect(ray, address)
@@ -196,18 +197,25 @@ def _quiet(ray: Any) -> Iterator[None]:
         worker._worker_logs_enabled = before
 
 
-def _connect(ray: Any, address: str) -> None:
-    quiet = {"log_to_driver": False, "logging_level": QUIET, "configure_logging": True}
+def _found(ray: Any) -> str:
+    """The cluster that the environment names, or that runs here, else to start one."""
+    named = os.environ.get("RAY_ADDRESS", "")
+    if named not in ("", AUTO):
+        return named
+    noted = ray._private.utils.read_ray_address() or HERE
     try:
-        if address != HERE:
-            try:
-                ray.init(address=address, **quiet)
-            except ConnectionError:
-                if address != AUTO:
-                    raise
-                address = HERE
-        if address == HERE:
-            ray.init(address=HERE, include_dashboard=False, object_store_memory=STORE, **quiet)
+        _check_answers(noted)
+    except PruneVizError:
+        # What Ray has noted of the last cluster outlives a crash of it.
+        return HERE
+    return str(noted)
+
+
+def _connect(ray: Any, address: str) -> None:
+    quiet = {"log_to_driver": False, "logging_level": QUIET}
+    here = {"include_dashboard": False, "object_store_memory": STORE} if address == HERE else {}
+    try:
+        ray.init(address=address, **here, **quiet)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         why = " ".join(str(error).split())
         raise ClusterError(f"The Ray cluster at {address!r} cannot be used: {why}") from error

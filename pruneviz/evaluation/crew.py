@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ STARTS = 3
 """Workers that may end, one after another, before any has loaded the model."""
 PATIENCE = 60.0
 """Seconds after which it is asked whether the cluster still has room for us."""
+NO_IMPORT = re.compile(r"(?:ModuleNotFound|Import)Error: .*")
 HANDED_ON = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Settings of this process that hold for workers as well."""
 logger = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ class _Member:
 
 
 class Crew:
-    """Workers that hold the model of a job; from :func:`crew`.
+    """Workers that hold the model of a job; from :func:`crew_on`.
 
     Attributes
     ----------
@@ -180,6 +182,12 @@ class Crew:
             why = told(error.cause) if isinstance(error.cause, PruneVizError) else reason(error)
             raise ClusterError(f"A worker cannot load the model: {why}") from error
         except errors.RayError as error:
+            missing = NO_IMPORT.search(str(error))
+            if missing:
+                raise ClusterError(
+                    f"A worker has not what it needs ({missing[0]}): install the same "
+                    "pruneviz[ray] on every machine."
+                ) from error
             self._failed_starts += 1
             if self._failed_starts == STARTS:
                 raise ClusterError(
@@ -234,7 +242,7 @@ class Crew:
 
 
 @contextmanager
-def crew(
+def crew_on(
     address: str, job: Job, workers: int | None = None, gpus: float | None = None
 ) -> Iterator[Crew]:
     """Workers on a cluster, for as long as the block runs.

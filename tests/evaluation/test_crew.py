@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -19,11 +20,13 @@ import pytest
 from pruneviz import load_model
 from pruneviz.cli import main
 from pruneviz.engine import Budget, Session, Settings
+from pruneviz.errors import PruneVizError
 from pruneviz.evaluation import cluster
+from pruneviz.evaluation import crew as module
 from pruneviz.evaluation.asking import Asker
 from pruneviz.evaluation.builtin import scene_cases
 from pruneviz.evaluation.cluster import ClusterError
-from pruneviz.evaluation.crew import crew
+from pruneviz.evaluation.crew import crew_on
 from pruneviz.evaluation.identity import how_of
 from pruneviz.evaluation.log import ROWS, Log, read_rows
 from pruneviz.evaluation.pictures import Picture
@@ -104,7 +107,7 @@ def test_workers_are_killed_and_nothing_is_lost_or_doubled(
                 break
         before = len(log.rows)
         capfd.readouterr()
-        with crew("auto", Job(device="cpu", batch=8), workers=2) as workers:
+        with crew_on("auto", Job(device="cpu", batch=8), workers=2) as workers:
             assert workers.wait() == plan.how
             killed = False
             for progress in workers.work(plan, log):
@@ -142,7 +145,7 @@ def test_a_model_that_is_not_there_is_said(two_cores, tmp_path, monkeypatch, cap
     assert other.wait(20)
     with (
         pytest.raises(ClusterError, match=r"Others use this cluster, .* 0 processor cores"),
-        crew("auto", Job(), 1),
+        crew_on("auto", Job(), 1),
     ):
         pass
     ray.util.remove_placement_group(other)
@@ -150,6 +153,26 @@ def test_a_model_that_is_not_there_is_said(two_cores, tmp_path, monkeypatch, cap
     while ray.available_resources().get("CPU", 0) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert ray.available_resources()["CPU"] == 2
+
+
+def test_machines_without_the_package_are_said(two_cores, tmp_path, monkeypatch) -> None:
+    (tmp_path / "only_here.py").write_text("class Worker:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(module, "Worker", importlib.import_module("only_here").Worker)
+    expected = r"No module named 'only_here'\): install the same pruneviz\[ray\] on every machine"
+    with crew_on("auto", Job(), 1) as workers, pytest.raises(ClusterError, match=expected):
+        workers.wait()
+
+
+def test_workers_that_cannot_start_are_not_started_for_ever(two_cores, monkeypatch) -> None:
+    class Ends:
+        def __init__(self):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(module, "Worker", Ends)
+    expected = "3 workers ended before they had loaded the model; last: Worker unexpectedly exits"
+    with crew_on("auto", Job(), 1) as workers, pytest.raises(ClusterError, match=expected):
+        workers.wait()
 
 
 @pytest.mark.parametrize(
@@ -162,14 +185,16 @@ def test_a_model_that_is_not_there_is_said(two_cores, tmp_path, monkeypatch, cap
 )
 def test_an_address_without_a_cluster(monkeypatch, address, message) -> None:
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    with pytest.raises((ClusterError, ValueError), match=re.escape(message)), crew(address, Job()):
-        pass
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    for given in (address, "auto"):
+        with pytest.raises(PruneVizError, match=re.escape(message)), crew_on(given, Job()):
+            pass
 
 
 @pytest.fixture
 def nobody():
     """A folder by which no cluster is found; short, for sockets in it have short names."""
-    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder:
         yield folder
 
 
@@ -178,12 +203,15 @@ def test_interrupted_it_leaves_no_process_and_goes_on_without_ray(tmp_path, nobo
     """Ctrl+C reaches everything that was started from the terminal."""
     out, mark = tmp_path / "out", f"PRUNEVIZ_TEST={os.urandom(8).hex()}"
     name, _, value = mark.partition("=")
-    command = ["evaluate", "scenes:60", *ASKED, "--out", str(out)]
+    command = ["evaluate", "scenes:20", *ASKED, "--out", str(out)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     environment |= {name: value, "OMP_NUM_THREADS": "1", "RAY_AUTH_TOKEN": os.urandom(32).hex()}
+    # As a cluster that has crashed leaves it; Ray alone would try to reach it for many minutes.
+    (Path(nobody) / "ray").mkdir()
+    (Path(nobody) / "ray/ray_current_cluster").write_text("127.0.0.1:1")
     environment["RAY_TMPDIR"] = nobody
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "pruneviz", *command, "--ray", "auto", "--batch", "2"],
+        [sys.executable, "-m", "pruneviz", *command, "--ray", "auto", "--batch", "1"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -198,7 +226,7 @@ def test_interrupted_it_leaves_no_process_and_goes_on_without_ray(tmp_path, nobo
     told = process.communicate(timeout=120)
     assert process.returncode == 130, told
     assert "Stopped.\n" in told[1]
-    assert f"run the same command again:\npruneviz evaluate scenes:60 {' '.join(ASKED)}" in told[1]
+    assert f"run the same command again:\npruneviz evaluate scenes:20 {' '.join(ASKED)}" in told[1]
     assert "the run was stopped" in told[0]
     assert "(raylet)" not in "".join(told)
     deadline = time.monotonic() + 20
@@ -206,11 +234,11 @@ def test_interrupted_it_leaves_no_process_and_goes_on_without_ray(tmp_path, nobo
         time.sleep(0.1)
     assert carrying(mark) == []
     before = read_rows(log)
-    assert 3 < len(before) < 120
+    assert 3 < len(before) < 40
     assert main(command) == 0
     rows = read_rows(log)
     assert rows.items() >= before.items()
-    assert len(rows) == 120 == log.read_bytes().count(b"\n")
+    assert len(rows) == 40 == log.read_bytes().count(b"\n")
 
 
 def carrying(mark: str) -> list[int]:
