@@ -156,7 +156,7 @@ def test_a_model_that_is_not_there_is_said(two_cores, tmp_path, monkeypatch, cap
 
 
 def test_machines_without_the_package_are_said(two_cores, tmp_path, monkeypatch) -> None:
-    (tmp_path / "only_here.py").write_text("class Worker:\n    load = ask = print\n")
+    (tmp_path / "only_here.py").write_text("class Worker:\n    def load(self, *_): ...")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(module, "Worker", importlib.import_module("only_here").Worker)
     expected = r"No module named 'only_here'\): install the same pruneviz\[ray\] on every machine"
