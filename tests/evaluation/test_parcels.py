@@ -93,7 +93,7 @@ def test_what_is_there_is_not_asked_again() -> None:
 def test_only_the_question_that_ends_workers_is_given_up() -> None:
     """Of 100 one is bad: three workers end, and all others are asked."""
     waiting, asked, given_up, ends = [Parcel(tuple(plain(100)))], [], [], 0
-    while waiting:
+    while waiting and ends < 9:
         parcel = waiting.pop(0)
         if not any(task.case.name == "37" for task in parcel.tasks):
             asked += [task.case.name for task in parcel.tasks]
