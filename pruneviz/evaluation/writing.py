@@ -121,8 +121,6 @@ def _facts(plan: Plan, title: str, command: str, problems: Sequence[str]) -> Fac
 
 
 def _figures(folder: Path, plan: Plan, found: Sequence[Entry], title: str) -> list[Path]:
-    if not any(one.accuracy.questions for one in found[1:]):
-        return []
     head = f"{title}: {len(plan.cases):,} questions, {plan.how.model}"
     caption = (
         "Accuracy with Wilson's 95 % interval (band); dashed: unpruned; grey: controls. What is "
@@ -130,7 +128,9 @@ def _figures(folder: Path, plan: Plan, found: Sequence[Entry], title: str) -> li
     )
     drawn = {"accuracy": panels(found), "kinds": kind_panels(found)}
     files = []
-    for name, several in drawn.items():
+    for name, planned in drawn.items():
+        # Of a run that was stopped some kinds may have no answer yet.
+        several = [panel for panel in planned if panel.curves]
         if several:
             figure = evidence_figure(several, [head], caption)
             for suffix in ("pdf", "png"):
