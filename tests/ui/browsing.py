@@ -53,6 +53,8 @@ class Watched:
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         self.page.on("request", self._request)
+        # The tour is offered once, and its card lies over the page.
+        self.page.add_init_script("localStorage.setItem('pruneviz-tour', 'yes')")
         self.page.goto(f"{url}?__theme={theme}")
         expect(self.page.locator("#pv-ask")).to_be_enabled()
         # The opening example is answered first.

@@ -3,7 +3,6 @@
 const SCALES = ["Per layer", "Log", "Linear", "Rank"];
 const MISSING = () => (isDark() ? "#151a24" : "#dfe2e7");
 const DECADES = 1e-6;
-const MOST_ACROSS = 12;
 const BIG = 400; // CSS pixels of an enlarged map's longer side
 
 function decodeSignal(packed) {
@@ -92,8 +91,7 @@ function sheet() {
   const pruned = new Set(view.run > 0 ? view.stages.map((stage) => stage.layer) : []);
   const layers = view.signals[view.signal].runs[shownRun()].length / view.tokens;
   const title = view.signals[view.signal].title;
-  const rows = Math.ceil(layers / MOST_ACROSS);
-  $(".pv-sheet").style.setProperty("--pv-columns", Math.ceil(layers / rows));
+  $(".pv-sheet").style.setProperty("--pv-columns", Math.ceil(Math.sqrt(layers)));
   fill($(".pv-sheet"), ...Array.from({ length: layers }, (_, layer) => {
     const tile = node("button", "pv-tile");
     tile.type = "button";
