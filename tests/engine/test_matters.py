@@ -208,7 +208,7 @@ def one_stage(scores: list[float], kept: list[int]) -> Trace:
 
 def test_a_judgement() -> None:
     found = judge(
-        effects([3.0, -1.0, 2.0, 1e-6, 0.5, np.nan], noise=1e-5),
+        effects([3.0, -1.0, 2.0, 0.05, 0.5, np.nan], noise=0.1),
         one_stage([0.9, 0.8, 0.1, 0.2, 0.3, 7.0], [0, 1]),
         k=10,
         title="Mine",
@@ -233,8 +233,9 @@ def test_judgements_say_when_there_is_little_to_say() -> None:
     assert none.overlap is None
     assert none.correlation is None, "equal scores order nothing"
     faint = judge(effects([1e-4, 0.0, -2.0]), trace)
-    assert faint.sentence.startswith("random keeps the one patch that matters most. None")
-    assert "larger blocks" in faint.sentence
+    assert faint.top == (), "a hundredth of the probability is nothing"
+    assert faint.sentence.startswith("No patch matters by itself")
+    assert "0.0001 nats less" in faint.sentence
     unknown = judge(effects([np.nan] * 3), trace)
     assert (unknown.top, unknown.strongest) == ((), 0.0)
 

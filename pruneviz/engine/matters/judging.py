@@ -39,7 +39,8 @@ class Judgement:
     scores : np.ndarray
         Float64: what the method thinks of each block; NaN where nothing was alive.
     top : tuple of int
-        The blocks that matter most, at most k, the most first: effects above rounding alone.
+        The blocks that matter most, at most k, the most first: of effects above `FAINT` and
+        above rounding alone.
     dropped : tuple of int
         Those of them of which nothing is left after the last stage.
     favourites : tuple of int
@@ -72,7 +73,10 @@ class Judgement:
         one = "patch" if self.block == 1 else f"block of {self.block} x {self.block} patches"
         many = "patches" if self.block == 1 else f"blocks of {self.block} x {self.block} patches"
         if not self.top:
-            return f"No {one} matters by itself: without any one the answer is as likely."
+            return (
+                f"No {one} matters by itself: without any one the answer stays about as likely "
+                f"(at most {max(0.0, self.strongest):.2g} nats less). Larger blocks tell more."
+            )
         if len(self.top) == 1:
             verb = "drops" if self.dropped else "keeps"
             said = f"{self.title} {verb} the one {one} that matters most."
@@ -80,11 +84,6 @@ class Judgement:
             said = (
                 f"{self.title} drops {len(self.dropped)} of the {len(self.top)} {many} that "
                 "matter most."
-            )
-        if self.strongest < FAINT:
-            said += (
-                f" None of them matters much by itself (at most {self.strongest:.2g} nats): "
-                "larger blocks tell more."
             )
         return said
 
@@ -135,7 +134,8 @@ def judge(
     scores = _block_scores(effects, chosen)
     both = np.flatnonzero(np.isfinite(scores) & np.isfinite(effects.values))
     correlation = spearman(scores[both], effects.values[both])
-    top = [n for n in effects.order.tolist() if effects.values[n] > effects.noise][:k]
+    least = max(effects.noise, FAINT)
+    top = [n for n in effects.order.tolist() if effects.values[n] > least][:k]
     kept = np.isin(np.arange(trace.num_visual), trace.kept)
     ranked = both[np.argsort(-scores[both], kind="stable")]
     favourites = ranked[: len(top)].tolist()

@@ -118,6 +118,7 @@ function controls() {
 
 function layerControls() {
   press($(".pv-onto"), Number(view.onPicture));
+  $(".pv-scales").hidden = view.run === CHANGE; // it has one of its own
   press($(".pv-signals"), view.signal);
   press($(".pv-runs"), view.run);
   press($(".pv-scales"), SCALES.indexOf(view.scaleName));

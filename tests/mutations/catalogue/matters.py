@@ -94,9 +94,16 @@ MAP = (
     _in(
         "engine/matters/judging",
         "What rounding could be matters",
-        "if effects.values[n] > effects.noise][:k]",
-        "if effects.values[n] > 0][:k]",
+        "least = max(effects.noise, FAINT)",
+        "least = FAINT",
         f"{MAPS}::test_a_judgement",
+    ),
+    _in(
+        "engine/matters/judging",
+        "Whatever is above rounding matters",
+        "least = max(effects.noise, FAINT)",
+        "least = effects.noise",
+        f"{MAPS}::test_judgements_say_when_there_is_little_to_say",
     ),
     _in(
         "engine/matters/judging",
