@@ -9,6 +9,14 @@ from pruneviz.models.core.loading import EMBEDDED, LoadedModel
 from pruneviz.ui.shared.costs import size
 from pruneviz.ui.shared.texts import OTHER_KNOWS, TASTE_OF_KINDS, UNKNOWN_LIMITS
 
+PHOTOGRAPH_MODELS = (
+    ("HuggingFaceTB/SmolVLM-256M-Instruct", "SmolVLM 256M", "about 0.5 GB"),
+    ("HuggingFaceTB/SmolVLM-500M-Instruct", "SmolVLM 500M", "about 1 GB"),
+    ("Qwen/Qwen2.5-VL-3B-Instruct", "Qwen2.5-VL 3B", "about 7.5 GB"),
+    ("llava-hf/llava-1.5-7b-hf", "LLaVA-1.5 7B", "about 14 GB"),
+)
+"""Hub ids, names, and what the weights take in 16 bits."""
+
 LARGER = "For real pictures, start the app with --model and a larger one."
 LARGER_HERE = "For real pictures, choose another model below."
 LARGER_TYPED = "For real pictures, choose a larger one below, such as llava-hf/llava-1.5-7b-hf."

@@ -27,7 +27,7 @@ from pruneviz.ui.shared.shown import Held
 from pruneviz.ui.shared.status import status_html
 
 CHANGED_SCRIPT = (
-    "(name) => { if (name) window.dispatchEvent(new CustomEvent('pruneviz:picture')); }"
+    "(name) => { if (name) window.dispatchEvent(new CustomEvent('pruneviz:changed')); }"
 )
 """Pins name patches, and another model cuts the picture into others."""
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -50,6 +50,7 @@ class Picker:
     typed: gr.Textbox
     use: gr.Button
     status: gr.HTML
+    suggested: dict[str, gr.Button]
 
     OUTPUTS = ("chosen", "named", "box", "about", "choice", "typed")
 
@@ -96,7 +97,19 @@ def create(shelf: Shelf) -> Picker:
             )
             use = gr.Button(texts.USE_MODEL, size="sm", elem_id="pv-use")
             status = gr.HTML("", elem_id="pv-picked", apply_default_css=False)
-    return Picker(chosen, named, fetched, box, about, choice, typed, use, status)
+            suggested = _suggestions(shelf.any_name)
+    return Picker(chosen, named, fetched, box, about, choice, typed, use, status, suggested)
+
+
+def _suggestions(shown: bool) -> dict[str, gr.Button]:
+    """A button for each model that knows photographs, by the memory that it takes."""
+    with gr.Column(visible=shown, elem_classes="pv-suggested"):
+        gr.HTML(f'<p class="pv-note">{texts.PHOTOGRAPHS}</p>', apply_default_css=False)
+        with gr.Row():
+            return {
+                name: gr.Button(f"{title}, {takes}", size="sm", min_width=150)
+                for name, title, takes in knows.PHOTOGRAPH_MODELS
+            }
 
 
 def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
@@ -111,16 +124,25 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
         **QUIET,
     )
     # Two steps: only the second one keeps other models from running.
+    outputs = [picker.status, picker.fetched, picker.use]
+    how: dict[str, Any] = {"trigger_mode": "once", "concurrency_id": "fetch", **QUIET}
     fetching = gr.on(
         [picker.use.click, picker.typed.submit],
         make_fetch(shelf),
         [picker.chosen, picker.choice, picker.typed],
-        [picker.status, picker.fetched, picker.use],
-        trigger_mode="once",
-        concurrency_id="fetch",
+        outputs,
         concurrency_limit=2,
-        **QUIET,
+        **how,
     )
+    begun = [fetching]
+    for name, button in picker.suggested.items():
+        begun.append(button.click(make_fetch(shelf, name), [picker.chosen], outputs, **how))
+    for one in begun:
+        _wire_load(shelf, picker, followers, one)
+
+
+def _wire_load(shelf: Shelf, picker: Picker, followers: Followers, fetching: Any) -> None:
+    """Load what was fetched, and let everything follow it."""
     loading = fetching.then(
         make_load(shelf),
         [picker.fetched, picker.named, followers.held],
@@ -144,12 +166,14 @@ def make_look(shelf: Shelf) -> Callable[[str, str | None, str | None], list[Any]
     return look
 
 
-def make_fetch(shelf: Shelf) -> Callable[[str, str | None, str | None], Iterator[list[Any]]]:
-    """Handler of the button's first step."""
+def make_fetch(shelf: Shelf, suggested: str = "") -> Callable[..., Iterator[list[Any]]]:
+    """Handler of the button's first step; of one that stands for a model, `suggested`."""
 
-    def run(chosen: str, choice: str | None, typed: str | None) -> Iterator[list[Any]]:
+    def run(
+        chosen: str, choice: str | None = None, typed: str | None = None
+    ) -> Iterator[list[Any]]:
         yield [gr.skip(), "", gr.update(interactive=False)]
-        for step in fetch(shelf, chosen, choice or typed or ""):
+        for step in fetch(shelf, chosen, suggested or choice or typed or ""):
             yield [step.status, step.fetched or gr.skip(), gr.skip()]
 
     return run

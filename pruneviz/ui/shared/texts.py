@@ -67,6 +67,9 @@ TYPED_LABEL = "Hub id or folder"
 TYPED_INFO = (
     f"A {', '.join(_OTHERS)} or {_LAST} model on the hub, or a folder on this page's server."
 )
+PHOTOGRAPHS = (
+    "For photographs, by memory needed; a press downloads the model from the hub and takes it:"
+)
 USE_MODEL = "Use this model"
 NOT_TYPED = "Type a hub id or the path of a folder first."
 IN_USE = "This model is in use."
