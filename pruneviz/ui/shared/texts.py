@@ -125,6 +125,8 @@ FIDELITY_NOTES = {
     "match": "Whether both answers are the same, token for token.",
     "divergence": "The first answer token at which they part.",
     "kl": "How far the first answer token's probabilities moved (nats; 0 = not at all).",
+    "parting": "The same at the first token at which the answers differ.",
+    "largest": "The same at the token of the baseline's answer where it is largest.",
     "logprob": "How likely each run finds the baseline's answer (nats per token; 0 = certain).",
 }
 COST_HINTS = {
