@@ -14,6 +14,7 @@ from pruneviz.engine.prepared import Prepared, encode, encoder_record
 from pruneviz.engine.results import Answer, Comparison, Event, Settings
 from pruneviz.engine.runs import reach_of, run_baseline, run_pruned
 from pruneviz.engine.streaming import stream
+from pruneviz.engine.turns import Turns
 from pruneviz.errors import InputError
 from pruneviz.methods.base import Method
 from pruneviz.models.core.loading import LoadedModel
@@ -25,6 +26,8 @@ from pruneviz.pruning.sharing import Sharing
 
 class Session:
     """Runs questions on one model, one at a time; safe to share between threads.
+
+    Who asks first is answered first; a long run lets others in between its parts.
 
     Parameters
     ----------
@@ -65,7 +68,7 @@ class Session:
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
             raise ValueError(f"memory_bytes must be a whole number from 0 on, not {limit!r}.")
         self.memory = Memory(limit)
-        self._lock = threading.RLock()
+        self._lock = Turns()
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -28,6 +28,7 @@ def launch_settings(
                 "ask/live.css",
                 "compare/compare.css",
                 "sweep/sweep.css",
+                "howmuch/howmuch.css",
             )
         ],
         "head_paths": [path_of("shared/frame.html")],

@@ -12,6 +12,7 @@ from pruneviz.ui import tabs
 from pruneviz.ui.api import endpoints as api
 from pruneviz.ui.ask import wiring
 from pruneviz.ui.ask.opening import Opening
+from pruneviz.ui.howmuch import api as evaluate
 from pruneviz.ui.inputs import column as inputs
 from pruneviz.ui.inputs.examples import Example, load_examples
 from pruneviz.ui.models import loading, picker
@@ -61,6 +62,7 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
         opened = loading.wire(page, loader, [*filled, *shown.outputs()], shown.status, buttons)
         wiring.wire_live(shelf, controls, shown, [*runs, opened])
         api.register(shelf)
+        evaluate.register(shelf)
     page.queue(max_size=QUEUE, default_concurrency_limit=4)
     return page
 

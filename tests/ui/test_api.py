@@ -30,9 +30,9 @@ def raw(url: str, body: str) -> str:
     return httpx.get(f"{url}gradio_api/call/ask/{answer.json()['event_id']}", **PATIENT).text
 
 
-def test_four_endpoints_and_no_more(client) -> None:
+def test_five_endpoints_and_no_more(client) -> None:
     info = client.view_api(return_format="dict", print_info=False)
-    assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods"}
+    assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods", "/evaluate"}
     assert not info["unnamed_endpoints"]
 
 
@@ -240,7 +240,7 @@ def test_a_model_that_is_not_offered(models_client, picture, name) -> None:
 
 def test_the_page_endpoints_stay_private(models_client) -> None:
     info = models_client.view_api(return_format="dict", print_info=False)
-    assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods"}
+    assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods", "/evaluate"}
     assert not info["unnamed_endpoints"]
 
 

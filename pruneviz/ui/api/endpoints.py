@@ -218,8 +218,8 @@ def result(done: Comparison) -> dict[str, Any]:
     }
 
 
-def uploaded_path(image: Any) -> str:
-    """Path of an uploaded file.
+def uploaded_path(image: Any, what: str = "image", example: str = "picture.png") -> str:
+    """Path of an uploaded file; `what` and `example` are for the error.
 
     A bare path is refused: it would let a caller read any picture on this machine. Gradio has
     checked that the path inside a `FileData` lies among its uploads.
@@ -228,6 +228,6 @@ def uploaded_path(image: Any) -> str:
     marked = isinstance(image, dict) and image.get("meta") == {"_type": "gradio.FileData"}
     if not isinstance(path, str) or not marked:
         raise InputError(
-            "The image must be an uploaded file; with gradio_client: handle_file('picture.png')."
+            f"The {what} must be an uploaded file; with gradio_client: handle_file({example!r})."
         )
     return path

@@ -66,6 +66,7 @@ class Followers:
     ask: gr.HTML
     compare: gr.HTML
     sweep: gr.HTML
+    howmuch: gr.HTML
     auto: gr.Checkbox
     held: gr.State
 
@@ -149,6 +150,7 @@ def _wire_load(shelf: Shelf, picker: Picker, followers: Followers, fetching: Any
         [
             *(picker.status, picker.fetched, picker.use, *picker.outputs()),
             *(followers.auto, followers.ask, followers.compare, followers.sweep),
+            followers.howmuch,
         ],
         **QUIET,
         **MODEL,
@@ -183,7 +185,7 @@ def make_load(shelf: Shelf) -> Callable[[str, str, Held | None], Iterator[list[A
     """Handler of the second step; does nothing where the first one failed."""
 
     def run(name: str, named: str, held: Held | None) -> Iterator[list[Any]]:
-        rest = [gr.skip()] * (4 + len(Picker.OUTPUTS))
+        rest = [gr.skip()] * (5 + len(Picker.OUTPUTS))
         failed = True
         for step in load(shelf, name) if name else ():
             if step.session is None:
@@ -206,6 +208,7 @@ def values(shelf: Shelf, session: Session, named: str, held: Held | None) -> lis
         earlier(session, held.shown.model if held else None),
         status_html(texts.NEW_COMPARE.format(title)),
         status_html(texts.NEW_SWEEP.format(title)),
+        status_html(texts.NEW_HOWMUCH.format(title)),
     ]
 
 

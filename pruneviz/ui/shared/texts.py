@@ -81,6 +81,7 @@ NOT_HERE = (
 SIZE_UNKNOWN = "How much memory its weights take cannot be read from its files."
 MODEL_WAITS = "Its files are here. Waiting for the runs before it …"
 NEW_COMPARE = "{} answers from now on. Cards below, if any, are from the model before."
+NEW_HOWMUCH = "{} answers from now on. Results below, if any, are from the model before."
 NEW_SWEEP = "{} answers from now on. A plot below, if any, is from the model before."
 
 READING = "Reading the picture …"

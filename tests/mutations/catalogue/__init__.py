@@ -4,6 +4,7 @@ from tests.mutations.catalogue.around import AROUND
 from tests.mutations.catalogue.asking import ASKING
 from tests.mutations.catalogue.bench import BENCH
 from tests.mutations.catalogue.evaluation import EVALUATION
+from tests.mutations.catalogue.howmuch import HOWMUCH
 from tests.mutations.catalogue.maths import MATHS
 from tests.mutations.catalogue.matters import MATTERS
 from tests.mutations.catalogue.methods import METHODS
@@ -14,6 +15,7 @@ from tests.mutations.catalogue.pruning import PRUNING
 MUTATIONS = (
     *METHODS, *NEWER, *MATHS, *PRUNING, *ASKING, *MODELS, *AROUND, *BENCH, *EVALUATION,
     *MATTERS,
+    *HOWMUCH,
 )  # fmt: skip
 """In the order in which a token meets the code."""
 
