@@ -186,7 +186,7 @@ class _Running:
             Point(
                 method=name,
                 keep_ratio=ratio,
-                kept=len(done.pruned.trace.kept),
+                kept=done.pruned.trace.left,
                 layer_average=cost.layer_average,
                 flops_share=cost.paper_tflops / whole if whole else 1.0,
                 exact_match=found.exact_match,

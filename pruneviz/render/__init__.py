@@ -5,7 +5,7 @@ from pruneviz.render.figures import comparison_figure
 from pruneviz.render.heatmaps import layer_sheet
 from pruneviz.render.labels import stage_title
 from pruneviz.render.layers import layer_figure
-from pruneviz.render.merged import has_merged, merged_overlay
+from pruneviz.render.merged import merged_overlay
 from pruneviz.render.overlay import mask_overlay
 from pruneviz.render.panels import panel, panels_payload
 from pruneviz.render.paper import fitted, save_figure
@@ -18,7 +18,6 @@ __all__ = [
     "evidence_figure",
     "evidence_svg",
     "fitted",
-    "has_merged",
     "layer_figure",
     "layer_sheet",
     "mask_overlay",
