@@ -44,7 +44,7 @@ def test_methods_side_by_side(open_page) -> None:
     expect(cards).to_have_count(3)
     for index in range(3):
         expect(cards.nth(index).locator(".pv-answer")).not_to_be_empty()
-        expect(cards.nth(index)).to_contain_text("Kept at the end64 (25 %)")
+        expect(cards.nth(index)).to_contain_text("64 of 256 patches, as run")
     root = page.locator(".pv-side-by-side")
     expect(root).to_have_attribute("data-painted", "64:64:64")
     expect(page.locator(".pv-matrix td[title]")).to_have_count(9)

@@ -12,6 +12,7 @@ from pruneviz.engine import Budget, Prepared, Session, SideBySide, compare_many
 from pruneviz.engine.budgets import Kind
 from pruneviz.errors import InputError
 from pruneviz.render import panels_payload
+from pruneviz.ui.compare.measures import columns
 from pruneviz.ui.compare.panels import card
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.encoding import REFRESH, encode
@@ -79,7 +80,10 @@ def verdict(result: SideBySide) -> str:
     if not ran:
         return "No method can meet this budget; each card says why."
     same = [title for title, done in ran if done.fidelity and done.fidelity.exact_match]
+    others = [title for title, _ in ran if title not in same]
     names = f": {', '.join(same)}" if same else ""
+    if 0 < len(others) < len(same):
+        names = f"; not {', '.join(others)}"
     left = len(result.outcomes) - len(ran)
     rest = f" {left} cannot meet this budget." if left else ""
     return f"Done: {len(same)} of {len(ran)} methods give the baseline's answer{names}.{rest}"
@@ -87,17 +91,18 @@ def verdict(result: SideBySide) -> str:
 
 def payload(session: Session, prepared: Prepared, result: SideBySide) -> dict[str, Any]:
     """What the tab's canvas draws, the cards' text included."""
-    total = prepared.grid.num_tokens
     titles = {outcome.name: outcome.title for outcome in result.outcomes}
     return {
         **panels_payload(
             prepared.image,
             prepared.grid,
-            [card(outcome, total, session.num_layers) for outcome in result.outcomes],
+            [card(outcome, result, session.num_layers) for outcome in result.outcomes],
             result.agreement,
             [titles[name] for name in result.overlap_names],
             result.overlaps,
+            [titles[name] for name in result.merged_names],
         ),
+        "measures": columns(),
         "kind": result.budget.kind,
         "percent": 100 * result.budget.share,
         "baseline": None if result.baseline is None else result.baseline.text,

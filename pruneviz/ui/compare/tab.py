@@ -25,6 +25,8 @@ SCRIPTS = (
     "shared/base.js",
     "shared/patches.js",
     "shared/previews.js",
+    "shared/groups.js",
+    "compare/table.js",
     "compare/panels.js",
     "compare/agreement.js",
     "compare/compare.js",

@@ -57,6 +57,28 @@ function hatch(ctx, width, height, scale) {
   ctx.restore();
 }
 
+// Dots over what is not kept: a white page or a dark picture fades into itself, a pattern shows.
+const DOTS = 6; // CSS pixels from one to the next
+let dotted = null;
+function dots(ctx) {
+  if (!dotted) {
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = 2 * DOTS;
+    const pen = tile.getContext("2d");
+    pen.scale(2, 2);
+    for (const [at, style] of [[DOTS / 2 + 0.5, "rgba(255,255,255,.5)"], [DOTS / 2, "rgba(74,82,98,.8)"]]) {
+      pen.fillStyle = style;
+      pen.beginPath();
+      pen.arc(at, at, 0.9, 0, 2 * Math.PI);
+      pen.fill();
+    }
+    dotted = tile;
+  }
+  const pattern = ctx.createPattern(dotted, "repeat");
+  pattern.setTransform(new DOMMatrix().scale(0.5));
+  return pattern;
+}
+
 function contour(ctx, scale, cellKept) {
   const path = new Path2D();
   const [x, y] = view.window;
@@ -74,11 +96,12 @@ function contour(ctx, scale, cellKept) {
     }
   }
   ctx.lineCap = "square";
-  ctx.lineWidth = 2.5;
-  ctx.strokeStyle = isDark() ? "rgba(0,0,0,.55)" : "rgba(255,255,255,.8)";
+  // A dark line in a light one: one of the two is seen on any picture.
+  ctx.lineWidth = 3.4;
+  ctx.strokeStyle = isDark() ? "rgba(0,0,0,.8)" : "rgba(255,255,255,.92)";
   ctx.stroke(path);
-  ctx.lineWidth = 1.1;
-  ctx.strokeStyle = isDark() ? "#e7eaf0" : "#2c313b";
+  ctx.lineWidth = 1.4;
+  ctx.strokeStyle = isDark() ? "#f1f4f9" : "#1b202a";
   ctx.stroke(path);
 }
 
@@ -129,11 +152,13 @@ function keptCells(states, scale) {
   return { cells, path, count };
 }
 
-// On a picture without colour: a veil over all of it, and the kept patches as they are.
+// On a picture without colour: a veil and dots over all of it, and the kept patches as they are.
 function showKept(ctx, states, path, width, height, scale) {
   ctx.fillStyle = veil(0.55);
   ctx.fillRect(0, 0, width, height);
   fillCells(ctx, states, FELL, scale, veil(0.5));
+  ctx.fillStyle = dots(ctx);
+  ctx.fillRect(0, 0, width, height);
   ctx.save();
   ctx.clip(path);
   ctx.drawImage(view.picture, 0, 0, width, height);
