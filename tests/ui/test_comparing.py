@@ -131,7 +131,9 @@ def test_a_sweep_shows_progress_and_ends_with_tables(session, picture) -> None:
     json.dumps(end.plot, allow_nan=False)
     (curve,) = end.plot["curves"]
     assert [p["kept"] for p in curve["points"] if not p["searched"]] == [256, 128]
-    assert curve["control"]
+    assert curve["look"]["dash"]
+    assert [band["kept"] for band in end.plot["chance"]] == [256, 128]
+    assert all("layer average" in p["lines"][1] for p in curve["points"])
     assert f"<b>{curve['breakAt']}</b>&nbsp;of&nbsp;256" in end.tables
     assert end.tables.count("pv-holds") + end.tables.count("pv-fails") == len(curve["points"])
 

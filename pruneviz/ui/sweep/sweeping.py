@@ -11,12 +11,12 @@ from typing import Any
 
 from pruneviz.engine import RATIOS, Session, Sweep, sweep
 from pruneviz.errors import InputError
-from pruneviz.methods.registry import METHODS
 from pruneviz.ui.shared import methods, texts
 from pruneviz.ui.shared.encoding import REFRESH, encode
 from pruneviz.ui.shared.failures import guarded
 from pruneviz.ui.shared.status import status_html
 from pruneviz.ui.sweep.tables import tables_html
+from pruneviz.ui.sweep.wording import no_better, point_lines, summary
 
 DEFAULT_RATIOS = ", ".join(f"{100 * ratio:g}" for ratio in RATIOS)
 
@@ -84,38 +84,23 @@ def read_ratios(text: str) -> list[float]:
     return found
 
 
-def summary(result: Sweep, runs: int) -> str:
-    """The outcome in one sentence."""
-    known = [(c.break_point.kept, c.title) for c in result.curves if c.break_point]
-    if not known:
-        return f"Done: {runs} runs."
-    kept = min(known)[0]
-    first = [title for count, title in known if count == kept]
-    listed = f"{', '.join(first[:-1])} and {first[-1]}" if len(first) > 1 else first[0]
-    gets, gives = ("get", "they give") if len(first) > 1 else ("gets", "it gives")
-    return (
-        f"Done: {runs} runs. {listed} {gets} by with the fewest patches: from {kept} of "
-        f"{result.num_visual} up {gives} the baseline's answer."
-    )
-
-
 def plot(result: Sweep) -> dict[str, Any]:
     """What the plot draws."""
-    # Controls have marks of their own, so that new methods do not change theirs.
-    controls = methods.controls()
-    names = [name for name in METHODS if name not in controls]
-    styles = {name: at for group in (names, controls) for at, name in enumerate(group)}
+    looks = methods.looks()
     return {
         "total": result.num_visual,
         "baseline": None if result.baseline is None else result.baseline.text,
         "baselineLogprob": result.baseline_logprob if result.baseline is not None else None,
+        "chance": [asdict(band) for band in result.chance],
         "curves": [
             {
                 "name": curve.name,
                 "title": curve.title,
-                "style": styles[curve.name],
-                "control": curve.name in controls,
-                "points": [asdict(point) for point in curve.points],
+                "look": looks[curve.name].to_dict(),
+                "noBetter": no_better(curve, result),
+                "points": [
+                    {**asdict(point), "lines": point_lines(point, result)} for point in curve.points
+                ],
                 "breakAt": curve.break_point.kept if curve.break_point else None,
             }
             for curve in result.curves
