@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pruneviz import serving
-from pruneviz.commands import bench, evaluate
+from pruneviz.commands import bench, evaluate, several
 from pruneviz.commands.arguments import (
     CHECK_DEPTH,
     add_budget_arguments,
@@ -58,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     ask.add_argument("--out", type=Path, help="folder for answers, traces and figures")
     ask.set_defaults(run=run_ask)
     bench.add(commands)
+    several.add(commands)
     evaluate.add(commands)
     methods = commands.add_parser("methods", help="list the pruning methods, or describe some")
     methods.add_argument("name", nargs="*", help="describe these, with what --set takes")
