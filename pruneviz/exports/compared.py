@@ -97,7 +97,7 @@ def _lines(done: Comparison) -> tuple[str, ...]:
     if done.fidelity is not None:
         lines.append(f"log-probability {done.fidelity.answer_logprob:.3g}")
     flops = f"FLOPs {100 * b.total_flops / a.total_flops:.3g} %"
-    lines.append(f"{b.final_tokens} left, average {b.layer_average:.1f}, {flops}")
+    lines.append(f"{b.final_tokens} left, average {b.layer_average:.3g}, {flops}")
     return tuple(lines)
 
 

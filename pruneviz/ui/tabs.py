@@ -26,7 +26,7 @@ def create(
     on its way: of the embedded model, whose runs alone the examples' tips speak of.
     """
     tip = examples[0].tip(0) if opening else None
-    with gr.Tabs(elem_id="pv-tabs"):
+    with gr.Tabs(elem_id="pv-tabs") as tabs:
         with gr.Tab("Ask", id="ask", elem_id="pv-tab-ask"):
             set_up = controls.create(is_small(shelf.session()), tip)
             shown = results.create(opening)
@@ -35,8 +35,8 @@ def create(
         with gr.Tab("Sweep", id="sweep", elem_id="pv-tab-sweep"):
             curves = sweep.create()
     wiring.wire_asking(shelf, box.chosen, inputs, set_up, shown, examples)
-    compare.wire(shelf, box.chosen, inputs, side_by_side)
-    sweep.wire(shelf, box.chosen, inputs, curves)
+    compare.wire(shelf, box.chosen, inputs, side_by_side, tabs, examples)
+    sweep.wire(shelf, box.chosen, inputs, curves, tabs, examples)
     lines = (shown.status, side_by_side.status, curves.status)
     picker.wire(shelf, box, picker.Followers(*lines, set_up.auto, shown.export.held))
     return set_up, shown

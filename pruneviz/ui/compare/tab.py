@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,14 +10,17 @@ from typing import Any
 import gradio as gr
 
 from pruneviz.engine import Shelf
-from pruneviz.ui.compare.comparing import CompareScreen, Wanted, compare
+from pruneviz.ui.compare.comparing import CompareScreen, Wanted, compare, restored
 from pruneviz.ui.inputs.column import Inputs
-from pruneviz.ui.shared import texts
+from pruneviz.ui.inputs.examples import Example
+from pruneviz.ui.shared import exports, texts
 from pruneviz.ui.shared.buttons import methods_box, rerun_tick, run_buttons
 from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.fields import Percent
+from pruneviz.ui.shared.opened import on_link
 from pruneviz.ui.shared.previews import kept_at
 from pruneviz.ui.shared.running import filled, steps, wire_rest, wire_run, wire_stop
+from pruneviz.ui.shared.runs import HeldRun
 from pruneviz.ui.shared.static import join_scripts, read_static
 from pruneviz.ui.shared.status import status_html
 
@@ -49,6 +52,7 @@ class CompareTab:
     stop: gr.Button
     status: gr.HTML
     view: gr.HTML
+    export: exports.ExportPanel
 
 
 @cache
@@ -93,11 +97,21 @@ def create(percent: float) -> CompareTab:
         elem_id="pv-panels",
         server_functions=[kept_at],
     )
-    return CompareTab(chosen, kind, budget, auto, run, stop, status, view)
+    export = exports.create("compare")
+    return CompareTab(chosen, kind, budget, auto, run, stop, status, view, export)
 
 
-def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> None:
-    """Connect the tab."""
+def wire(
+    shelf: Shelf,
+    chosen: gr.Textbox,
+    inputs: Inputs,
+    tab: CompareTab,
+    tabs: gr.Tabs,
+    examples: Sequence[Example],
+) -> None:
+    """Connect the tab; `tabs` shows it where a link asks for it."""
+    exports.wire(tab.export, examples, shelf.offered)
+    on_link(tabs, "compare", tab.status, [tab.methods, tab.kind, tab.budget], restored)
     # The canvas itself listens to the slider's moves; the rest it hears of here.
     gr.on(
         [tab.budget.change, tab.kind.change],
@@ -110,7 +124,7 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> N
     )
     values = [chosen, inputs.image, inputs.question, tab.methods, tab.budget, tab.kind]
     buttons = [tab.run, tab.stop]
-    outputs = [tab.status, tab.view, *buttons]
+    outputs = [tab.status, tab.view, tab.export.held, *buttons]
 
     def run(model: str, *now: Any) -> Iterator[list[Any]]:
         wanted = Wanted(*now)
@@ -123,5 +137,6 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> N
 
 
 def updates(screen: CompareScreen) -> list[Any]:
-    """Values for the status line and the canvas."""
-    return filled(screen.status, screen.view)
+    """Values for the status line, the canvas and what can be exported."""
+    held = None if screen.run is None else HeldRun(screen.run)
+    return filled(screen.status, screen.view, held)

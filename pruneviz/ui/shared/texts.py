@@ -96,6 +96,15 @@ NEW_SWEEP = "{} answers from now on. A plot below, if any, is from the model bef
 READING = "Reading the picture …"
 
 NOTHING_TO_EXPORT = "There is no result to export yet, or it is over an hour old. Ask first."
+NO_RUN_TO_EXPORT = (
+    "There is no result to export yet, or it is over an hour old. Run the methods first."
+)
+TAB_LINK_COPIED = "Link copied: it brings back example, question and this tab's settings."
+TAB_LINK_WITHOUT_PICTURE = (
+    "Link copied, without your picture: it stays on this machine. Whoever opens the link finds the "
+    "question and this tab's settings, and has to add the picture."
+)
+LINK_SETTINGS = "The link's settings are filled in. Press the button to run them."
 LINK_COPIED = "Link copied: it brings back example, question, method, settings and pins."
 LINK_WITHOUT_PICTURE = (
     "Link copied, without your picture: it stays on this machine. Whoever opens the link finds "

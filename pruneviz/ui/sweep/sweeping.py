@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pruneviz.engine import RATIOS, Session, Sweep, sweep
+from pruneviz.engine import RATIOS, Prepared, Session, Sweep, sweep
+from pruneviz.engine.sweeps import check_ratios
 from pruneviz.errors import InputError
+from pruneviz.exports import swept
 from pruneviz.ui.shared import methods, texts
 from pruneviz.ui.shared.encoding import REFRESH, encode
 from pruneviz.ui.shared.failures import guarded
+from pruneviz.ui.shared.runs import Run, read_methods
 from pruneviz.ui.shared.status import status_html
 from pruneviz.ui.sweep.tables import tables_html
 from pruneviz.ui.sweep.wording import no_better, point_lines, summary
@@ -38,6 +41,7 @@ class SweepScreen:
     status: str | None = None
     plot: dict[str, Any] | None = None
     tables: str | None = None
+    run: Run | None = None
 
 
 def run_sweep(session: Session, wanted: SweepWanted) -> Generator[SweepScreen]:
@@ -55,12 +59,46 @@ def _sweep(session: Session, wanted: SweepWanted) -> Iterator[SweepScreen]:
             line = f"Run {min(event.done + 1, event.total)} of {event.total}: {event.text} …"
             if event.kind == "done" and event.result is not None:
                 verdict = status_html(summary(event.result, event.done), "done")
-                yield SweepScreen(verdict, plot(event.result), tables_html(event.result))
+                run = remembered(session, prepared, wanted, ratios, event.result)
+                yield SweepScreen(verdict, plot(event.result), tables_html(event.result), run)
             elif event.result is not None:
                 yield SweepScreen(status_html(line, "busy"), plot(event.result))
             elif time.monotonic() - shown > REFRESH:
                 shown = time.monotonic()
                 yield SweepScreen(status=status_html(line, "busy"))
+
+
+def remembered(
+    session: Session,
+    prepared: Prepared,
+    wanted: SweepWanted,
+    ratios: Sequence[float],
+    result: Sweep,
+) -> Run:
+    """The result with what a link and a command need to have it again."""
+    names = [curve.name for curve in result.curves]
+    arguments = [word for name in names for word in ("--method", name)]
+    arguments += [word for ratio in ratios for word in ("--keep-ratio", f"{ratio:g}")]
+    percents = ",".join(f"{100 * ratio:g}" for ratio in ratios)
+    return Run.of(
+        prepared,
+        tab="sweep",
+        asked=wanted.image,
+        link={"methods": ",".join(names), "ratios": percents},
+        arguments=tuple(arguments),
+        result=result,
+        model=session.loaded.name,
+        write=swept.write,
+    )
+
+
+def restored(values: Mapping[str, str]) -> tuple[list[str] | None, str | None]:
+    """Methods and keep ratios that a link sets; None is left as it is."""
+    try:
+        ratios = check_ratios(read_ratios(values.get("ratios", "")))
+    except InputError:
+        return read_methods(values.get("methods")), None
+    return read_methods(values.get("methods")), ", ".join(f"{100 * r:g}" for r in ratios)
 
 
 def read_ratios(text: str) -> list[float]:
