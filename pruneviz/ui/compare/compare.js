@@ -41,6 +41,7 @@ function adopt(data, picture) {
     agreementLegend();
     matrix();
   }
+  adoptPair(pair.titles || []);
   paintAll();
 }
 
@@ -59,6 +60,7 @@ function paintAll() {
   if (!view.ready) return;
   paintMasks();
   paintAgreement();
+  paintPair();
   agreementRead();
   const old = view.preview !== null, line = $(".pv-previewline");
   line.hidden = !old;
@@ -67,7 +69,10 @@ function paintAll() {
     : "";
   $(".pv-agreement").classList.toggle("pv-stale", old);
   $(".pv-tablewrap").classList.toggle("pv-stale", old);
-  $(".pv-lastrun").textContent = old ? "Of the last run, not of the budget previewed above." : "";
+  for (const line of root.querySelectorAll(".pv-lastrun")) {
+    line.textContent = old ? "Of the last run, not of the budget previewed above." : "";
+  }
+  $(".pv-pair").classList.toggle("pv-stale", old);
 }
 
 $(".pv-agreemap").addEventListener("pointermove", (event) => {

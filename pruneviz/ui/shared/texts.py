@@ -104,6 +104,9 @@ TAB_LINK_WITHOUT_PICTURE = (
     "Link copied, without your picture: it stays on this machine. Whoever opens the link finds the "
     "question and this tab's settings, and has to add the picture."
 )
+SWAP_NEEDS_TWO = "Choose two methods that have run and that choose patches instead of merging them."
+SWAP_OTHER_MODEL = "Another model has been chosen since. Compare again first."
+SWAP_OTHER_PICTURE = "The picture of this comparison is no longer there. Compare again first."
 LINK_SETTINGS = "The link's settings are filled in. Press the button to run them."
 LINK_COPIED = "Link copied: it brings back example, question, method, settings and pins."
 LINK_WITHOUT_PICTURE = (
