@@ -72,7 +72,7 @@ function paintPair() {
     stripes(ctx, states, ONLY_A, scale);
     stripes(ctx, states, ONLY_B, scale);
   });
-  contour(ctx, scale, Int32Array.from(view.cellToken, (token) => (token < 0 ? -1 : states[token])));
+  contour(ctx, scale, Int32Array.from(view.cellToken, (token) => (token < 0 ? 0 : states[token])));
   pairLegend(states);
 }
 

@@ -34,7 +34,7 @@ function paintGroups(ctx, held, scale) {
     ctx.fillRect(...place(view.cells[token], scale));
   }
   ctx.globalAlpha = 1;
-  const cellHolder = Int32Array.from(view.cellToken, (token) => (token < 0 ? -2 : held[token]));
+  const cellHolder = Int32Array.from(view.cellToken, (token) => (token < 0 ? 0 : held[token] + 1));
   contour(ctx, scale, cellHolder);
   for (let token = 0; token < view.tokens; token++) {
     if (view.cells[token] >= 0 && held[token] === token) {

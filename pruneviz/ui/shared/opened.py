@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
-from gradio.context import get_blocks_context
+from gradio.context import Context
 
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.running import filled
@@ -24,14 +24,14 @@ def on_link(
 
     Picture, question and model are what every link sets. Nothing is run but by a press.
     """
-    page = get_blocks_context()
+    page = Context.root_block
     if page is None:
         raise RuntimeError("A tab lies inside a gr.Blocks.")
 
     def opened(request: gr.Request) -> list[Any]:
         return found(dict(request.query_params), name, len(settings), read)
 
-    page.load(  # type: ignore[attr-defined]
+    page.load(
         opened,
         None,
         [tabs, status, *settings],

@@ -79,20 +79,24 @@ function dots(ctx) {
   return pattern;
 }
 
+// Lines where cells differ from those beside them, or from nothing (0) at the grid's own edge.
 function contour(ctx, scale, cellKept) {
-  const path = new Path2D();
-  const [x, y] = view.window;
+  const path = new Path2D(), [x, y] = view.window, inset = 1;
   for (let cell = 0; cell < cellKept.length; cell++) {
-    const [left, top, right, bottom] = cellBox(cell);
-    const beside = (cell + 1) % view.columns ? cell + 1 : -1;
-    const below = cell + view.columns;
-    if (beside >= 0 && cellKept[cell] !== cellKept[beside]) {
-      path.moveTo((right - x) * scale, (top - y) * scale);
-      path.lineTo((right - x) * scale, (bottom - y) * scale);
-    }
-    if (below < cellKept.length && cellKept[cell] !== cellKept[below]) {
-      path.moveTo((left - x) * scale, (bottom - y) * scale);
-      path.lineTo((right - x) * scale, (bottom - y) * scale);
+    const [left, top, right, bottom] = cellBox(cell), own = cellKept[cell];
+    const column = cell % view.columns, below = cell + view.columns;
+    const [x0, y0, x1, y1] = [(left - x) * scale, (top - y) * scale, (right - x) * scale, (bottom - y) * scale];
+    const last = column + 1 === view.columns, lowest = below >= cellKept.length;
+    const sides = [
+      [own !== (last ? 0 : cellKept[cell + 1]), x1 - last * inset, y0, x1 - last * inset, y1],
+      [own !== (lowest ? 0 : cellKept[below]), x0, y1 - lowest * inset, x1, y1 - lowest * inset],
+      [column === 0 && own !== 0, x0 + inset, y0, x0 + inset, y1],
+      [cell < view.columns && own !== 0, x0, y0 + inset, x1, y0 + inset],
+    ];
+    for (const [drawn, fromX, fromY, toX, toY] of sides) {
+      if (!drawn) continue;
+      path.moveTo(fromX, fromY);
+      path.lineTo(toX, toY);
     }
   }
   ctx.lineCap = "square";
