@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pruneviz import serving
-from pruneviz.commands import bench, evaluate, matters
+from pruneviz.commands import bench, evaluate, matters, several
 from pruneviz.commands.arguments import add_budget_arguments, build
 from pruneviz.commands.question import add_question_arguments, start
 from pruneviz.engine import Comparison, Settings
@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     ask.set_defaults(run=run_ask)
     matters.add(commands)
     bench.add(commands)
+    several.add(commands)
     evaluate.add(commands)
     methods = commands.add_parser("methods", help="list the pruning methods, or describe some")
     methods.add_argument("name", nargs="*", help="describe these, with what --set takes")

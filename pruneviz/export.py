@@ -62,7 +62,7 @@ def layers(done: Comparison, model: str) -> Figure:
 def caption(done: Comparison, model: str) -> str:
     """What a reader needs to repeat the figure, as one paragraph."""
     trace = done.pruned.trace
-    merged = render.has_merged(trace)
+    merged = trace.has_groups
     return (
         f"Visual-token pruning with {done.pruned.label} on {model}: {trace.tokens_per_layer[-1]} "
         f"of {trace.num_visual} visual tokens (keep ratio {trace.final_keep_ratio:.3g}) are left "
@@ -152,7 +152,7 @@ def write_results(folder: Path, image: Image.Image, done: Comparison, model: str
     for number in range(len(pruned.stages)):
         files.append(folder / f"mask_stage{number + 1}.png")
         render.mask_overlay(image, done.grid, pruned, number).save(files[-1])
-    for part in done.grid.parts if render.has_merged(pruned) else ():
+    for part in done.grid.parts if pruned.has_groups else ():
         suffix = f"_{part.title.replace(' ', '_')}" if part.title else ""
         files.append(folder / f"groups{suffix}.png")
         render.merged_overlay(image, part, pruned).save(files[-1])

@@ -128,10 +128,14 @@ class Trace:
         return self.stages[-1].kept if self.stages else np.arange(self.num_visual)
 
     @property
+    def left(self) -> int:
+        """Visual tokens left after the last stage, those that stand for no patch included."""
+        return len(self.kept) + (self.stages[-1].extra if self.stages else 0)
+
+    @property
     def final_keep_ratio(self) -> float:
         """Visual tokens left after the last stage, as a share (1 where there are none)."""
-        extra = self.stages[-1].extra if self.stages else 0
-        return (len(self.kept) + extra) / self.num_visual if self.num_visual else 1.0
+        return self.left / self.num_visual if self.num_visual else 1.0
 
     def relative(self, name: str) -> np.ndarray:
         """A signal in a form that can be compared between runs: float32 ``[layers, num_visual]``.
@@ -159,6 +163,12 @@ class Trace:
                 follow[stage.alive] = stage.into
             holder = follow[holder]
         return holder
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether any token that is left holds more patches than its own."""
+        holders = self.merged_into
+        return bool(np.any((holders >= 0) & (holders != np.arange(self.num_visual))))
 
     @property
     def layer_average(self) -> float:

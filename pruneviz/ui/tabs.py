@@ -31,7 +31,7 @@ def create(
     examples' tips speak of.
     """
     tip = examples[0].tip(0) if opening else None
-    with gr.Tabs(elem_id="pv-tabs") as box_of_tabs:
+    with gr.Tabs(elem_id="pv-tabs") as tabs:
         with gr.Tab("Ask", id="ask", elem_id="pv-tab-ask"):
             set_up, shown = cockpit.create(is_small(shelf.session()), tip, opening)
         with gr.Tab("Compare", id="compare", elem_id="pv-tab-compare"):
@@ -41,9 +41,9 @@ def create(
         with gr.Tab("How much", id="howmuch", elem_id="pv-tab-howmuch"):
             evidence = howmuch.create()
     runs = wiring.wire_asking(shelf, box.chosen, inputs, set_up, shown, examples)
-    compare.wire(shelf, box.chosen, inputs, side_by_side)
-    sweep.wire(shelf, box.chosen, inputs, curves)
-    evaluating.wire(shelf, box.chosen, evidence, inputs, set_up, box_of_tabs)
+    compare.wire(shelf, box.chosen, inputs, side_by_side, tabs, examples)
+    sweep.wire(shelf, box.chosen, inputs, curves, tabs, examples)
+    evaluating.wire(shelf, box.chosen, evidence, inputs, set_up, tabs)
     lines = (shown.status, side_by_side.status, curves.status, evidence.status)
     picker.wire(shelf, box, picker.Followers(*lines, set_up.auto, shown.export.held))
     return set_up, shown, runs

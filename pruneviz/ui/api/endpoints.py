@@ -136,7 +136,8 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
         dict
             The baseline; per method either a ``problem`` (the budget is out of its reach) or
             settings, answer, fidelity, cost and the indices of the kept tokens; how many methods
-            keep each token; and the overlaps of the kept sets (intersection over union).
+            that choose keep each token; the overlaps of their kept sets (intersection over
+            union), like beside like; and the methods that merged, which have none.
         """
         with refusals():
             shared = Budget(budget, cast(Kind, budget_kind))  # which refuses any other
@@ -180,7 +181,8 @@ def make_sweep(shelf: Shelf) -> Callable[..., dict]:
             The baseline; per method its points (kept count, layer average, share of the FLOPs,
             fidelity, answer), its break point (the smallest kept count from which on every run
             gave the baseline's answer, and the largest count that failed), and the ratios that
-            leave no token.
+            leave no token. With ``"random"`` also what ten random subsets at each ratio give, and
+            whether each point is above, within or below them at an equal layer average.
         """
         with refusals():
             names, ratios = chosen_methods(methods), check_ratios(keep_ratios)

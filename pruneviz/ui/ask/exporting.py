@@ -15,6 +15,7 @@ from pruneviz.render import save_figure
 from pruneviz.ui.ask import links
 from pruneviz.ui.inputs.examples import Example
 from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.downloads import COPY_SCRIPT, DOWNLOAD_SCRIPT, QUIET, kept
 from pruneviz.ui.shared.shown import LIFETIME, Held, Shown, release
 from pruneviz.ui.shared.status import status_html
 
@@ -26,21 +27,6 @@ FILES = {
     "table.csv": "Cost table (CSV)",
     "trace.json": "Trace (JSON)",
 }
-DOWNLOAD_SCRIPT = """(file) => {
-  if (!file || !file.url) return;
-  const link = document.createElement("a");
-  link.href = file.url;
-  link.download = file.orig_name || "";
-  link.click();
-}"""
-# The page's own address is known in the browser alone; without a clipboard the text can be marked.
-COPY_SCRIPT = """(kind, text) => {
-  if (!text) return "";
-  const copied = kind === "link" ? location.origin + location.pathname + "?" + text : text;
-  if (navigator.clipboard) navigator.clipboard.writeText(copied).catch(() => {});
-  return copied;
-}"""
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
@@ -112,7 +98,7 @@ def make_writer(name: str, cache: Callable[[str], str | None]) -> Callable[[Any]
             return [None, status_html(texts.NOTHING_TO_EXPORT, "error")]
         try:
             shown = held.shown
-            path = held.write(file_name(shown, name), lambda p: make_file(shown, p), _kept(cache))
+            path = held.write(file_name(shown, name), lambda p: make_file(shown, p), kept(cache))
         except (ValueError, OSError) as error:
             return [None, status_html(str(error), "error")]
         return [path, status_html(f"Saved as {Path(path).name}.", "done")]
@@ -162,16 +148,6 @@ def file_name(shown: Shown, name: str) -> str:
     """Such as ``pruneviz-transprune-25-figure.pdf``."""
     pinned = "-pins" if shown.pins else ""
     return f"pruneviz-{shown.question.method}-{shown.question.keep_percent:g}{pinned}-{name}"
-
-
-def _kept(cache: Callable[[str], str | None]) -> Callable[[str], str]:
-    def keep(path: str) -> str:
-        served = cache(path)
-        if served is None:
-            raise OSError("The file could not be kept for the download.")
-        return served
-
-    return keep
 
 
 def _id(name: str) -> str:

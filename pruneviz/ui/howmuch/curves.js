@@ -1,10 +1,4 @@
 // Drawing: bands first, so that no line lies under another's band.
-const MANY = 7; // looks before they begin again
-const PLUSES = 2; // of the controls
-
-// Methods beyond the seventh are told apart by hollow marks and dashes.
-const again = (curve) => curve.style >= (curve.control ? PLUSES : MANY);
-
 function load() {
   if (!props.value || !props.value.curves) {
     view.ready = false;
@@ -43,7 +37,7 @@ function series() {
     const button = node("button", "pv-serie");
     button.type = "button";
     button.setAttribute("aria-pressed", String(!view.hidden.has(curve.name)));
-    button.append(sample(line(curve, "M1,8L33,8"), mark(curve, 17, 8, again(curve) ? "pv-hollow" : "")),
+    button.append(sample(line(curve, "M1,8L33,8"), mark(curve, 17, 8)),
       node("span", "", curve.title));
     button.addEventListener("click", () => {
       if (!view.hidden.delete(curve.name)) view.hidden.add(curve.name);
@@ -64,7 +58,7 @@ function key(picture, text) {
 }
 
 const line = (curve, d) =>
-  svg("path", { class: `pv-curve ${styleOf(curve)}${again(curve) ? " pv-again" : ""}`, d });
+  svg("path", { class: "pv-curve pv-styled", style: styleOf(curve), d });
 const path = (spots, up) => spots.map((s) => `${s.x.toFixed(1)},${up(s).toFixed(1)}`).join("L");
 
 function draw(kept) {
@@ -111,15 +105,15 @@ function band(curve, spots) {
   const d = spots.length > 1
     ? `M${path(spots, (s) => s.high)}L${path([...spots].reverse(), (s) => s.low)}Z`
     : `M${spots[0].x - 4},${spots[0].high}h8V${spots[0].low}h-8Z`;
-  return svg("path", { class: `pv-band ${styleOf(curve)}`, d, "data-method": curve.name });
+  return svg("path", { class: "pv-interval pv-styled", style: styleOf(curve), d, "data-method": curve.name });
 }
 
 function drawCurve(plot, curve, spots) {
   plot.append(line(curve, `M${path(spots, (s) => s.y)}`));
   for (const s of spots) {
-    plot.append(mark(curve, s.x, s.y, again(curve) ? "pv-hollow" : ""));
+    plot.append(mark(curve, s.x, s.y));
     if (s.p.pareto && view.slice === "all") {
-      plot.append(svg("circle", { class: `pv-ring ${styleOf(curve)}`, cx: s.x, cy: s.y, r: 10 }));
+      plot.append(svg("circle", { class: "pv-ring pv-styled", style: styleOf(curve), cx: s.x, cy: s.y, r: 10 }));
     }
   }
   view.dots.push(...spots);

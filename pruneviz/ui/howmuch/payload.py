@@ -11,6 +11,7 @@ from pruneviz.evaluation.tables import p_value
 from pruneviz.evaluation.wording import percent
 from pruneviz.methods.registry import METHODS
 from pruneviz.ui.howmuch.outcome import Outcome
+from pruneviz.ui.shared import methods
 
 ALL, HARD = "all", "hard"
 """Slices beside the kinds, which are called ``kind:NAME``."""
@@ -76,7 +77,7 @@ def accuracy(share: Share) -> str:
 
 
 def _curves(others: Sequence[Entry], slices: Sequence[str]) -> list[dict[str, Any]]:
-    styles = {False: 0, True: 0}
+    looks = methods.looks()
     found = []
     for name in dict.fromkeys(one.method for one in others):
         card = METHODS[name].card
@@ -86,12 +87,10 @@ def _curves(others: Sequence[Entry], slices: Sequence[str]) -> list[dict[str, An
                 "name": name,
                 "title": card.title,
                 "control": card.control,
-                # Numbered anew: a plot has few methods, which must not share a look.
-                "style": styles[card.control],
+                "look": looks[name].to_dict(),
                 "points": [_point(one, slices) for one in own],
             }
         )
-        styles[card.control] += 1
     return found
 
 

@@ -5,7 +5,7 @@ function point(found) {
   view.at = found;
   const tip = $(".pv-tip"), plot = $(".pv-plot");
   plot.querySelectorAll(".pv-aim").forEach((old) => old.remove());
-  plot.querySelectorAll(".pv-band").forEach((area) =>
+  plot.querySelectorAll(".pv-interval").forEach((area) =>
     area.classList.toggle("pv-strong", Boolean(found) && area.dataset.method === found.curve.name));
   tip.hidden = !found;
   if (!found) {

@@ -44,20 +44,32 @@ BUDGET_INFO = (
 BUDGET_HINT = "Share of all patches that each method may use."
 COMPARE_READY = "Ready. Tick methods, choose a budget and press Compare."
 COMPARE_STOPPED = "Stopped. The cards show the methods that had finished."
-SWEEP_READY = "Ready. Tick methods and press Sweep: each is run at every keep ratio."
+SWEEP_READY = (
+    "Ready. Tick methods and press Sweep: each is run at every keep ratio. Random is drawn ten "
+    "times at each, which takes as many runs as ten methods."
+)
 SWEEP_STOPPED = "Stopped. The plot shows what had been run."
 RATIOS_INFO = "Share of the patches left at the end, from 100 down."
 BREAK_NOTE = (
     "The break point is the smallest number of patches from which on, up to all of them, every run "
     "gave the baseline's answer, token for token. Between the last count that fails and the next "
     "that holds, the search halves the gap down to one patch; it assumes that the answer changes "
-    "once in there."
+    "once in there. Patches at the end say little of compute where a method drops late: the layer "
+    "average and the FLOPs do. Methods that choose a number of tokens by themselves, such as "
+    "PruMerge in its paper, are told here how many."
+)
+CHANCE_NOTE = (
+    "Random subsets, {} drawn at each keep ratio. A method does better than chance where the "
+    "baseline's answer is more probable than after every one of them, at an equal layer average; "
+    "by luck alone one draw more would lie above ten others once in eleven times. Where lucky "
+    "draws give the answer, no method can do better than they do. Between two ratios the "
+    "band is read on the line from one to the other."
 )
 VALUES_NOTE = (
     "Log-prob.: how likely the pruned model finds the baseline's answer (nats per token, 0 = "
     "certain). KL: how far the first answer token's probabilities moved (0 = not at all). FLOPs: "
-    "computed work as the papers count it, against the baseline. * run in "
-    "search of the break point."
+    "true ones against the baseline's, encoder and choosing included; the papers' count visual "
+    "tokens in the language model only. * run in search of the break point."
 )
 
 CHOOSE_MODEL = "Model"
@@ -87,6 +99,18 @@ NEW_SWEEP = "{} answers from now on. A plot below, if any, is from the model bef
 READING = "Reading the picture …"
 
 NOTHING_TO_EXPORT = "There is no result to export yet, or it is over an hour old. Ask first."
+NO_RUN_TO_EXPORT = (
+    "There is no result to export yet, or it is over an hour old. Run the methods first."
+)
+TAB_LINK_COPIED = "Link copied: it brings back example, question and this tab's settings."
+TAB_LINK_WITHOUT_PICTURE = (
+    "Link copied, without your picture: it stays on this machine. Whoever opens the link finds the "
+    "question and this tab's settings, and has to add the picture."
+)
+SWAP_NEEDS_TWO = "Choose two methods that have run and that choose patches instead of merging them."
+SWAP_OTHER_MODEL = "Another model has been chosen since. Compare again first."
+SWAP_OTHER_PICTURE = "The picture of this comparison is no longer there. Compare again first."
+LINK_SETTINGS = "The link's settings are filled in. Press the button to run them."
 LINK_COPIED = "Link copied: it brings back example, question, method, settings and pins."
 LINK_WITHOUT_PICTURE = (
     "Link copied, without your picture: it stays on this machine. Whoever opens the link finds "

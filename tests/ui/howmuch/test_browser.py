@@ -48,7 +48,7 @@ def test_an_evaluation_from_the_first_press_to_the_saved_file(open_page, tmp_pat
     expect(root).to_have_attribute("data-painted", "0:all:8")
     expect(page.locator(".pv-muchmain")).to_contain_text("in 95 % of resamples")
     expect(page.locator(".pv-evidencebox").first.locator("tbody tr")).to_have_count(9)
-    expect(page.locator(f"{PLOT} .pv-band")).to_have_count(4)
+    expect(page.locator(f"{PLOT} .pv-interval")).to_have_count(4)
     expect(page.locator(f"{PLOT} .pv-baseband")).to_have_count(1)
     told = page.locator(PLOT).get_attribute("aria-label")
     assert "Unpruned: " in told

@@ -81,9 +81,11 @@ def test_slices_are_kinds_and_what_downsampling_fails(desk, shown) -> None:
             )
 
 
-def test_looks_are_numbered_within_a_plot(shown) -> None:
-    looks = [(curve["control"], curve["style"]) for curve in shown["curves"]]
-    assert looks == [(False, 0), (False, 1), (True, 0), (True, 1)]
+def test_methods_look_as_in_every_other_plot(shown) -> None:
+    known = methods.looks()
+    looks = [curve["look"] for curve in shown["curves"]]
+    assert looks == [known[curve["name"]].to_dict() for curve in shown["curves"]]
+    assert len({(look["light"], look["path"]) for look in looks}) == len(looks)
 
 
 def test_the_answer_names_every_method_and_the_tolerance(desk) -> None:
