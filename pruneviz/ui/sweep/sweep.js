@@ -89,8 +89,11 @@ function draw() {
   if (!view.ready) return;
   const plot = $(".pv-plot"), width = plot.parentElement.clientWidth;
   if (!width) return;
-  const height = width < 560 ? 330 : 400, area = { ...scales(width, height), width, height };
   const measure = MEASURES[view.measure], same = measure.key === "exact_match";
+  // A row a method, with its name above it, needs room for both.
+  const least = same ? 70 + 30 * shown().length : 0;
+  const height = Math.max(least, width < 560 ? 330 : 400);
+  const area = { ...scales(width, height), width, height };
   plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
   plot.setAttribute("height", height);
   plot.replaceChildren();
