@@ -63,7 +63,7 @@ HOWMUCH = (
         "Methods are compared on different questions while a run goes on",
         "for one in whole or ids for key",
         "for one in ids for key",
-        RUNNING,
+        RESULTS,
     ),
     _in(
         "ui/howmuch/screens",

@@ -16,6 +16,7 @@ from pruneviz import cli
 from pruneviz.evaluation.log import read_rows
 from pruneviz.ui.howmuch import texts
 from pruneviz.ui.howmuch.changed import changed, opened
+from pruneviz.ui.howmuch.outcome import Outcome
 from pruneviz.ui.howmuch.payload import HARD, plot
 from pruneviz.ui.howmuch.runs import Desk, release
 from pruneviz.ui.howmuch.tables import answer_html, tables_html
@@ -96,6 +97,23 @@ def test_the_answer_names_every_method_and_the_tolerance(desk) -> None:
     assert "so far" not in html
     assert "After 6 questions so far" in answer_html(desk.outcome, running=True)
     assert tables_html(desk.outcome).count("<table") == 2
+
+
+def test_methods_stand_on_the_same_questions_while_a_run_goes_on(desk) -> None:
+    whole = desk.outcome
+    asked, plan, ids = whole.asked, whole.plan, whole.ids
+    missing = set(ids[5][3:])
+    rows = {key: row for key, row in whole.rows.items() if key not in missing}
+    some = Outcome.of(asked, plan, ids, rows, running=True)
+    assert (some.questions, some.complete) == (5, True)
+    assert {one.accuracy.questions for one in some.entries} == {5}
+    missing = {keys[-1] for keys in ids}
+    rows = {key: row for key, row in whole.rows.items() if key not in missing}
+    first = Outcome.of(asked, plan, ids, rows, running=True)
+    assert (first.questions, first.complete) == (6, False), "all that there is, where none has all"
+    assert [one.accuracy.questions for one in first.entries] == [6] * 8 + [0]
+    assert "rows are there" in Outcome.of(asked, plan, ids, rows).problems[0]
+    assert not any("rows are there" in text for text in first.problems)
 
 
 def test_lost_questions_behind_a_point(desk) -> None:
