@@ -4,8 +4,8 @@ from pruneviz.models.registry import loadable_titles
 
 TITLE = "PruneViz"
 LEAD = (
-    "Which image patches can a vision-language model do without? Ask, slide the keep ratio, and "
-    "see whether the answer survives."
+    "Which image patches can a vision-language model do without? Ask, slide, and see whether the "
+    "answer survives."
 )
 TASTE_OF_KINDS = {
     "what": "what is this",
