@@ -69,6 +69,12 @@ def to_device(model: Any, device: torch.device, name: str) -> Any:
         raise ModelLoadError(f"Device {device} cannot be used: {error}") from error
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is short."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text
+
+
 def too_large(name: str, device: torch.device | str, why: str = "") -> ModelLoadError:
     """The error for a model that the memory cannot hold."""
     return ModelLoadError(
