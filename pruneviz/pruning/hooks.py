@@ -23,7 +23,7 @@ Changed = tuple[Args, Kwargs] | None
 def attached(runner: Runner) -> Iterator[None]:
     """Keep every hook that a run needs on its model while the block runs, and none after it."""
     with ExitStack() as handles:
-        handles.callback(runner.rest)
+        handles.callback(runner.leave)
         handles.enter_context(refused_whole(runner.spec.decoder))
         layers = handles.enter_context(LayerHooks(runner))
         # One by one, so that those before a failing one are removed too.

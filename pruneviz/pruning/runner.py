@@ -64,12 +64,20 @@ class Runner:
 
     def done(self) -> None:
         """The stack has run: what came with the call of the model was for that alone."""
+        if self.prefilling is not None and self.prefill is not None:
+            self.prefill.mark()
         self.rest()
         self._ids, self._model_counts = None, False
 
     def rest(self) -> None:
         """Let go of the forward that has run."""
         self.running = self.prefilling = None
+
+    def leave(self) -> None:
+        """The block ends, or another prompt begins."""
+        self.rest()
+        if self.prefill is not None:
+            self.prefill.retire()
 
     def on_model(self, kwargs: dict[str, Any]) -> None:
         """Refuse a call of the whole model that does not go with removing."""
@@ -119,6 +127,7 @@ class Runner:
         ids = self._ids_of(inputs)
         if ids is None and spec.input_ids is not None:
             ids = expand_rows(spec.input_ids, inputs.batch, "input_ids")
+        self.leave()
         vision, self._vision = spec.vision or self._vision, []
         if spec.counter is not None:
             spec.counter.clear()
