@@ -12,6 +12,7 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import POSITIONS, Method
+from pruneviz.models.core.placing import check_one_device
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.registry import find_adapter
 from pruneviz.pruning.checks import ELSEWHERE
@@ -229,6 +230,7 @@ def observe(
 
 @contextmanager
 def _entered(spec: RunSpec) -> Iterator[Run]:
+    check_one_device(spec.model)
     stack = spec.decoder.module
     with _LOCK:
         if stack in _ACTIVE:
