@@ -81,10 +81,17 @@ def test_what_another_thread_encodes_is_not_taken_for_the_blocks() -> None:
     other = torch.randn_like(case.inputs["pixel_values"])
     with prune(model, METHODS["fopru"]) as run:
         model(**case.inputs)
-    wanted = run.trace.kept.tolist()
+    wanted, own = run.trace.kept.tolist(), threading.current_thread()
+
+    def between(*_: Any) -> None:
+        """The encoder has run, the language model has not."""
+        if threading.current_thread() is own:
+            elsewhere(lambda: model.model.get_image_features(pixel_values=other))
+
+    handle = model.model.multi_modal_projector.register_forward_hook(between)
     with prune(model, METHODS["fopru"]) as run:
-        elsewhere(lambda: model.model.get_image_features(pixel_values=other))
         model(**case.inputs)
+    handle.remove()
     assert run.trace.kept.tolist() == wanted
 
 
@@ -163,7 +170,7 @@ def test_two_threads_of_a_block_at_once_are_refused() -> None:
 
 @pytest.mark.parametrize("name", ["transprune", "random", "fastv", "fopru"])
 def test_a_forward_that_was_on_its_way_stays_right(name: str) -> None:
-    """The block is entered, and a whole prefill runs, while another thread is between layers."""
+    """The block is entered, and a prefill half done, while another thread is between layers."""
     model, case = tiny(KIND), prompt(KIND)
     wanted, alone = model(**case.inputs).logits, pruned(name)
     inside, go, found = Event(), Event(), list[Any]()
@@ -174,14 +181,19 @@ def test_a_forward_that_was_on_its_way_stays_right(name: str) -> None:
             inside.set()
             go.wait(20)
 
+    def let_go(*_: Any) -> None:
+        if threading.current_thread() is own:
+            go.set()
+            thread.join()
+
     handle = model.model.language_model.layers[1].register_forward_pre_hook(wait)
     thread = Thread(target=lambda: found.append(model(**case.inputs).logits))
     thread.start()
     inside.wait(20)
+    last = model.model.language_model.layers[4].register_forward_pre_hook(let_go)
     with prune(model, METHODS[name]):
         first = model(**case.inputs, use_cache=True)
-        go.set()
-        thread.join()
+        last.remove()
         again = generate()
     handle.remove()
     assert first.logits.shape[1] < wanted.shape[1]
