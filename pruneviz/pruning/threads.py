@@ -63,7 +63,7 @@ def owned() -> Iterator[Owner]:
     with _LOCK:
         _OPEN.add(owner)
         # Before Python 3.14 no thread is told by whom it was started.
-        threading.Thread.start = _start  # type: ignore[method-assign]
+        threading.Thread.start = _start  # type: ignore[method-assign,assignment]
     try:
         yield owner
     finally:

@@ -210,21 +210,25 @@ def hostile(folder: Path, run: Path, file: str, entry: str, base: str, **more: A
     path.write_text(json.dumps(held))
 
 
-def no_input(*_: Any) -> str:
-    raise AssertionError("The terminal was asked.")
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the terminal was asked."""
+    heard = list[str]()
+    monkeypatch.setattr("builtins.input", lambda text="": heard.append(text) or "n")
+    return heard
 
 
 @pytest.mark.parametrize("change", [{"model_type": "own"}, {"model_type": None}])
 def test_a_model_of_its_own_code(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+    folder: Path, tmp_path: Path, asked: list[str], change: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr("builtins.input", no_input)
     run = tmp_path / "run"
     hostile(folder, run, "config.json", "AutoConfig", "LlavaConfig", **change)
     assert "no code from a model's folder is ever run" in refused(folder)
     with pytest.raises(ModelLoadError, match="no code from a model's folder"):
         fetch(str(folder))
     assert not run.exists()
+    assert not asked
 
 
 @pytest.mark.parametrize(
@@ -246,14 +250,13 @@ def test_a_model_of_its_own_code(
 def test_code_beside_what_transformers_has(
     folder: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    asked: list[str],
     file: str,
     entry: str,
     base: str,
     more: dict[str, Any],
 ) -> None:
     """It is passed by, or the folder is refused: run it is not, and nobody is asked."""
-    monkeypatch.setattr("builtins.input", no_input)
     run = tmp_path / "run"
     hostile(folder, run, file, entry, base, **more)
     custom = folder / "custom_generate"
@@ -262,6 +265,7 @@ def test_code_beside_what_transformers_has(
     said = said_of(folder)
     assert said is None or not any(advice in said for advice in UNSAFE)
     assert not run.exists()
+    assert not asked
 
 
 @pytest.mark.parametrize("names", ["somebody/kernels", {"text_config": "somebody/kernels"}])
