@@ -90,4 +90,4 @@ def _reduce(layer: Any, _: Any) -> Any:
 
 def _remade(kind: type) -> Any:
     made = _spent(kind)
-    return made.__new__(made)
+    return object.__new__(made)

@@ -27,7 +27,7 @@ def check_whole(value: Any, what: str, low: int, high: int = LARGEST) -> None:
     """Raise ValueError unless `value` is a whole number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise ValueError(f"{what} must be a whole number of at least {low}, not {value!r}.")
-    if value > high:
+    if int(value) > high:
         raise ValueError(f"{what} must be at most {high:,}, not {value:,}.")
 
 
