@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pruneviz import serving
 from pruneviz.commands import bench, evaluate, matters, several
-from pruneviz.commands.arguments import add_budget_arguments, build
+from pruneviz.commands.arguments import add_budget_arguments, build, whole
 from pruneviz.commands.question import add_question_arguments, start
 from pruneviz.engine import Comparison, Settings
 from pruneviz.errors import PruneVizError, told
@@ -24,7 +24,7 @@ LOGGING = {"level": logging.WARNING, "format": "%(levelname)s %(name)s: %(messag
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status (0 done, 1 failed, 2 wrong usage)."""
+    """Run a command; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 Ctrl+C."""
     parser = build_parser()
     args = parser.parse_args(argv)
     args.argv = list(sys.argv[1:] if argv is None else argv)
@@ -37,16 +37,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"pruneviz: cannot write the results: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\npruneviz: stopped.\n")
+        return serving.INTERRUPTED
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what to do about a question that looks like an option."""
+
+    def error(self, message: str) -> NoReturn:
+        """Write usage and message, and exit with status 2."""
+        if "required: " in message and "question" in message:
+            message += " (a question that begins with a dash goes last, after ' -- ')"
+        super().error(message)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Parser of the whole command line."""
-    parser = argparse.ArgumentParser(prog="pruneviz", description=__doc__)
+    parser = Parser(prog="pruneviz", description=__doc__)
     parser.set_defaults(logging=LOGGING)
     commands = parser.add_subparsers(dest="command", required=True)
     ask = commands.add_parser("ask", help="answer a question with and without pruning")
     add_question_arguments(ask)
-    ask.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
+    ask.add_argument("--max-new-tokens", type=whole, default=Settings.max_new_tokens)
     ask.add_argument("--out", type=Path, help="folder for answers, traces and figures")
     ask.set_defaults(run=run_ask)
     matters.add(commands)
@@ -59,8 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
     plan = commands.add_parser("plan", help="what every method spends on a budget; runs no model")
     plan.add_argument("--method", action="append", help="only this one; may be given several times")
     add_budget_arguments(plan)
-    plan.add_argument("--visual-tokens", type=int, default=576, help="of the prompt (576)")
-    plan.add_argument("--layers", type=int, default=32, help="decoder layers of the model (32)")
+    plan.add_argument("--visual-tokens", type=whole, default=576, help="of the prompt (576)")
+    plan.add_argument("--layers", type=whole, default=32, help="decoder layers of the model (32)")
     plan.set_defaults(run=run_plan)
     serve = commands.add_parser("serve", help="start the page", description=serving.PURPOSE)
     serving.add_arguments(serve)

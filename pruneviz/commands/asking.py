@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from pruneviz.commands.arguments import whole
 from pruneviz.engine import Session, Settings
 from pruneviz.errors import InputError
 from pruneviz.evaluation.asking import Asker
@@ -34,7 +35,7 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=int,
+        type=whole,
         metavar="N",
         help="with --ray: processes that each hold the model (one for each GPU; without GPUs one "
         "for each machine)",

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pruneviz.commands.arguments import CHECK_DEPTH, add_model_arguments, read_setting
+from pruneviz.commands.arguments import CHECK_DEPTH, add_model_arguments, read_setting, whole
 from pruneviz.commands.asking import add_asking_arguments, asking
 from pruneviz.engine import Budget, Settings
 from pruneviz.engine.budgets import Kind
@@ -96,9 +96,9 @@ def add(commands: Any) -> None:
         action="store_false",
         help="leave out the random and the downsampled picture, which every method should beat",
     )
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"draws of random ({SEEDS})")
-    parser.add_argument("--batch", type=int, default=MOST, help=f"questions at once ({MOST})")
-    parser.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
+    parser.add_argument("--seeds", type=whole, default=SEEDS, help=f"draws of random ({SEEDS})")
+    parser.add_argument("--batch", type=whole, default=MOST, help=f"questions at once ({MOST})")
+    parser.add_argument("--max-new-tokens", type=whole, default=Settings.max_new_tokens)
     parser.add_argument(
         "--retry", action="store_true", help="ask rows again that ended with an error"
     )

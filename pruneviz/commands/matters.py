@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pruneviz.commands.arguments import whole
 from pruneviz.commands.question import add_question_arguments, start
 from pruneviz.engine import (
     Comparison,
@@ -45,15 +46,15 @@ def add(commands: Any) -> None:
     )
     add_question_arguments(parser)
     parser.add_argument(
-        "--block", type=int, help="patches along a block's side; default: the finest allowed"
+        "--block", type=whole, help="patches along a block's side; default: the finest allowed"
     )
     parser.add_argument(
         "--max-forwards",
-        type=int,
+        type=whole,
         default=MAX_FORWARDS,
         help=f"most blocks that are tried in each direction ({MAX_FORWARDS})",
     )
-    parser.add_argument("--top", type=int, default=TOP, help=f"patches that matter most ({TOP})")
+    parser.add_argument("--top", type=whole, default=TOP, help=f"patches that matter most ({TOP})")
     parser.add_argument("--out", type=Path, help="folder for maps, table and record")
     parser.set_defaults(run=run)
 

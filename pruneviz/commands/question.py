@@ -21,7 +21,7 @@ from pruneviz.models import load_model
 def add_question_arguments(parser: argparse.ArgumentParser) -> None:
     """What is asked, of which model, and how it is pruned."""
     parser.add_argument("image", help="image file")
-    parser.add_argument("question")
+    parser.add_argument("question", help="one that begins with a dash goes after ' -- '")
     names = ", ".join(list_methods())
     parser.add_argument("--method", default="transprune", help=f"one of {names}")
     add_budget_arguments(parser)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ from pruneviz.errors import InputError
 MAX_PIXELS = 60_000_000
 MAX_ASPECT = 2_000
 BACKGROUND = (255, 255, 255)
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF")
+"""What people upload. Pillow reads three dozen more, some by other programs (EPS runs Ghostscript)
+and most by code that hardly anybody looks at. MPO is what telephones call some JPEG files."""
+READABLE = "PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF"
 
 ImageSource = str | Path | bytes | np.ndarray | Image.Image
 
@@ -25,7 +30,7 @@ def read_image(source: ImageSource) -> Image.Image:
     Parameters
     ----------
     source : path, bytes, np.ndarray or PIL.Image.Image
-        A file of any format Pillow reads, its bytes, an array ``[height, width]`` or
+        A file of one of :data:`FORMATS`, its bytes, an array ``[height, width]`` or
         ``[height, width, 3 or 4]`` of uint8, or a Pillow image.
 
     Returns
@@ -77,11 +82,22 @@ def _open(source: ImageSource) -> Image.Image:
         return _from_array(source)
     if not isinstance(source, str | Path | bytes):
         raise InputError("No image was given. Upload one, paste one or pick an example.")
+    return open_picture(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+
+def open_picture(source: str | Path | io.BytesIO) -> Image.Image:
+    """Open a picture of one of :data:`FORMATS`; its pixels are not read yet.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is of another format, or far too large.
+    """
     try:
         with warnings.catch_warnings():
             # Pillow warns far below the size at which the limit above refuses.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            return Image.open(source, formats=[name for name in FORMATS if _known(name)])
     except FileNotFoundError as error:
         raise InputError(f"There is no file {str(source)!r}.") from error
     except Image.DecompressionBombError as error:
@@ -89,9 +105,20 @@ def _open(source: ImageSource) -> Image.Image:
             f"The image has more than {MAX_PIXELS // 10**6} million pixels. Make it smaller."
         ) from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(
-            "The file is not an image that can be read. Use PNG, JPEG, WebP, GIF, BMP or TIFF."
-        ) from error
+        raise InputError(f"The file is not an image that can be read. Use {READABLE}.") from error
+
+
+def extensions() -> frozenset[str]:
+    """Ends of the names that pictures of :data:`FORMATS` have, in lower case."""
+    known = Image.registered_extensions().items()
+    return frozenset(extension for extension, name in known if name in FORMATS)
+
+
+@cache
+def _known(name: str) -> bool:
+    """Whether this Pillow reads a format: what it was built without it takes for an error."""
+    Image.init()
+    return name in Image.OPEN
 
 
 def _from_array(array: np.ndarray) -> Image.Image:

@@ -9,6 +9,7 @@ import torch
 
 from pruneviz.methods.base import (
     BUDGET,
+    LARGEST,
     BeforeLLM,
     Card,
     Formula,
@@ -16,6 +17,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
     Whole,
+    check_whole,
 )
 
 
@@ -57,8 +59,7 @@ class Random(BeforeLLM):
     def __post_init__(self) -> None:
         """Check the seed."""
         super().__post_init__()
-        if not isinstance(self.seed, int):
-            raise ValueError(f"seed must be a whole number, not {self.seed!r}.")
+        check_whole(self.seed, "seed", -LARGEST)
 
     @property
     def batched(self) -> bool:

@@ -2,16 +2,20 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pruneviz.cli import main
+from pruneviz.cli import build_parser, main
+from pruneviz.commands import question
 from pruneviz.commands.arguments import read_setting
-from pruneviz.methods import list_methods
+from pruneviz.methods import get_method, list_methods
+from pruneviz.models import load_model
 from pruneviz.trace import Trace
 
 
@@ -314,3 +318,105 @@ def test_signals_are_written_as_recorded_and_relative(picture, tmp_path):
     for row in shown:
         relative = float(row["ttv_relative_to_uniform"])
         assert relative == pytest.approx(size * float(row["ttv"]), rel=1e-4)
+
+
+HUGE = "9" * 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan", "--layers", "100000000"], "num_layers must be at most 10,000"),
+        (["plan", "--layers", "10001"], "num_layers must be at most 10,000"),
+        (["plan", "--layers", "-1"], "needs at least 2 of them, not -1"),
+        (["plan", "--method", "fastv", "--equal-compute", "0.5", "--layers", "99999"], "at most"),
+        (["plan", "--method", "tome", "--equal-compute", "0.5", "--layers", "99999"], "at most"),
+    ],
+)
+def test_numbers_that_no_model_has(arguments, message, capsys):
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", "--layers", HUGE],
+        ["plan", "--visual-tokens", HUGE],
+        ["plan", "--keep-tokens", HUGE],
+        ["plan", "--keep-tokens", "9" * 5000],
+        ["plan", "--layers", "1.5"],
+        ["ask", "a.png", "What?", "--max-new-tokens", HUGE],
+        ["ask", "a.png", "What?", "--pin-extra", f"-{HUGE}"],
+        ["bench", "--pairs", HUGE],
+        ["evaluate", "--seeds", HUGE],
+        ["serve", "--port", "99999"],
+        ["serve", "--port", HUGE],
+    ],
+)
+def test_numbers_beyond_all_are_wrong_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "a whole number is needed" in last or "is possible" in last or "1 to 65535" in last
+
+
+@pytest.mark.parametrize("seed", [HUGE, f"-{HUGE}", "1.5", '"x"', "true", str(2**63)])
+def test_seeds_out_of_range(seed, picture, capsys):
+    arguments = ["--method", "random", "--set", f"seed={seed}"]
+    assert main(["ask", str(picture), "Where?", *arguments]) == 1
+    assert "seed must be" in capsys.readouterr().err
+
+
+def test_the_library_refuses_them_too():
+    for wrong in (10**40, -(10**40), 2**63, True, 1.5):
+        with pytest.raises(ValueError, match="seed must be"):
+            get_method("random", seed=wrong)
+        with pytest.raises(ValueError, match=r"num_layers must be|at least 2"):
+            get_method("fastv", num_layers=wrong)
+    assert get_method("random", seed=-5, num_layers=10_000).seed == -5
+
+
+def test_a_question_that_looks_like_an_option(picture, capsys):
+    parser = build_parser()
+    for asked in ("--what?", "-x", "--is it a cat?", "--help"):
+        args = parser.parse_args(["ask", "--method", "fastv", "--", str(picture), asked])
+        assert (args.image, args.question, args.method) == (str(picture), asked, "fastv")
+    with pytest.raises(SystemExit) as stopped:
+        main(["ask", str(picture), "--what?"])
+    assert stopped.value.code == 2
+    assert "goes last, after ' -- '" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_run_in_one_line(picture, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(question, "load_model", interrupted)
+    assert main(["ask", str(picture), "Where?"]) == 130
+    assert capsys.readouterr().err.strip() == "pruneviz: stopped."
+
+
+def test_ctrl_c_while_the_model_runs_leaves_it_clean(picture, capsys, monkeypatch):
+    """The worker is waited for, its hooks are gone, and no thread is left."""
+    loaded = load_model()
+    monkeypatch.setattr(question, "load_model", lambda *_: loaded)
+    stack, threads = loaded.adapter.decoder(loaded.model).module, threading.active_count()
+    begun = threading.Event()
+    handle = stack.register_forward_hook(lambda *_: begun.set())
+
+    def interrupt():
+        begun.wait(60)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    killer = threading.Thread(target=interrupt)
+    killer.start()
+    assert main(["ask", str(picture), "What can you see?", "--max-new-tokens", "400"]) == 130
+    killer.join()
+    handle.remove()
+    assert capsys.readouterr().err.strip().endswith("pruneviz: stopped.")
+    assert threading.active_count() == threads
+    assert not any(module._forward_pre_hooks for module in loaded.model.modules())

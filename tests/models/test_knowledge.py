@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file, save_file
 
 from pruneviz.engine import Session
 from pruneviz.models import load_model
@@ -18,6 +19,7 @@ from pruneviz.models.core.knowledge import OTHER_FORM, Knowledge, load_knowledge
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import SMALL, TEST_SEEDS, sample_scene
 from pruneviz.shipped import assets_dir
+from tests.folders import copy_embedded
 
 PHOTOS = Path(gradio.__file__).parent / "media_assets" / "images"
 
@@ -147,3 +149,44 @@ def test_an_unknown_word_gets_a_hint(session) -> None:
     picture = Image.new("RGB", (64, 64), "teal")
     hints = session.prepare(picture, "Where is the giraffe?").hints
     assert any("“giraffe”" in hint for hint in hints)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("knowledge.json", b""),
+        ("knowledge.json", b"[]"),
+        ("knowledge.json", b"null"),
+        ("knowledge.json", b"{}"),
+        ("knowledge.json", b'{"words": "cat"}'),
+        ("knowledge.json", b'{"words": [3]}'),
+        ("knowledge.json", b'{"words": ["cat"], "accuracy": 3}'),
+        ("knowledge.json", b'{"words": ["cat"], "accuracy": {"scenes": {"what": [1, 0]}}}'),
+        ("knowledge.json", b'{"words": ["cat"], "accuracy": {"scenes": {"what": ["a", 2]}}}'),
+        ("knowledge.json", bytes(range(256))),
+        ("familiar.safetensors", b""),
+        ("familiar.safetensors", b"x" * 100),
+        ("familiar.safetensors", {"background": None}),
+        ("familiar.safetensors", {"background": torch.zeros(9)}),
+        ("familiar.safetensors", {"whiten": torch.zeros(3, 4)}),
+        ("familiar.safetensors", {"classes": torch.zeros(1, 4)}),
+        ("familiar.safetensors", {"classes": torch.tensor(1.0)}),
+        ("familiar.safetensors", {"clear": torch.zeros(2)}),
+        ("familiar.safetensors", {"radius": torch.tensor(float("nan"))}),
+    ],
+)
+def test_what_is_damaged_is_said_and_left_out(tmp_path, file, content) -> None:
+    """The model answers as before, with a hint that says what is missing."""
+    folder = tmp_path / "model"
+    copy_embedded(folder)
+    if isinstance(content, dict):
+        held = load_file(folder / file) | content
+        save_file({name: value for name, value in held.items() if value is not None}, folder / file)
+    else:
+        (folder / file).write_bytes(content)
+    loaded = load_model(str(folder), device="cpu")
+    assert loaded.knowledge is None
+    picture = Image.new("RGB", (90, 70), (200, 30, 30))
+    (hint,) = Session(loaded).prepare(picture, "what is this?").hints
+    assert "What this model was taught cannot be told" in hint
+    assert (file in hint) or "safetensors" in hint

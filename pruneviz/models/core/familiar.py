@@ -99,9 +99,33 @@ class Familiar:
 
     @classmethod
     def load(cls, path: Path) -> Familiar:
-        """Read what :meth:`save` wrote."""
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file holds something else.
+        """
         held = load_file(path)
-        return cls(**{name: held[name].float() for name in cls._names()})
+        if missing := [name for name in cls._names() if name not in held]:
+            raise ValueError(f"{path.name} lacks {', '.join(missing)}")
+        made = cls(**{name: held[name].float() for name in cls._names()})
+        made._check(path.name)
+        return made
+
+    def _check(self, file: str) -> None:
+        """Raise ValueError unless the shapes fit together and all is finite."""
+        hidden = self.background.shape[-1] if self.background.ndim == 2 else 0
+        fits = (
+            self.whiten.shape == (hidden, hidden)
+            and self.classes.shape[1:] == (hidden,)
+            and len(self.classes) > 1
+            and not any(value.ndim for value in (self.radius, self.clear, self.most))
+        )
+        if not fits:
+            raise ValueError(f"the shapes in {file} do not fit together")
+        if not all(getattr(self, name).isfinite().all() for name in self._names()):
+            raise ValueError(f"{file} holds NaN or infinity")
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:

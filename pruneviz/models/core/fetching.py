@@ -7,7 +7,8 @@ import os
 from huggingface_hub import snapshot_download
 
 from pruneviz.errors import ModelLoadError
-from pruneviz.models.core.loading import EMBEDDED, UNREADABLE, model_type
+from pruneviz.models.core.loading import EMBEDDED, model_type
+from pruneviz.models.core.reading import told_as
 
 WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 UNUSED = ["*/*", "consolidated*"]
@@ -42,10 +43,12 @@ def fetch(name: str) -> None:
     model_type(name)  # a few kilobytes tell whether gigabytes are worth it
     if name == EMBEDDED or os.path.isdir(name):
         return
-    try:
+    with told_as(lambda text, _: _stopped(name, text)):
         snapshot_download(name, allow_patterns=WANTED, ignore_patterns=UNUSED)
-    except UNREADABLE as error:
-        raise ModelLoadError(
-            f"{name!r} could not be downloaded. Check the network and the disk, or give the folder "
-            f"of a copy on this machine. {error}"
-        ) from error
+
+
+def _stopped(name: str, text: str) -> ModelLoadError:
+    return ModelLoadError(
+        f"{name!r} could not be downloaded. Check the network and the disk, or give the folder "
+        f"of a copy on this machine. {text}"
+    )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from pruneviz.errors import ModelLoadError
 from pruneviz.models.core.familiar import Familiar
+from pruneviz.models.core.reading import told_as
 from pruneviz.scenes.forms import is_taught, unknown
 
 FILE, STATISTICS = "knowledge.json", "familiar.safetensors"
@@ -82,19 +84,36 @@ def load_knowledge(folder: Path) -> Knowledge | None:
     Returns
     -------
     Knowledge or None
+
+    Raises
+    ------
+    ModelLoadError
+        If it is damaged; the model is none the worse for it.
     """
     if not (folder / FILE).is_file() or not (folder / STATISTICS).is_file():
         return None
-    record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    scenes, novel = (
-        {kind: right / total for kind, (right, total) in found.items() if kind != "all"}
-        for found in (record.get("accuracy", {}).get(name, {}) for name in ("scenes", "novel"))
-    )
-    return Knowledge(
-        words=frozenset(record["words"]),
-        accuracy=scenes,
-        pictures=Familiar.load(folder / STATISTICS),
-        novel=novel,
+    with told_as(lambda text, _: _damaged(text)):
+        record = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        words, shares = record["words"], record.get("accuracy", {})
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ValueError("words is no list of words")
+        return Knowledge(
+            words=frozenset(words),
+            accuracy=_shares(shares.get("scenes", {})),
+            pictures=Familiar.load(folder / STATISTICS),
+            novel=_shares(shares.get("novel", {})),
+        )
+
+
+def _shares(found: Mapping[str, Sequence[int]]) -> dict[str, float]:
+    """Shares of right answers, of pairs of how many were right and asked."""
+    return {kind: right / total for kind, (right, total) in found.items() if kind != "all"}
+
+
+def _damaged(why: str) -> ModelLoadError:
+    return ModelLoadError(
+        f"What this model was taught cannot be told: {FILE} or {STATISTICS} in its folder is "
+        f"damaged ({why})."
     )
 
 

@@ -23,6 +23,27 @@ def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
 
 AROUND = (
     _in(
+        "engine/images",
+        "Pictures are opened in every format that Pillow knows",
+        "Image.open(source, formats=[name for name in FORMATS if _known(name)])",
+        "Image.open(source)",
+        "tests/engine/test_images.py",
+    ),
+    _in(
+        "ui/links",
+        "A copied question that begins with a dash is an option",
+        'dashed = any(text.startswith("-") for text in given)',
+        "dashed = False",
+        "tests/ui/test_exporting.py",
+    ),
+    _in(
+        "methods/spending",
+        "A plan may be as deep as memory is large",
+        'check_whole(num_layers, "num_layers", 1, MOST_LAYERS)',
+        'check_whole(num_layers, "num_layers", 1, 10**5)',
+        "tests/cli/test_cli.py",
+    ),
+    _in(
         "scenes/render",
         "Things of a wide picture come out wide when it is squashed",
         "across, down = item.size / squash**0.5, item.size * squash**0.5",
