@@ -92,6 +92,10 @@ class Familiar:
             return None
         return BUSY if share > self.most else UNCLEAR
 
+    def rounded(self) -> Familiar:
+        """Return what is left of it in half precision, as it is written."""
+        return Familiar(*(getattr(self, name).half().float() for name in self._names()))
+
     def save(self, path: Path) -> None:
         """Write it in half precision."""
         held = {name: getattr(self, name).half().contiguous() for name in self._names()}
