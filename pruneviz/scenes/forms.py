@@ -17,22 +17,22 @@ from itertools import chain, islice, product
 from pruneviz.scenes import phrases
 from pruneviz.scenes.saying import spread
 from pruneviz.scenes.spelling import meanings
-from pruneviz.scenes.vocabulary import CARD, CATEGORY_SYNONYMS, CLASSES
+from pruneviz.scenes.vocabulary import CARD, CATEGORY_SYNONYMS, CLASSES, COLOURS
 
 WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|\d+")
 # Words that training does not use and that change nothing of what is asked.
 HARMLESS = frozenset(
     """
-    anybody anyone appear appears around being call called displayed draw drawn drew exist
-    exists found gave give given had he help her hidden hiding him his into must new piece put
-    puts seem seems she such write writing wrote
+    anybody anyone appear appears around being call called displayed draw drawn drew every exist
+    exists found gave give given got had he help her hidden hiding him his hold holds into must new
+    piece printed put puts seem seems she sitting somewhere standing such write writing wrote
     """.split()
 )
 # Ways of reading misspelt words that are tried.
 _MOST = 64
 _ARTICLES = frozenset(("the", "a", "an"))
-_THING, _THINGS, _CARD, _GROUP, _PLACE, _SIDE, _ODD, _UNKNOWN = (
-    *("THING", "THINGS", "CARD", "GROUP", "PLACE", "SIDE", "ODD", "UNKNOWN"),
+_THING, _THINGS, _CARD, _CARDS, _GROUP, _PLACE, _SIDE, _TINT, _ODD, _UNKNOWN = (
+    *("THING", "THINGS", "CARD", "CARDS", "GROUP", "PLACE", "SIDE", "TINT", "ODD", "UNKNOWN"),
 )
 ANY, _NAMED = "thing", "NAMED"
 _OF_PICTURE = re.compile(r"\bof (?:this )?(?:picture|image|photo|drawing|scene)\b")
@@ -42,8 +42,10 @@ _HOW = (
     ("how do you call", "what"),
     ("how you call", "what"),
 )
+# Who did something is asked of people; "who is this" of things too.
+_WHO_DID = re.compile(r"\bwho\b(?! (?:is|s)\b)")
 _WHERE_IN_PICTURE = re.compile(
-    r"\b(?:(?:at|in|on|to) )?(?:(?:top|bottom|upper|lower|left|right|middle|center|centre)\b ?)+"
+    r"\b(?:(?:(?:at|in|on|to) )?(?:top|bottom|upper|lower|left|right|middle|center|centre)\b ?)+"
     r"(?:(?:side|corner|part|half)\b)?"
 )
 # A question that begins so and asks for nothing by name wants a yes or a no.
@@ -66,6 +68,8 @@ _SHOWN = _set(
     "this that it there here in shown shows show see seen visible looking picture image photo "
     "drawing scene object thing item find spot notice"
 )
+# A thing is asked for as one that is there, or that somebody shows or sees.
+_THERE = _SHOWN | _set("is are any has have contain contains shows draw drew drawn")
 _KEYS = frozenset(
     chain(_ASK, _NAME, _SPOT, _READ, _COUNT, _HUE, _set("where how if whether about all kind sort"))
 ) | {_YES, "type"}
@@ -105,14 +109,19 @@ _FORMS = (
     _Form(_ONE, (_SPOT, _ASK), alone=_NAMED),
     _Form(_ONE, (_set("place position location"),), alone=_NAMED),
     # exists
-    _Form((*_ONE, (_THINGS,)), (), _set("if whether part") | {_YES}),
+    _Form((*_ONE, (_THINGS,), (_CARDS,)), (_THERE,), _set("if whether part") | {_YES}),
     # count, total
     _Form(_MANY, (_COUNT,), _set("what all")),
     _Form(((),), (_set("many"),), _COUNT | {"all"}),
     _Form(((),), (_COUNT, _set("objects things items everything")), _set("what all")),
     # read
-    _Form(((), (_CARD,)), (_READ | _set("say says write writing wrote"),), _ASK | {"name"}, CARD),
-    _Form(((_CARD,),), (_ASK, _set("on")), alone=CARD),
+    _Form(
+        ((), (_CARD,), (_CARD, _TINT)),
+        (_READ | _set("say says write writing wrote"),),
+        _ASK | {"name"},
+        CARD,
+    ),
+    _Form(((_CARD,), (_CARD, _TINT)), (_ASK, _set("on")), alone=CARD),
     # colour
     _Form(((_CARD,),), (_HUE,), _ASK | {"name"}, CARD),
     _Form(((),), (_HUE, _set("its")), _ASK, CARD),
@@ -124,7 +133,7 @@ _FORMS = (
 @lru_cache(maxsize=1)
 def _tags() -> dict[str, str]:
     """What the names of things stand for."""
-    found = dict.fromkeys(_cards(), _CARD) | {f"{CARD}s": _THINGS}
+    found = dict.fromkeys(_cards(), _CARD) | {f"{CARD}s": _CARDS} | dict.fromkeys(COLOURS, _TINT)
     for entry in CLASSES:
         found |= dict.fromkeys((entry.name, *entry.synonyms), _THING) | {entry.plural: _THINGS}
     return found | dict.fromkeys(chain(*CATEGORY_SYNONYMS.values()), _GROUP)
@@ -177,9 +186,11 @@ def _reduced(spelt: Iterable[str]) -> list[str]:
     text = _OF_PICTURE.sub("", re.sub(r"\b(what|where)s\b", r"\1 is", text))
     for typed, plain in _HOW:
         text = text.replace(typed, plain)
+    text = re.sub(r"\bevery\b", "all", text)
+    text = _WHO_DID.sub(_ODD, text)
     text = _WHERE_IN_PICTURE.sub(f" {_PLACE} ", _sides().sub(f" {_SIDE} ", text))
     tags, usual = _tags(), _plain_words()
-    kept = {_PLACE, _SIDE, _UNKNOWN}.union(usual)
+    kept = {_PLACE, _SIDE, _UNKNOWN, _ODD}.union(usual)
     return [tags.get(w) or (w if w in kept else _ODD) for w in text.split()]
 
 
@@ -188,6 +199,13 @@ def unknown(question: str, known: Collection[str]) -> Iterator[str]:
     for word in WORD.findall(question.lower()):
         if word not in HARMLESS and not meanings(word, known):
             yield word
+
+
+def misspelt(question: str, known: Collection[str]) -> list[str]:
+    """Return the words of a question that are not known, but like a known one."""
+    usual = _plain_words()
+    words = (word for word in WORD.findall(question.lower()) if word not in usual)
+    return [word for word in words if word not in known and meanings(word, known)]
 
 
 def is_taught(question: str, known: Collection[str]) -> bool:

@@ -17,11 +17,12 @@ from pruneviz.models.core.familiar import (
     BUSY,
     CLEAR_ENOUGH,
     EMPTY,
+    MANY,
     UNCLEAR,
     Familiar,
     connected,
 )
-from pruneviz.models.core.knowledge import OTHER_FORM, SEVERAL, Knowledge, load_knowledge
+from pruneviz.models.core.knowledge import OTHER_FORM, SEVERAL, TYPOS, Knowledge, load_knowledge
 from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import SMALL, TEST_SEEDS, SceneRules, sample_scene
 from pruneviz.shipped import assets_dir
@@ -151,6 +152,33 @@ def test_so_do_a_category_and_a_thing_of_which_there_are_several(session) -> Non
         assert session.prepare(zoo, question).hints == expected, question
     for question in ("What can you see?", "Which animal is there?", "Where is the cat?"):
         assert session.prepare(cat, question).hints == ()
+
+
+def test_more_things_than_were_taught_are_doubted() -> None:
+    here = Familiar(*(getattr(_familiar(), name) for name in Familiar._names()))
+    wide = dataclasses.replace(here, background=torch.zeros(256, 4))
+    visual = torch.zeros(16, 16, 4)
+    visual[::4, ::4, 0] = 4
+    visual[4:, 8:, 0] = 0
+    apart = visual.flatten(0, 1)
+    assert len(wide.found(apart)) == 10
+    assert wide.doubt(apart) == MANY
+    visual[0, 0] = 0
+    assert wide.doubt(apart) is None
+    assert set(wide.found(apart)) == {0}
+
+
+def test_two_words_with_a_letter_wrong_are_too_many(session) -> None:
+    cat = assets_dir() / "examples" / "cat.png"
+    assert session.prepare(cat, "Wher is the cat").hints == ()
+    (hint,) = session.prepare(cat, "Wher is the octpus").hints
+    assert hint == TYPOS.format("“wher”, “octpus”")
+
+
+def test_a_hint_quotes_the_beginning_of_a_long_word(known) -> None:
+    hint = known.hints("Where is the " + "zx" * 1500, _seen((4, 0)))[0]
+    assert "“zxzxzxzxzxzxzxzxzxzxzxzx…”" in hint
+    assert len(hint) < 100
 
 
 def test_what_is_written_is_read_again(tmp_path) -> None:

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from pruneviz.scenes import phrases
-from pruneviz.scenes.forms import ANY, alone, is_taught, unknown
+from pruneviz.scenes.forms import ANY, alone, is_taught, misspelt, unknown
 from pruneviz.scenes.questions import KINDS, ask_many
 from pruneviz.scenes.saying import fill, spread
 from pruneviz.scenes.scene import TEST_SEEDS, sample_scene
@@ -54,6 +54,15 @@ are there three cats
 what is in the corner next to the cat
 what does the dog say
 where is the milk
+how many cards are there
+count the cards
+who drew this picture
+who made this
+do you like the horse
+will the lion call
+do you want a cat
+is every cat here
+what is at the top and at the bottom
 """.strip().splitlines()
 
 
@@ -124,6 +133,33 @@ def test_each_lookalike_would_be_taken_for_a_known_word() -> None:
     near = {w for w in LOOKALIKES if any(len(e) >= SHORTEST and e in KNOWN for e in edits(w))}
     assert near == LOOKALIKES
     assert not LOOKALIKES & KNOWN
+
+
+OWN = """
+what does the red card say
+what is written on the red card
+what is printed on the card
+what's at the top in the middle
+what have you got at the top
+what is standing at the left
+which thing is at the left on the bottom
+is there a cat somewhere
+who's this
+are there any cards
+count every cat
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("question", OWN)
+def test_wordings_of_ones_own_have_a_taught_form(question) -> None:
+    assert is_taught(question, KNOWN)
+    assert list(unknown(question, KNOWN)) == []
+
+
+def test_words_with_a_letter_wrong_are_told() -> None:
+    assert misspelt("Wher is the octpus", KNOWN) == ["wher", "octpus"]
+    assert misspelt("Where is the octpus and the zebra?", KNOWN) == ["octpus"]
+    assert misspelt("Somebody gave the octopus what?", KNOWN) == []
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,11 @@ UNCLEAR = (
     "Something in this picture is not clearly one of the things that this model knows, and may "
     "be called by the name of one that is; photographs it cannot read."
 )
+MANY = (
+    "This picture seems to show more things than this model can count; it was taught scenes of one "
+    "to nine."
+)
+MOST_THINGS = 9
 CLEAR_ENOUGH = 6.0
 """Beyond this margin, in units of the usual spread, a patch is as clear as one can be: one clear
 thing does not make up for another that is not."""
@@ -113,9 +118,9 @@ class Familiar:
         share = self.things(visual).float().mean()
         if not share:
             return EMPTY
-        if self.clearness(visual) >= self.clear:
-            return None
-        return BUSY if share > self.most else UNCLEAR
+        if self.clearness(visual) < self.clear:
+            return BUSY if share > self.most else UNCLEAR
+        return MANY if len(self.found(visual)) > MOST_THINGS else None
 
     def rounded(self) -> Familiar:
         """Return what is left of it in half precision, as it is written."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from pruneviz.models.core.familiar import Familiar
-from pruneviz.scenes.forms import ANY, alone, is_taught, unknown
+from pruneviz.scenes.forms import ANY, alone, is_taught, misspelt, unknown
 from pruneviz.scenes.vocabulary import CARD, CARD_TEXTS, CATEGORIES, CLASSES
 
 FILE, STATISTICS = "knowledge.json", "familiar.safetensors"
@@ -28,6 +28,10 @@ SEVERAL = (
     "This picture seems to show more than one {}, and this model was taught such a question only "
     "for pictures with one. It knows how many there are, and what is at a place."
 )
+TYPOS = (
+    "This model was taught to read one word with a letter wrong, and makes little of several: {}."
+)
+_LONGEST = 24
 _NAMES = (*(entry.name for entry in CLASSES), *[CARD] * len(CARD_TEXTS))
 _CATEGORY = {entry.name: entry.category for entry in CLASSES if entry.category in CATEGORIES}
 
@@ -71,8 +75,10 @@ class Knowledge:
         """Sentences on why an answer may be worthless; none if all is familiar."""
         found = []
         if words := self.unknown_words(question):
-            listed = ", ".join(f"“{word}”" for word in words[:5])
+            listed = ", ".join(f"“{shorten(word)}”" for word in words[:5])
             found.append(f"This model was never taught the word{'s'[: len(words) > 1]} {listed}.")
+        if len(wrong := misspelt(question, self.words)) > 1:
+            found.append(TYPOS.format(", ".join(f"“{shorten(word)}”" for word in wrong[:5])))
         if not is_taught(question, self.words):
             found.append(OTHER_FORM)
         if doubt := self.pictures.doubt(visual):
@@ -94,6 +100,11 @@ class Knowledge:
             counts.update(names)
             counts.update(_CATEGORY[name] for name in names if name in _CATEGORY)
         return max(wanted) if all(counts[one] > 1 for one in wanted) else ""
+
+
+def shorten(word: str) -> str:
+    """Return a word as a hint quotes it: whole, or its beginning."""
+    return word if len(word) <= _LONGEST else f"{word[:_LONGEST]}…"
 
 
 def load_knowledge(folder: Path) -> Knowledge | None:
