@@ -14,10 +14,18 @@ from safetensors.torch import load_file, save_file
 
 from pruneviz.engine import Session
 from pruneviz.models import load_model
-from pruneviz.models.core.familiar import BUSY, CLEAR_ENOUGH, EMPTY, UNCLEAR, Familiar
-from pruneviz.models.core.knowledge import OTHER_FORM, Knowledge, load_knowledge
+from pruneviz.models.core.familiar import (
+    BUSY,
+    CLEAR_ENOUGH,
+    EMPTY,
+    MANY,
+    UNCLEAR,
+    Familiar,
+    connected,
+)
+from pruneviz.models.core.knowledge import OTHER_FORM, SEVERAL, TYPOS, Knowledge, load_knowledge
 from pruneviz.scenes.render import render
-from pruneviz.scenes.scene import SMALL, TEST_SEEDS, sample_scene
+from pruneviz.scenes.scene import SMALL, TEST_SEEDS, SceneRules, sample_scene
 from pruneviz.shipped import assets_dir
 from tests.folders import copy_embedded
 
@@ -93,6 +101,86 @@ def test_question_and_picture_are_doubted_together(known) -> None:
     assert "“giraffe”" in hints[0]
     assert hints[1:] == (OTHER_FORM, EMPTY)
     assert known.hints("Is the cat the dog?", _seen((4, 0))) == (OTHER_FORM,)
+
+
+def test_patches_that_touch_are_one_group() -> None:
+    drawn = ["#..##", ".#...", "....#", "#..#.", "#...."]
+    things = torch.tensor([mark == "#" for row in drawn for mark in row])
+    groups = connected(things)
+    assert (groups > 0).equal(things)
+    inside = groups[things].tolist()
+    # Top left and the patch at its corner; top right; a diagonal; two on the left.
+    assert [inside.count(number) for number in dict.fromkeys(inside)] == [2, 2, 2, 2]
+    long = torch.ones(9, 9, dtype=torch.bool)
+    long[1::4, :-1] = long[3::4, 1:] = False
+    assert len(connected(long.flatten()).unique()) == 2, "a snake, and what is outside"
+
+
+@pytest.fixture(scope="module")
+def apart(session):
+    """Hints for a question about a made scene."""
+
+    def hints(question: str, seed: int, rules: SceneRules) -> tuple[str, ...]:
+        picture = render(sample_scene(TEST_SEEDS[0] + seed, rules))[0]
+        return session.prepare(picture, question).hints
+
+    return hints
+
+
+def test_a_question_about_one_thing_gets_a_hint_where_there_are_several(apart) -> None:
+    # 196 of 200 scenes with several things, and 1 of 200 with one.
+    told = {
+        rules: [apart("What can you see?", seed, rules) for seed in range(7_100, 7_115)]
+        for rules in (SceneRules(crowds=(1.0,)), SceneRules(crowds=(0, 1, 1, 1, 1)))
+    }
+    one, several = told.values()
+    hint = (SEVERAL.format("thing"),)
+    assert sum(found == hint for found in one) <= 1
+    assert sum(found == hint for found in several) >= 13
+
+
+def test_so_do_a_category_and_a_thing_of_which_there_are_several(session) -> None:
+    zoo, cat = (assets_dir() / "examples" / f"{name}.png" for name in ("zoo", "cat"))
+    hinted = {
+        "Which animal is there?": "animal",
+        "Where is the frog?": "frog",
+        "What is next to the frog?": "frog",
+        "Where is the lion?": "",
+        "Which toy is there?": "",
+        "How many frogs are there?": "",
+    }
+    for question, several in hinted.items():
+        expected = (SEVERAL.format(several),) if several else ()
+        assert session.prepare(zoo, question).hints == expected, question
+    for question in ("What can you see?", "Which animal is there?", "Where is the cat?"):
+        assert session.prepare(cat, question).hints == ()
+
+
+def test_more_things_than_were_taught_are_doubted() -> None:
+    here = Familiar(*(getattr(_familiar(), name) for name in Familiar._names()))
+    wide = dataclasses.replace(here, background=torch.zeros(256, 4))
+    visual = torch.zeros(16, 16, 4)
+    visual[::4, ::4, 0] = 4
+    visual[4:, 8:, 0] = 0
+    apart = visual.flatten(0, 1)
+    assert len(wide.found(apart)) == 10
+    assert wide.doubt(apart) == MANY
+    visual[0, 0] = 0
+    assert wide.doubt(apart) is None
+    assert set(wide.found(apart)) == {0}
+
+
+def test_two_words_with_a_letter_wrong_are_too_many(session) -> None:
+    cat = assets_dir() / "examples" / "cat.png"
+    assert session.prepare(cat, "Wher is the cat").hints == ()
+    (hint,) = session.prepare(cat, "Wher is the octpus").hints
+    assert hint == TYPOS.format("“wher”, “octpus”")
+
+
+def test_a_hint_quotes_the_beginning_of_a_long_word(known) -> None:
+    hint = known.hints("Where is the " + "zx" * 1500, _seen((4, 0)))[0]
+    assert "“zxzxzxzxzxzxzxzxzxzxzxzx…”" in hint
+    assert len(hint) < 100
 
 
 def test_what_is_written_is_read_again(tmp_path) -> None:

@@ -52,9 +52,17 @@ def test_ask(client, picture) -> None:
     assert set(result["fidelity"]) >= {"exact_match", "first_token_kl"}
 
 
-def test_hints_are_in_the_answer(client, picture) -> None:
-    asked = {"image": handle_file(picture), "question": "Is the giraffe happy?"}
-    hints = client.predict(**asked, api_name="/ask")["hints"]
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("/ask", {}),
+        ("/compare", {"methods": ["random"]}),
+        ("/sweep", {"methods": ["random"], "keep_ratios": [0.5]}),
+    ],
+)
+def test_hints_are_in_the_answer(client, picture, name, more) -> None:
+    asked = {"image": handle_file(picture), "question": "Is the giraffe happy?", **more}
+    hints = client.predict(**asked, api_name=name)["hints"]
     assert "“giraffe”, “happy”" in hints[0]
     assert "other forms of questions" in hints[1]
 

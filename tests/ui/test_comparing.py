@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from pruneviz.engine import RATIOS
+from pruneviz.shipped import assets_dir
 from pruneviz.ui.compare import tab as compare_tab
 from pruneviz.ui.compare.comparing import Wanted, compare, verdict
 from pruneviz.ui.sweep import tab as sweep_tab
@@ -136,6 +137,18 @@ def test_a_sweep_shows_progress_and_ends_with_tables(session, picture) -> None:
     assert all("layer average" in p["lines"][1] for p in curve["points"])
     assert f"<b>{curve['breakAt']}</b>&nbsp;of&nbsp;256" in end.tables
     assert end.tables.count("pv-holds") + end.tables.count("pv-fails") == len(curve["points"])
+
+
+def test_both_tabs_say_why_not_to_trust_an_answer(session, picture) -> None:
+    wanted = str(picture), "Is the giraffe happy?", ["random"]
+    for run in (compare(session, Wanted(*wanted, 50)), run_sweep(session, SweepWanted(*wanted))):
+        *_, end = run
+        assert 'data-kind="done"' in end.status
+        assert "Do not trust this answer." in end.status
+        assert "“giraffe”" in end.status
+    known = str(assets_dir() / "examples" / "cat.png")
+    *_, end = compare(session, Wanted(known, "Which animal is there?", ["random"], 50))
+    assert "Do not trust" not in end.status
 
 
 def test_ratios_as_typed() -> None:

@@ -14,6 +14,7 @@ from pruneviz.engine import (
     Budget,
     CompareEvent,
     Comparison,
+    Prepared,
     Shelf,
     SweepEvent,
     compare_many,
@@ -89,8 +90,8 @@ def make_ask(shelf: Shelf) -> Callable[..., dict]:
         Returns
         -------
         dict
-            Question, method, parameters, both answers with cost, fidelity, and the
-            pruning stages with the indices of the kept tokens.
+            Question, method, parameters, both answers with cost, fidelity, the pruning stages
+            with the indices of the kept tokens, and ``hints``: why not to trust the answers.
         """
         with refusals():
             path, session = uploaded_path(image), shelf.session(model)
@@ -137,14 +138,15 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
             The baseline; per method either a ``problem`` (the budget is out of its reach) or
             settings, answer, fidelity, cost and the indices of the kept tokens; how many methods
             that choose keep each token; the overlaps of their kept sets (intersection over
-            union), like beside like; and the methods that merged, which have none.
+            union), like beside like; the methods that merged, which have none; and ``hints``:
+            why not to trust the answers.
         """
         with refusals():
             shared = Budget(budget, cast(Kind, budget_kind))  # which refuses any other
             names = chosen_methods(methods)
             path, session = uploaded_path(image), shelf.session(model)
             prepared = session.prepare(path, question)
-            return outcome(compare_many(session, prepared, names, shared))
+            return outcome(compare_many(session, prepared, names, shared), prepared)
 
     return compare
 
@@ -180,25 +182,26 @@ def make_sweep(shelf: Shelf) -> Callable[..., dict]:
         dict
             The baseline; per method its points (kept count, layer average, share of the FLOPs,
             fidelity, answer), its break point (the smallest kept count from which on every run
-            gave the baseline's answer, and the largest count that failed), and the ratios that
-            leave no token. With ``"random"`` also what ten random subsets at each ratio give, and
-            whether each point is above, within or below them at an equal layer average.
+            gave the baseline's answer, and the largest count that failed), the ratios that
+            leave no token, and ``hints``: why not to trust the answers. With ``"random"`` also
+            what ten random subsets at each ratio give, and whether each point is above, within
+            or below them at an equal layer average.
         """
         with refusals():
             names, ratios = chosen_methods(methods), check_ratios(keep_ratios)
             path, session = uploaded_path(image), shelf.session(model)
             prepared = session.prepare(path, question)
-            return outcome(sweep(session, prepared, names, ratios))
+            return outcome(sweep(session, prepared, names, ratios), prepared)
 
     return sweep_ratios
 
 
-def outcome(events: Iterable[CompareEvent | SweepEvent]) -> dict[str, Any]:
-    """What a run ends with, as plain values."""
+def outcome(events: Iterable[CompareEvent | SweepEvent], prepared: Prepared) -> dict[str, Any]:
+    """What a run ends with, as plain values, and why not to trust it."""
     *_, last = events
     if last.result is None:
         raise RuntimeError("The run ended without a result.")
-    return last.result.to_dict()
+    return {**last.result.to_dict(), "hints": list(prepared.hints)}
 
 
 def result(done: Comparison) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _compare(session: Session, wanted: Wanted) -> Iterator[CompareScreen]:
                 if event.kind != "done":
                     yield CompareScreen(view=view)
                     continue
-                line = status_html(verdict(event.result), "done")
+                line = status_html(verdict(event.result), "done", prepared.hints)
                 yield CompareScreen(line, view, remembered(session, prepared, wanted, event.result))
             elif time.monotonic() - shown > REFRESH:
                 shown = time.monotonic()

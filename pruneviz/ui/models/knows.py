@@ -69,8 +69,16 @@ def _claims(knowledge: Knowledge | None) -> str:
     good = [TASTE_OF_KINDS[kind] for kind in knowledge.claims]
     text = f"Of new scenes it answers over 95 % of these questions rightly: {'; '.join(good)}."
     weak = [
-        f"{TASTE_OF_KINDS[kind]} ({int(100 * share)} %)"
-        for kind, share in knowledge.accuracy.items()
+        f"{TASTE_OF_KINDS[kind]} ({_shares(knowledge, kind)})"
+        for kind in knowledge.accuracy
         if kind not in knowledge.claims
     ]
     return text + (f" Of what else it was taught it is less sure: {'; '.join(weak)}." * bool(weak))
+
+
+def _shares(knowledge: Knowledge, kind: str) -> str:
+    """Both shares that a claim depends on."""
+    trained = f"{int(100 * knowledge.accuracy[kind])} %"
+    if kind not in knowledge.novel:
+        return trained
+    return f"{trained} in trained wordings, {int(100 * knowledge.novel[kind])} % in others"

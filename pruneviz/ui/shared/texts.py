@@ -8,7 +8,7 @@ LEAD = (
     "answer survives."
 )
 TASTE_OF_KINDS = {
-    "what": "what is this",
+    "what": "what is this, of a picture with one thing",
     "place": "what is at the top left",
     "category": "which animal is there",
     "where": "where is the cat",

@@ -58,7 +58,8 @@ def _sweep(session: Session, wanted: SweepWanted) -> Iterator[SweepScreen]:
         for event in events:
             line = f"Run {min(event.done + 1, event.total)} of {event.total}: {event.text} …"
             if event.kind == "done" and event.result is not None:
-                verdict = status_html(summary(event.result, event.done), "done")
+                told = summary(event.result, event.done)
+                verdict = status_html(told, "done", prepared.hints)
                 run = remembered(session, prepared, wanted, ratios, event.result)
                 yield SweepScreen(verdict, plot(event.result), tables_html(event.result), run)
             elif event.result is not None:

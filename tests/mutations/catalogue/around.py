@@ -72,6 +72,13 @@ AROUND = (
         KNOWLEDGE,
     ),
     _in(
+        "models/core/knowledge",
+        "One thing is several",
+        "all(counts[one] > 1 for one in wanted)",
+        "all(counts[one] > 0 for one in wanted)",
+        KNOWLEDGE,
+    ),
+    _in(
         "scenes/forms",
         "A yes or a no about where a thing is counts as asking for its place",
         "_ONE, (_SPOT, _ASK)",
