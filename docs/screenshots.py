@@ -19,7 +19,7 @@ from pruneviz.ui import build, launch_settings
 FOLDER = Path(__file__).parent
 PATIENCE = 600_000
 # What a reader should see of each tab, in pixels of height.
-HEIGHTS = {"ask": 900, "compare": 1500, "sweep": 1000, "howmuch": 1000}
+HEIGHTS = {"ask": 900, "compare": 1240, "sweep": 860, "howmuch": 900}
 LABELS = {"howmuch": "How much"}
 # Of each visible canvas, how many different colours a coarse look at it finds.
 COLOURS = """() => [...document.querySelectorAll("canvas")].filter((one) => one.checkVisibility()
@@ -65,7 +65,7 @@ def shoot(browser: Browser, url: str, name: str, theme: str) -> None:
 
 def _scroll_to(page: Page, selector: str) -> None:
     page.wait_for_timeout(800)
-    page.locator(selector).evaluate("e => window.scrollBy(0, e.getBoundingClientRect().y - 120)")
+    page.locator(selector).evaluate("e => window.scrollBy(0, e.getBoundingClientRect().y - 16)")
     page.wait_for_timeout(400)
 
 
