@@ -49,7 +49,7 @@ def chance_html(result: Sweep) -> str:
     """One row a budget: how many draws give the answer, and how far they lie apart."""
     rows = "".join(_band_row(band, result.num_visual) for band in result.chance)
     head = ("Keep ratio", "Kept", "Same answer", "Log-prob.: lowest", "median", "highest")
-    return _table(head, rows, "chance")
+    return _table(head, rows, "drawn")
 
 
 def values_html(result: Sweep) -> str:
