@@ -32,7 +32,7 @@ class Point:
         The papers' FLOPs over the baseline's, and the true ones: encoder, text, choosing included.
     exact_match : bool
         Whether the answer is the baseline's, token for token.
-    first_token_kl, answer_logprob : float
+    first_token_kl, largest_kl, answer_logprob : float
         See :class:`pruneviz.metrics.Fidelity`.
     text : str
         The answer.
@@ -48,6 +48,7 @@ class Point:
     total_flops_share: float
     exact_match: bool
     first_token_kl: float
+    largest_kl: float
     answer_logprob: float
     text: str
     searched: bool = False
@@ -114,7 +115,7 @@ class Band:
         Visual tokens left, in every layer: the subset is drawn before the first.
     draws, same : int
         How many subsets were drawn, and after how many the answer was the baseline's.
-    answer_logprob, first_token_kl : tuple of float
+    answer_logprob, first_token_kl, largest_kl : tuple of float
         Lowest, median and highest of the draws.
     """
 
@@ -124,6 +125,7 @@ class Band:
     same: int
     answer_logprob: tuple[float, float, float]
     first_token_kl: tuple[float, float, float]
+    largest_kl: tuple[float, float, float]
 
     @classmethod
     def of(cls, points: Sequence[Point], draws: int) -> Band:
@@ -137,6 +139,7 @@ class Band:
             alike * sum(point.exact_match for point in points),
             _spread([point.answer_logprob for point in points]),
             _spread([point.first_token_kl for point in points]),
+            _spread([point.largest_kl for point in points]),
         )
 
 

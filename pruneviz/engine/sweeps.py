@@ -234,6 +234,7 @@ class _Running:
             total_flops_share=cost.total_flops / done.baseline.cost.total_flops,
             exact_match=found.exact_match,
             first_token_kl=found.first_token_kl,
+            largest_kl=found.largest_kl,
             answer_logprob=found.answer_logprob,
             text=done.pruned.text,
             searched=searched,

@@ -25,6 +25,8 @@ COLUMNS = (
     "answer_logprob",
     "baseline_logprob",
     "first_token_kl",
+    "parting_kl",
+    "largest_kl",
     "final_tokens",
     "final_keep_ratio",
     "layer_average",
@@ -128,5 +130,7 @@ def _row(outcome: Outcome, result: SideBySide) -> dict[str, Any]:
             "answer_logprob": found.answer_logprob,
             "baseline_logprob": found.baseline_logprob,
             "first_token_kl": found.first_token_kl,
+            "parting_kl": found.parting_kl,
+            "largest_kl": found.largest_kl,
         }
     return row

@@ -91,6 +91,7 @@ def test_a_sweep_on_the_model(session, picture) -> None:
         top = curve.points[0]
         assert top.exact_match
         assert top.first_token_kl == 0.0
+        assert all(p.largest_kl >= p.first_token_kl for p in curve.points)
         assert top.flops_share == 1.0
         assert top.answer_logprob == pytest.approx(last.result.baseline_logprob, abs=1e-5)
         found = curve.break_point
@@ -123,7 +124,7 @@ def test_ratios_that_leave_nothing_are_named(session, picture) -> None:
 
 
 def test_equal_counts_must_both_hold() -> None:
-    same = Point("uniform", 0.5, 128, 128.0, 0.5, 0.8, True, 0.0, -0.1, "a cat")
+    same = Point("uniform", 0.5, 128, 128.0, 0.5, 0.8, True, 0.0, 0.0, -0.1, "a cat")
     curve = Curve("uniform", "Uniform").with_point(same)
     assert curve.matches == {128: True}
     other = replace(same, keep_ratio=0.501, exact_match=False)

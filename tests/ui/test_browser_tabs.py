@@ -70,12 +70,12 @@ def test_the_table_is_sorted_by_keyboard(open_page) -> None:
     average = page.get_by_role("button", name="Layer average")
     average.focus()
     page.keyboard.press("Enter")
-    expect(head.nth(5)).to_have_attribute("aria-sort", "ascending")
+    expect(head.nth(7)).to_have_attribute("aria-sort", "ascending")
     expect(head.nth(2)).to_have_attribute("aria-sort", "none")
     expect(titles.last).to_have_text("TransPrune")
     expect(average).to_be_focused()
     page.keyboard.press("Enter")
-    expect(head.nth(5)).to_have_attribute("aria-sort", "descending")
+    expect(head.nth(7)).to_have_attribute("aria-sort", "descending")
     expect(titles.first).to_have_text("TransPrune")
 
 
@@ -226,7 +226,7 @@ def test_a_sweep_is_drawn_hovered_and_tabled(open_page) -> None:
     expect(page.locator(".pv-tip")).to_contain_text("256 of 256")
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".pv-plotread")).not_to_contain_text("256 of 256 patches at the end")
-    for measure, key in (("KL", "first_token_kl"), ("Same answer", "exact_match")):
+    for measure, key in (("Largest KL", "largest_kl"), ("Same answer", "exact_match")):
         page.click(f".pv-measures button:has-text('{measure}')")
         expect(root).to_have_attribute("data-painted", f"{key}:kept:{runs}")
     page.select_option(".pv-across", "layer_average")

@@ -60,6 +60,15 @@ def test_the_table_tells_true_and_the_papers_flops(session, picture) -> None:
     assert cell(end, resprune, "Agreement") == cell(end, random, "Agreement")
 
 
+def test_divergence_is_told_where_it_happens(session, picture) -> None:
+    *_, end = compare(session, wanted(picture, "random", "fopru", percent=3))
+    for name, panel in zip(("random", "fopru"), end.view["panels"], strict=True):
+        done = next(o for o in end.run.result.outcomes if o.name == name).comparison
+        assert cell(end, panel, "KL, largest")["value"] == done.fidelity.largest_kl
+        assert cell(end, panel, "KL, where they part")["value"] == done.fidelity.parting_kl
+        assert (cell(end, panel, "KL, where they part")["text"] == "") == panel["same"]
+
+
 def test_merged_tokens_are_no_choice_of_patches(session, picture) -> None:
     *_, end = compare(session, wanted(picture, "visionzip", "random", "tome"))
     visionzip, random, tome = end.view["panels"]

@@ -13,7 +13,18 @@ from pruneviz.ui.sweep.wording import chance, how, no_better, point_lines, summa
 
 def point(kept: int, same: bool, text: str = "a cat", searched: bool = False) -> Point:
     return Point(
-        "random", kept / 256, kept, kept, kept / 256, kept / 300, same, 0.1, -0.5, text, searched
+        "random",
+        kept / 256,
+        kept,
+        kept,
+        kept / 256,
+        kept / 300,
+        same,
+        0.1,
+        0.2,
+        -0.5,
+        text,
+        searched,
     )
 
 
@@ -70,9 +81,9 @@ def test_the_summary_speaks_of_compute_first() -> None:
 
 
 BANDS = (
-    Band(1.0, 256, 10, 10, (-0.1, -0.1, -0.1), (0.0, 0.0, 0.0)),
-    Band(0.25, 64, 10, 10, (-0.5, -0.2, -0.1), (0.1, 0.2, 0.3)),
-    Band(0.0625, 16, 10, 3, (-2.0, -1.0, -0.8), (0.1, 0.2, 0.3)),
+    Band(1.0, 256, 10, 10, (-0.1, -0.1, -0.1), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+    Band(0.25, 64, 10, 10, (-0.5, -0.2, -0.1), (0.1, 0.2, 0.3), (0.1, 0.2, 0.3)),
+    Band(0.0625, 16, 10, 3, (-2.0, -1.0, -0.8), (0.1, 0.2, 0.3), (0.1, 0.2, 0.3)),
 )
 
 

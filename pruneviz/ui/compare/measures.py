@@ -63,9 +63,12 @@ def _logprob(done: Comparison, _: SideBySide) -> Told:
     return f"{nats(found.answer_logprob)} ({nats(drop, '+')})", found.answer_logprob
 
 
-def _kl(done: Comparison, _: SideBySide) -> Told:
-    found = done.fidelity
-    return NOTHING if found is None else (f"{found.first_token_kl:.3g}", found.first_token_kl)
+def _kl(name: str) -> Callable[[Comparison, SideBySide], Told]:
+    def tell(done: Comparison, _: SideBySide) -> Told:
+        value = getattr(done.fidelity, name) if done.fidelity else None
+        return NOTHING if value is None else (f"{value:.2g}", value)
+
+    return tell
 
 
 def _agreement(done: Comparison, result: SideBySide) -> Told:
@@ -76,7 +79,6 @@ def _agreement(done: Comparison, result: SideBySide) -> Told:
     return NOTHING if found is None else (f"{found:.2f}", found)
 
 
-# Further measures of fidelity, such as the divergence at other tokens, go beside the first.
 MEASURES = (
     Measure(
         "Log-probability",
@@ -86,10 +88,22 @@ MEASURES = (
         _logprob,
     ),
     Measure(
-        "First-token KL",
+        "KL, first token",
         "Fidelity: how far the first answer token's probabilities moved (nats; 0 = not at all).",
         "low",
-        _kl,
+        _kl("first_token_kl"),
+    ),
+    Measure(
+        "KL, where they part",
+        "The same at the first token that differs, after the words that both answers share.",
+        "low",
+        _kl("parting_kl"),
+    ),
+    Measure(
+        "KL, largest",
+        "The largest over the tokens of the baseline's answer, its words before each given.",
+        "low",
+        _kl("largest_kl"),
     ),
     Measure(
         "Left at the end",

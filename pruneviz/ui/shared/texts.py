@@ -67,7 +67,8 @@ CHANCE_NOTE = (
 )
 VALUES_NOTE = (
     "Log-prob.: how likely the pruned model finds the baseline's answer (nats per token, 0 = "
-    "certain). KL: how far the first answer token's probabilities moved (0 = not at all). FLOPs: "
+    "certain). KL: how far the first answer token's probabilities moved (0 = not at all), and the "
+    "largest move of any. FLOPs: "
     "true ones against the baseline's, encoder and choosing included; the papers' count visual "
     "tokens in the language model only. * run in search of the break point."
 )

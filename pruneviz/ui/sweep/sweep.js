@@ -4,8 +4,10 @@ const root = $(".pv-sweep");
 const MEASURES = [
   { name: "Log-probability", key: "answer_logprob",
     note: "How likely the pruned model finds the baseline's answer, per token (0 = certain). Higher is better; the dashed line is the baseline itself." },
-  { name: "KL", key: "first_token_kl",
+  { name: "First-token KL", key: "first_token_kl",
     note: "How far the first answer token's probabilities moved from the baseline's, in nats. Lower is better; 0 = not at all." },
+  { name: "Largest KL", key: "largest_kl",
+    note: "The largest move of an answer token's probabilities, the baseline's words before it given, in nats. Lower is better; 0 = not at all." },
   { name: "Same answer", key: "exact_match",
     note: "Whether the answer is the baseline's, token for token: filled = the same, hollow = another." },
 ];

@@ -49,12 +49,21 @@ def chance_html(result: Sweep) -> str:
     """One row a budget: how many draws give the answer, and how far they lie apart."""
     rows = "".join(_band_row(band, result.num_visual) for band in result.chance)
     head = ("Keep ratio", "Kept", "Same answer", "Log-prob.: lowest", "median", "highest")
-    return _table(head, rows, "chance")
+    return _table(head, rows, "drawn")
 
 
 def values_html(result: Sweep) -> str:
     """One row a run; those of the search are marked."""
-    head = ["Keep ratio", "Kept", "Layer average", "FLOPs", "Papers' FLOPs", "Log-prob.", "KL"]
+    head = [
+        "Keep ratio",
+        "Kept",
+        "Layer average",
+        "FLOPs",
+        "Papers' FLOPs",
+        "Log-prob.",
+        "KL",
+        "Largest KL",
+    ]
     head += ["Chance"] if result.chance else []
     head.append("Answer")
     rows = []
@@ -79,7 +88,7 @@ def _value_row(point: Point, result: Sweep) -> str:
         percent(point.total_flops_share),
         percent(point.flops_share),
         nats(point.answer_logprob),
-        f"{point.first_token_kl:.2e}" if point.first_token_kl else "0",
+        *(f"{kl:.2e}" if kl else "0" for kl in (point.first_token_kl, point.largest_kl)),
     ]
     if result.chance:
         verdict = None if point.method == CHANCE else result.against_chance(point)
