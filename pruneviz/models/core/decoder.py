@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -130,15 +131,20 @@ def _check_layer(layer: nn.Module, described: str) -> None:
         raise UnsupportedModelError(f"{described}: attention without {', '.join(missing)}.")
 
 
+@cache
+def _rotates_halves(attention: type) -> bool:
+    """Whether the module of an attention class rotates as Llama's does; asked once a class."""
+    rotate = getattr(sys.modules[attention.__module__], "rotate_half", None)
+    return rotate is None or rotate(torch.arange(4.0)).tolist() == [-2.0, -3.0, 0.0, 1.0]
+
+
 def _check_rotary(attention: Any, rotary: Any, described: str) -> None:
     """Attention is read by Llama's rotation; with another one scores would be silently wrong."""
     frequencies = getattr(rotary, "inv_freq", None)
     head_dim = getattr(attention, "head_dim", None)
     whole = frequencies is None or head_dim is None or 2 * len(frequencies) == head_dim
     everywhere = bool(getattr(attention, "use_rope", True))
-    rotate = getattr(sys.modules[type(attention).__module__], "rotate_half", None)
-    halves = rotate is None or rotate(torch.arange(4.0)).tolist() == [-2.0, -3.0, 0.0, 1.0]
-    if not (whole and everywhere and halves):
+    if not (whole and everywhere and _rotates_halves(type(attention))):
         raise UnsupportedModelError(
             f"{described} rotates queries and keys by position in another way than Llama."
         )
