@@ -132,9 +132,9 @@ def _check_layer(layer: nn.Module, described: str) -> None:
 
 
 @cache
-def _rotates_halves(attention: type) -> bool:
-    """Whether the module of an attention class rotates as Llama's does; asked once a class."""
-    rotate = getattr(sys.modules[attention.__module__], "rotate_half", None)
+def _rotates_halves(module: str) -> bool:
+    """Whether the module of an attention class rotates as Llama's does; asked once."""
+    rotate = getattr(sys.modules[module], "rotate_half", None)
     return rotate is None or rotate(torch.arange(4.0)).tolist() == [-2.0, -3.0, 0.0, 1.0]
 
 
@@ -144,7 +144,7 @@ def _check_rotary(attention: Any, rotary: Any, described: str) -> None:
     head_dim = getattr(attention, "head_dim", None)
     whole = frequencies is None or head_dim is None or 2 * len(frequencies) == head_dim
     everywhere = bool(getattr(attention, "use_rope", True))
-    if not (whole and everywhere and _rotates_halves(type(attention))):
+    if not (whole and everywhere and _rotates_halves(type(attention).__module__)):
         raise UnsupportedModelError(
             f"{described} rotates queries and keys by position in another way than Llama."
         )
