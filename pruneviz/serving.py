@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import ipaddress
 import logging
 import os
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import huggingface_hub
 
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.errors import PruneVizError
+from pruneviz.hosts import is_private, place
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
 
@@ -54,6 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address to listen on; anything but 127.0.0.1 lets other machines in",
     )
     parser.add_argument("--port", type=port_number, default=7860)
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        type=allowed_host,
+        default=[],
+        metavar="NAME",
+        help="answer under this name, too: that of a proxy in front of the page, as example.org or "
+        "example.org:8443; may be given several times",
+    )
     parser.add_argument(
         "--mcp",
         action="store_true",
@@ -99,12 +108,19 @@ def port_number(text: str) -> int:
     return int(text)
 
 
-def is_private(host: str) -> bool:
-    """Whether only this machine can reach an address."""
+def allowed_host(text: str) -> str:
+    """Check a name that the server answers to.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        place(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def make_shelf(options: argparse.Namespace) -> Shelf:
@@ -175,7 +191,7 @@ def _serve(options: argparse.Namespace) -> int:
     from pruneviz.ui import build, launch_settings  # Gradio takes seconds: --help need not wait
 
     page = build(make_shelf(options))
-    settings = launch_settings(options.host, options.port, options.mcp)
+    settings = launch_settings(options.host, options.port, options.mcp, options.allow_host)
     try:
         page.launch(**settings, quiet=True, prevent_thread_lock=True)
     except OSError:

@@ -14,6 +14,7 @@ from pruneviz.engine.prepared import Prepared, encode, encoder_record
 from pruneviz.engine.results import Answer, Comparison, Event, Settings
 from pruneviz.engine.runs import reach_of, run_baseline, run_pruned
 from pruneviz.engine.streaming import stream
+from pruneviz.engine.turns import Turns
 from pruneviz.errors import InputError
 from pruneviz.methods.base import Method
 from pruneviz.models.core.loading import LoadedModel
@@ -37,6 +38,8 @@ class Session:
     memory_bytes : int, optional
         Bytes of tensors and pictures that may be remembered; 0 for nothing. Default: an eighth of
         the memory that is free on the model's device.
+    turns : Turns, optional
+        Who runs next, where several sessions share a machine. Default: its own.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class Session:
         newlines: str = "visual",
         positions: str | None = None,
         memory_bytes: int | None = None,
+        turns: Turns | None = None,
     ) -> None:
         check_reading(newlines, positions)
         self.loaded, self.newlines, self.positions = loaded, newlines, positions
@@ -65,12 +69,12 @@ class Session:
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
             raise ValueError(f"memory_bytes must be a whole number from 0 on, not {limit!r}.")
         self.memory = Memory(limit)
-        self._lock = threading.RLock()
+        self.turns = turns or Turns()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Let every other run on this model wait while the block runs."""
-        with self._lock:
+        with self.turns.turn():
             yield
 
     @property
@@ -91,7 +95,7 @@ class Session:
         if not asked:
             raise InputError("Type a question about the image.")
         key = picture_key(upright), asked
-        with self._lock:
+        with self.turns.turn():
             found: Prepared | None = self.memory.get(("question", key))
             if found is None:
                 before: Prepared | None = self.memory.latest(
@@ -123,7 +127,7 @@ class Session:
         seen, key = prepared.vision, ("record", prepared.key, index)
         if seen is not None and seen.encoder_index == index:
             return seen
-        with self._lock:
+        with self.turns.turn():
             found: EncoderRecord | None = self.memory.get(key)
             if found is None:
                 found = encoder_record(self.loaded, prepared, index)
@@ -136,7 +140,7 @@ class Session:
 
     def baseline(self, prepared: Prepared, settings: Settings | None = None) -> Answer:
         """Answer without pruning."""
-        with self._lock:
+        with self.turns.turn():
             how = settings or Settings()
             stop = threading.Event()
             return self._baseline(prepared, how, lambda _: None, stop, Reach()).answer
@@ -199,9 +203,10 @@ class Session:
         how = settings or Settings()
 
         def work(emit: Callable[[Event], None], stop: threading.Event) -> None:
-            with self._lock:
-                if not stop.is_set():
-                    self._run(prepared, method, how, emit, stop, streamed, ahead)
+            if self.turns.busy:
+                emit(Event("status", "Waiting for the model …"))
+            with self.turns.turn():
+                self._run(prepared, method, how, emit, stop, streamed, ahead)
 
         return stream(work)
 

@@ -12,6 +12,7 @@ import torch
 
 from pruneviz.engine.outlook import Outlook, Placement, check_memory, outlook
 from pruneviz.engine.session import Session
+from pruneviz.engine.turns import Turns
 from pruneviz.errors import InputError
 from pruneviz.models.core.fetching import fetch
 from pruneviz.models.core.loading import EMBEDDED, LoadedModel, load_model, model_type
@@ -56,6 +57,7 @@ class Shelf:
         self._placement = placement or Placement()
         self._held: OrderedDict[str, Session] = OrderedDict()
         self._lock, self._loading = threading.Lock(), threading.Lock()
+        self.turns = Turns()
 
     @classmethod
     def of(cls, *sessions: Session, any_name: bool = False) -> Shelf:
@@ -63,6 +65,8 @@ class Shelf:
         names = [session.loaded.name for session in sessions]
         shelf = cls(names, any_name=any_name, places=len(names))
         shelf._held.update(zip(names, sessions, strict=True))
+        for session in sessions:
+            session.turns = shelf.turns
         return shelf
 
     @property
@@ -168,6 +172,7 @@ class Shelf:
             check_memory(name, how, self._to_be_freed(name))
         self._make_room(name)
         session = self._make(load_model(name, how.device, how.dtype, quantisation))
+        session.turns = self.turns
         with self._lock:
             self._held[name] = session
         return session

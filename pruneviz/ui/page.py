@@ -19,7 +19,8 @@ from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.calls import LenientBlocks
 from pruneviz.ui.shared.question import Question
 
-QUEUE = 32
+QUEUE = 512
+"""Requests that may wait; each holds no more than its words and the paths of its files."""
 CACHE = (3600, 3600)
 """Uploads are looked for every hour and deleted when an hour old."""
 
@@ -62,7 +63,8 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
         buttons = [controls.ask, controls.stop]
         loading.wire(page, loader, [*filled, *shown.outputs()], shown.status, buttons)
         api.register(shelf)
-    page.queue(max_size=QUEUE, default_concurrency_limit=4)
+    # Open, endpoints could be called past the queue.
+    page.queue(max_size=QUEUE, default_concurrency_limit=4, api_open=False)
     return page
 
 

@@ -22,27 +22,36 @@ from pruneviz.engine import (
 from pruneviz.engine.budgets import Kind
 from pruneviz.engine.compare import chosen_methods
 from pruneviz.engine.sweeps import check_ratios
-from pruneviz.errors import InputError
+from pruneviz.engine.turns import until
+from pruneviz.errors import AbandonedError, InputError
 from pruneviz.ui.api.docstrings import described
 from pruneviz.ui.shared import methods
+from pruneviz.ui.shared.attending import gone
 from pruneviz.ui.shared.failures import BROKEN, MEANT, explain
-from pruneviz.ui.shared.running import MODEL
+from pruneviz.ui.shared.running import LONG, MODEL
 
 logger = logging.getLogger(__name__)
 
 
 def register(shelf: Shelf) -> None:
     """Add the public endpoints; to be called inside a ``gr.Blocks``."""
-    for name, make in (("ask", make_ask), ("compare", make_compare), ("sweep", make_sweep)):
-        gr.api(described(make(shelf), name), api_name=name, **MODEL)
+    for name, make, where in (
+        ("ask", make_ask, MODEL),
+        ("compare", make_compare, LONG),
+        ("sweep", make_sweep, LONG),
+    ):
+        gr.api(described(make(shelf), name), api_name=name, **where)
     gr.api(described(make_methods(), "methods"), api_name="methods", queue=False)
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn the library's errors into messages for the caller."""
+    """Turn the library's errors into messages for the caller; what has no caller left, ends."""
     try:
-        yield
+        with until(gone()):
+            yield
+    except AbandonedError as error:
+        raise gr.Error(str(error), print_exception=False) from error
     except MEANT as error:
         raise gr.Error(str(error), print_exception=False) from error
     except BROKEN as error:

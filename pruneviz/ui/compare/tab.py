@@ -17,7 +17,7 @@ from pruneviz.ui.shared.buttons import methods_box, rerun_tick, run_buttons
 from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.fields import Percent
 from pruneviz.ui.shared.previews import kept_at
-from pruneviz.ui.shared.running import filled, steps, wire_rest, wire_run, wire_stop
+from pruneviz.ui.shared.running import LONG, filled, steps, wire_rest, wire_run, wire_stop
 from pruneviz.ui.shared.static import join_scripts, read_static
 from pruneviz.ui.shared.status import status_html
 
@@ -115,7 +115,7 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> N
         screens = on_model(shelf, model, lambda session: compare(session, wanted), CompareScreen)
         yield from steps(screens, updates, CompareScreen())
 
-    asked = wire_run([tab.run.click], run, values, outputs, tab.status, buttons)
+    asked = wire_run([tab.run.click], run, values, outputs, tab.status, buttons, where=LONG)
     moved = wire_rest(tab.view.rest, tab.auto, run, values, outputs)
     wire_stop(tab.stop, [*asked, moved], tab.status, buttons, texts.COMPARE_STOPPED)
 

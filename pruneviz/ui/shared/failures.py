@@ -9,6 +9,7 @@ from typing import TypeVar
 from pruneviz.engine import Session, Shelf
 from pruneviz.errors import PruneVizError, told
 from pruneviz.ui.models.knows import title
+from pruneviz.ui.shared.attending import attended
 from pruneviz.ui.shared.status import status_html
 
 T = TypeVar("T")
@@ -38,9 +39,10 @@ def on_model(
 ) -> Generator[T]:
     """Screens of a run on a model, which is loaded first where it is not in memory.
 
-    `said` makes a screen of a status line. Closing the generator stops the run.
+    `said` makes a screen of a status line. Closing the generator stops the run, and so does the
+    visitor by leaving.
     """
-    yield from guarded(_on_model(shelf, name, run, said), said)
+    yield from attended(guarded(_on_model(shelf, name, run, said), said))
 
 
 def _on_model(

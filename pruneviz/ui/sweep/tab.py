@@ -14,7 +14,7 @@ from pruneviz.ui.inputs.column import Inputs
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.buttons import methods_box, run_buttons
 from pruneviz.ui.shared.failures import on_model
-from pruneviz.ui.shared.running import filled, steps, wire_run, wire_stop
+from pruneviz.ui.shared.running import LONG, filled, steps, wire_run, wire_stop
 from pruneviz.ui.shared.static import join_scripts, read_static
 from pruneviz.ui.shared.status import status_html
 from pruneviz.ui.sweep.sweeping import DEFAULT_RATIOS, SweepScreen, SweepWanted, run_sweep
@@ -83,6 +83,7 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: SweepTab) -> Non
         [tab.status, tab.plot, tab.tables, *buttons],
         tab.status,
         buttons,
+        where=LONG,
     )
     wire_stop(tab.stop, asked, tab.status, buttons, texts.SWEEP_STOPPED)
 
