@@ -181,6 +181,8 @@ def keep_to_this_machine() -> None:
     """Turn off what Gradio and the hub client report of their use, unless the user asks for it."""
     # Gradio reads its variable when it is imported, which only the page does.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    # It tables the last so many events anew after each of them.
+    os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
     # The hub client has read its own already: transformers imports it.
     if "HF_HUB_DISABLE_TELEMETRY" not in os.environ:
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

@@ -37,7 +37,8 @@ class Session:
         Likewise.
     memory_bytes : int, optional
         Bytes of tensors and pictures that may be remembered; 0 for nothing. Default: an eighth of
-        the memory that is free on the model's device.
+        the memory that is free on the model's device, but no more than half a GiB or, where those
+        are more, than the model's weights.
     turns : Turns, optional
         Who runs next, where several sessions share a machine. Default: its own.
 
@@ -65,7 +66,9 @@ class Session:
     ) -> None:
         check_reading(newlines, positions)
         self.loaded, self.newlines, self.positions = loaded, newlines, positions
-        limit = default_limit(loaded.model.device) if memory_bytes is None else memory_bytes
+        limit = memory_bytes
+        if limit is None:
+            limit = default_limit(loaded.model.device, loaded.model.get_memory_footprint())
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
             raise ValueError(f"memory_bytes must be a whole number from 0 on, not {limit!r}.")
         self.memory = Memory(limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -72,6 +73,8 @@ class Leaving:
             if not watching.done():
                 watching.cancel()
                 self._attendance.went(key, early=not told)
+            if CALL.fullmatch(scope["path"]):
+                forget(scope.get("app"), key)
 
     async def _cancel(self, receive: Receive) -> Receive:
         """Note what is cancelled, and hand the request on as it came."""
@@ -95,6 +98,15 @@ class Leaving:
             return await receive() if message is None else message
 
         return again
+
+
+def forget(app: Any, session: str) -> None:
+    """Let go what Gradio remembers of a program's call: half a megabyte, as of a page's visitor."""
+    holder = getattr(app, "state_holder", None)
+    if holder is not None and session in holder.session_data:
+        holder.delete_state(session)
+        holder.session_data.pop(session, None)
+        holder.time_last_used.pop(session, None)
 
 
 def listened_to(scope: Scope) -> str | None:
