@@ -6,7 +6,9 @@ import argparse
 import importlib.util
 import logging
 import os
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -17,6 +19,7 @@ from pruneviz.errors import PruneVizError
 from pruneviz.hosts import is_private, place
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
+from pruneviz.scratch import Scratch
 
 logger = logging.getLogger("pruneviz")
 LOGGING: dict[str, Any] = {"level": logging.INFO, "format": "%(message)s"}
@@ -64,6 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "example.org:8443; may be given several times",
     )
     parser.add_argument(
+        "--max-disk",
+        type=megabytes,
+        default=2048,
+        metavar="MB",
+        help="most that uploads and results take of the disk; the oldest go first (2048)",
+    )
+    parser.add_argument(
         "--mcp",
         action="store_true",
         help='offer the API as tools of an MCP server, too; needs pip install "gradio[mcp]"',
@@ -105,6 +115,19 @@ def port_number(text: str) -> int:
     """
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def megabytes(text: str) -> int:
+    """Read a size.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is no whole number from 64 on.
+    """
+    if not text.isascii() or not text.isdigit() or not 64 <= int(text) <= 10**9:
+        raise argparse.ArgumentTypeError(f"a size is a number of MB from 64 on, not {text!r}")
     return int(text)
 
 
@@ -160,12 +183,31 @@ def serve(options: argparse.Namespace) -> int:
         logger.error(problem)
         return 2
     try:
-        return _serve(options)
+        with terminated(), Scratch.opened(options.max_disk * 10**6) as scratch:
+            return _serve(options, scratch)
     except PruneVizError as error:
         logger.error("%s", error)
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+@contextmanager
+def terminated() -> Iterator[None]:
+    """Let a request to end the process do what Ctrl+C does: end it in order."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: whoever started it sees to that
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def missing(options: argparse.Namespace) -> str | None:
@@ -189,11 +231,11 @@ def keep_to_this_machine() -> None:
         huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace, scratch: Scratch) -> int:
     from pruneviz.ui import build, launch_settings  # Gradio takes seconds: --help need not wait
 
     page = build(make_shelf(options))
-    settings = launch_settings(options.host, options.port, options.mcp, options.allow_host)
+    settings = launch_settings(options.host, options.port, options.mcp, options.allow_host, scratch)
     try:
         page.launch(**settings, quiet=True, prevent_thread_lock=True)
     except OSError:
@@ -204,6 +246,7 @@ def _serve(options: argparse.Namespace) -> int:
             options.port,
         )
         return 2
+    scratch.keep()
     logger.info("PruneViz is at %s (Ctrl+C ends it).", page.local_url)
     page.block_thread()
     return 0

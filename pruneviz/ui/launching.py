@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from starlette.middleware import Middleware
+
 from pruneviz.hosts import Addresses
+from pruneviz.scratch import Scratch
 from pruneviz.ui.inputs.examples import examples_dir
-from pruneviz.ui.serving.around import around
+from pruneviz.ui.serving.around import Layer, around
+from pruneviz.ui.serving.failing import Failing, Trimming
 from pruneviz.ui.serving.guard import Guard
 from pruneviz.ui.serving.leaving import Leaving
 from pruneviz.ui.shared.static import path_of
@@ -26,14 +30,17 @@ def launch_settings(
     port: int | None = None,
     mcp: bool = False,
     allowed: Sequence[str] = (),
+    scratch: Scratch | None = None,
 ) -> dict[str, Any]:
     """Arguments for ``Blocks.launch``.
 
     `mcp` offers the public endpoints as MCP tools, too; `allowed` are names that a proxy gives to
-    the server.
+    the server; `scratch` is where uploads lie, if that is to be bounded.
     """
     folder = examples_dir()
-    guard = partial(Guard, addresses=Addresses.of(host, allowed))
+    layers: list[Layer] = [Leaving, partial(Guard, addresses=Addresses.of(host, allowed))]
+    if scratch is not None:
+        layers.insert(0, partial(Trimming, scratch=scratch))
     return {
         "server_name": host,
         "server_port": port,
@@ -60,5 +67,5 @@ def launch_settings(
         "ssr_mode": False,
         "state_session_capacity": SESSIONS,
         "max_threads": THREADS,
-        "app_kwargs": {"lifespan": around(Leaving, guard)},
+        "app_kwargs": {"lifespan": around(*layers), "middleware": [Middleware(Failing)]},
     }

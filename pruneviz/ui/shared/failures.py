@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pruneviz.engine import Session, Shelf
 from pruneviz.errors import PruneVizError, told
+from pruneviz.scratch import no_room
 from pruneviz.ui.models.knows import title
 from pruneviz.ui.shared.attending import attended
 from pruneviz.ui.shared.status import status_html
@@ -56,6 +57,8 @@ def _on_model(
 
 def explain(error: Exception) -> str:
     """A message for a failure inside the model."""
+    if isinstance(error, OSError) and (line := no_room(error)):
+        return line
     if "out of memory" in str(error).lower():
         return (
             "The model ran out of memory. Use a smaller picture or a shorter answer, or restart "
