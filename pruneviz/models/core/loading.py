@@ -24,11 +24,11 @@ from pruneviz.models.core.placing import (
     to_device,
     too_large,
 )
+from pruneviz.models.core.sizing import check_configuration
 from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.models.registry import LOADABLE, supported_models
-from pruneviz.shipped import assets_dir
+from pruneviz.shipped import EMBEDDED, assets_dir
 
-EMBEDDED = "embedded"
 UNREADABLE = (
     OSError,
     ValueError,
@@ -109,6 +109,7 @@ def load_model(
     """
     where = pick_device(device)
     settings: dict[str, Any] = {"dtype": pick_dtype(dtype, where)}
+    check_configuration(name)
     source, kind = where_is(name), model_type(name)
     adapter = LOADABLE[kind]()
     architecture = adapter.architecture(kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from pruneviz.ui.models.picking import (
     remembered,
 )
 from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.attending import attended
 from pruneviz.ui.shared.encoding import is_small
 from pruneviz.ui.shared.running import MODEL
 from pruneviz.ui.shared.shown import Held
@@ -49,6 +51,7 @@ class Picker:
     choice: gr.Radio
     typed: gr.Textbox
     use: gr.Button
+    stop: gr.Button
     status: gr.HTML
 
     OUTPUTS = ("chosen", "named", "box", "about", "choice", "typed")
@@ -95,8 +98,9 @@ def create(shelf: Shelf) -> Picker:
                 elem_id="pv-typed",
             )
             use = gr.Button(texts.USE_MODEL, size="sm", elem_id="pv-use")
+            stop = gr.Button("Stop", size="sm", visible=False, elem_id="pv-stop-model")
             status = gr.HTML("", elem_id="pv-picked", apply_default_css=False)
-    return Picker(chosen, named, fetched, box, about, choice, typed, use, status)
+    return Picker(chosen, named, fetched, box, about, choice, typed, use, stop, status)
 
 
 def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
@@ -115,10 +119,10 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
         [picker.use.click, picker.typed.submit],
         make_fetch(shelf),
         [picker.chosen, picker.choice, picker.typed],
-        [picker.status, picker.fetched, picker.use],
+        [picker.status, picker.fetched, picker.use, picker.stop],
         trigger_mode="once",
         concurrency_id="fetch",
-        concurrency_limit=2,
+        concurrency_limit=8,
         **QUIET,
     )
     loading = fetching.then(
@@ -130,6 +134,19 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
         ],
         **QUIET,
         **MODEL,
+    )
+    stopped = picker.stop.click(
+        None, None, None, cancels=[fetching], queue=False, api_visibility="private"
+    )
+    stopped.then(
+        lambda: [
+            status_html(texts.FETCH_STOPPED, "stopped"),
+            gr.update(interactive=True),
+            gr.update(visible=False),
+        ],
+        None,
+        [picker.status, picker.use, picker.stop],
+        **QUIET,
     )
     loading.then(None, picker.fetched, None, js=CHANGED_SCRIPT, **QUIET)
 
@@ -148,9 +165,11 @@ def make_fetch(shelf: Shelf) -> Callable[[str, str | None, str | None], Iterator
     """Handler of the button's first step."""
 
     def run(chosen: str, choice: str | None, typed: str | None) -> Iterator[list[Any]]:
-        yield [gr.skip(), "", gr.update(interactive=False)]
-        for step in fetch(shelf, chosen, choice or typed or ""):
-            yield [step.status, step.fetched or gr.skip(), gr.skip()]
+        yield [gr.skip(), "", gr.update(interactive=False), gr.update(visible=True)]
+        with closing(attended(fetch(shelf, chosen, choice or typed or ""), in_line=False)) as steps:
+            for step in steps:
+                yield [step.status, step.fetched or gr.skip(), gr.skip(), gr.skip()]
+            yield [gr.skip(), gr.skip(), gr.skip(), gr.update(visible=False)]
 
     return run
 
@@ -161,7 +180,7 @@ def make_load(shelf: Shelf) -> Callable[[str, str, Held | None], Iterator[list[A
     def run(name: str, named: str, held: Held | None) -> Iterator[list[Any]]:
         rest = [gr.skip()] * (4 + len(Picker.OUTPUTS))
         failed = True
-        for step in load(shelf, name) if name else ():
+        for step in attended(load(shelf, name)) if name else ():
             if step.session is None:
                 yield [step.status, gr.skip(), gr.skip(), *rest]
             else:

@@ -101,12 +101,13 @@ def session_of() -> str | None:
     return getattr(LocalContext.request.get(None), "session_hash", None)
 
 
-def attended(items: Generator[T]) -> Generator[T]:
+def attended(items: Generator[T], in_line: bool = True) -> Generator[T]:
     """Items of a run, which ends in the middle of one once its visitor has left.
 
-    A second run of the same visitor waits: their pages could not tell what belongs to which.
+    `in_line`: a second run of the same visitor waits for the first, since their page could not tell
+    what belongs to which.
     """
-    with closing(items), suppress(AbandonedError), _in_line(session_of()):
+    with closing(items), suppress(AbandonedError), _in_line(session_of() if in_line else None):
         while True:
             # Anew for every item: Gradio takes each in a context of its own.
             with until(gone()):

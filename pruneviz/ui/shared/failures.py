@@ -9,7 +9,7 @@ from typing import TypeVar
 from pruneviz.engine import Session, Shelf
 from pruneviz.errors import PruneVizError, told
 from pruneviz.scratch import no_room
-from pruneviz.ui.models.knows import title
+from pruneviz.ui.models.knows import fetching, title
 from pruneviz.ui.shared.attending import attended
 from pruneviz.ui.shared.status import status_html
 
@@ -52,6 +52,8 @@ def _on_model(
     name = shelf.resolve(name)
     if not shelf.holds(name):
         yield said(status_html(f"Loading {title(name)} …", "busy"))
+        for line in fetching(shelf, name):
+            yield said(status_html(line, "busy"))
     yield from run(shelf.session(name))
 
 
