@@ -97,6 +97,8 @@ class Session:
         asked = " ".join(question.split()) if isinstance(question, str) else ""
         if not asked:
             raise InputError("Type a question about the image.")
+        if any("\ud800" <= letter <= "\udfff" for letter in asked):
+            raise InputError("The question holds the half of a character. Type it anew.")
         key = picture_key(upright), asked
         with self.turns.turn():
             found: Prepared | None = self.memory.get(("question", key))

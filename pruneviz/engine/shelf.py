@@ -86,12 +86,13 @@ class Shelf:
         InputError
             If it is not offered.
         """
-        wanted = str(name or "").strip()
+        wanted = "" if name is None else str(name).strip()
         if not wanted:
             return self.default
         if wanted in self.offered:
             return wanted
-        if self.any_name and len(wanted) <= LONGEST_NAME and wanted.isprintable():
+        typed = isinstance(name, str) and self.any_name
+        if typed and len(wanted) <= LONGEST_NAME and wanted.isprintable():
             return os.path.expanduser(wanted)
         raise InputError(
             f"The model {wanted[:80]!r} is not offered here. Choose one of: "

@@ -59,6 +59,8 @@ class Random(BeforeLLM):
         super().__post_init__()
         if not isinstance(self.seed, int):
             raise ValueError(f"seed must be a whole number, not {self.seed!r}.")
+        if not -(2**63) <= self.seed < 2**63:
+            raise ValueError(f"seed must lie from -2^63 to 2^63 - 1, not at {self.seed}.")
 
     @property
     def batched(self) -> bool:

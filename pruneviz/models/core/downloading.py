@@ -46,9 +46,11 @@ def problem(error: BaseException) -> str:
         return "the folder for downloads cannot be written to"
     chain: BaseException | None = error
     while chain is not None:
-        for kind in type(chain).__mro__:
-            if kind.__name__ in PROBLEMS:
-                return PROBLEMS[kind.__name__]
+        kinds = [kind.__name__ for kind in type(chain).__mro__]
+        # "Not in the cache either": why it could not be had is what came before.
+        known = [] if "LocalEntryNotFoundError" in kinds else kinds
+        for kind in filter(PROBLEMS.get, known):
+            return PROBLEMS[kind]
         chain = chain.__cause__
     return NOT_REACHED
 

@@ -24,6 +24,7 @@ from pruneviz.engine.compare import chosen_methods
 from pruneviz.engine.sweeps import check_ratios
 from pruneviz.engine.turns import until
 from pruneviz.errors import AbandonedError, InputError
+from pruneviz.ui.api.arguments import number, text
 from pruneviz.ui.api.docstrings import described
 from pruneviz.ui.shared import methods
 from pruneviz.ui.shared.attending import gone
@@ -102,9 +103,11 @@ def make_ask(shelf: Shelf) -> Callable[..., dict]:
             pruning stages with the indices of the kept tokens.
         """
         with refusals():
-            path, session = uploaded_path(image), shelf.session(model)
-            chosen = methods.make(method, keep_ratio, session.num_layers)
-            prepared = session.prepare(path, question)
+            share, name = number(keep_ratio, "keep_ratio"), text(method, "method")
+            asked, path = text(question, "question"), uploaded_path(image)
+            session = shelf.session(model)
+            chosen = methods.make(name, share, session.num_layers)
+            prepared = session.prepare(path, asked)
             return result(session.compare(prepared, chosen))
 
     return ask
@@ -148,10 +151,12 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
             keep each token; and the overlaps of the kept sets (intersection over union).
         """
         with refusals():
-            shared = Budget(budget, cast(Kind, budget_kind))  # which refuses any other
+            kind = cast(Kind, text(budget_kind, "budget_kind"))  # any other is refused here:
+            shared = Budget(number(budget, "budget"), kind)
             names = chosen_methods(methods)
-            path, session = uploaded_path(image), shelf.session(model)
-            prepared = session.prepare(path, question)
+            asked, path = text(question, "question"), uploaded_path(image)
+            session = shelf.session(model)
+            prepared = session.prepare(path, asked)
             return outcome(compare_many(session, prepared, names, shared))
 
     return compare
@@ -193,8 +198,9 @@ def make_sweep(shelf: Shelf) -> Callable[..., dict]:
         """
         with refusals():
             names, ratios = chosen_methods(methods), check_ratios(keep_ratios)
-            path, session = uploaded_path(image), shelf.session(model)
-            prepared = session.prepare(path, question)
+            asked, path = text(question, "question"), uploaded_path(image)
+            session = shelf.session(model)
+            prepared = session.prepare(path, asked)
             return outcome(sweep(session, prepared, names, ratios))
 
     return sweep_ratios
