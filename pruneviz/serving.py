@@ -14,6 +14,7 @@ from typing import Any
 
 import huggingface_hub
 
+from pruneviz.allocator import give_back
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.errors import PruneVizError
 from pruneviz.hosts import is_private, place
@@ -179,6 +180,7 @@ def serve(options: argparse.Namespace) -> int:
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
     keep_to_this_machine()
+    give_back()
     if problem := missing(options):
         logger.error(problem)
         return 2

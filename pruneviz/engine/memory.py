@@ -16,7 +16,7 @@ from pruneviz.models.core.weights import free_memory
 
 SHARE = 8
 """By default a session may fill this part of the memory that its model leaves free."""
-LEAST = 2**29
+LEAST = 2**28
 """And no more than this or the model's own weights, whichever is more: it pays no longer."""
 UNKNOWN = 2**30
 """Bytes where it cannot be told how much is free."""

@@ -37,8 +37,8 @@ class Session:
         Likewise.
     memory_bytes : int, optional
         Bytes of tensors and pictures that may be remembered; 0 for nothing. Default: an eighth of
-        the memory that is free on the model's device, but no more than half a GiB or, where those
-        are more, than the model's weights.
+        the memory that is free on the model's device, but no more than a quarter of a GiB or,
+        where those are more, than the model's weights.
     turns : Turns, optional
         Who runs next, where several sessions share a machine. Default: its own.
 
