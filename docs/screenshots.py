@@ -18,21 +18,47 @@ from pruneviz.ui import build, launch_settings
 
 FOLDER = Path(__file__).parent
 PATIENCE = 600_000
-# The Ask tab is shown down to its mask, Compare with all of its cards.
-HEIGHTS = {"ask": 1640, "compare": 1430, "sweep": 1000}
+# What a reader should see of each tab, in pixels of height.
+HEIGHTS = {"ask": 900, "compare": 1500, "sweep": 1000, "howmuch": 1000}
+LABELS = {"howmuch": "How much"}
+# Of each visible canvas, how many different colours a coarse look at it finds.
+COLOURS = """() => [...document.querySelectorAll("canvas")].filter((one) => one.checkVisibility()
+  && one.getBoundingClientRect().bottom > 0 && one.getBoundingClientRect().top < innerHeight)
+  .map((one) => {
+    const { data } = one.getContext("2d").getImageData(0, 0, one.width, one.height);
+    const seen = new Set();
+    for (let at = 0; at < data.length; at += 4 * 97) {
+      seen.add(data[at + 3] ? `${data[at]},${data[at + 1]},${data[at + 2]}` : "none");
+    }
+    return seen.size;
+  })"""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def shoot(browser: Browser, url: str, name: str, theme: str) -> None:
-    """Run one tab on the opening example and save what a reader should see of it."""
+    """Run one tab on the opening example and save what a reader should see of it.
+
+    Raises
+    ------
+    SystemExit
+        If a picture on it is blank.
+    """
     page = browser.new_page(viewport={"width": 1440, "height": HEIGHTS[name]})
+    page.add_init_script("localStorage.setItem('pruneviz-tour', 'yes')")
     page.goto(f"{url}?__theme={theme}")
     page.wait_for_selector(".pv-view[data-state=ready]", timeout=PATIENCE)
-    if name != "ask":
-        page.click(f"button[role=tab]:has-text('{name.title()}')")
+    if name == "ask":
+        # What is worked out behind the result: the marks on the slider, and ten random draws.
+        page.wait_for_selector(".pv-ticks i", timeout=PATIENCE)
+        page.wait_for_selector("#pv-chance :text('10 draws')", timeout=PATIENCE)
+    else:
+        page.click(f"button[role=tab]:has-text('{LABELS.get(name, name.title())}')")
         page.click(f"#pv-{name}")
         page.wait_for_selector(f"#pv-{name}-status [data-kind=done]", timeout=PATIENCE)
         _scroll_to(page, f"#pv-{name}-status")
+    page.wait_for_timeout(600)
+    if blank := [count for count in page.evaluate(COLOURS) if count < 3]:
+        raise SystemExit(f"{len(blank)} of the pictures on the {name} tab are blank.")
     page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
     page.close()
 

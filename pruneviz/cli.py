@@ -8,31 +8,23 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pruneviz import serving
-from pruneviz.commands import bench, evaluate
-from pruneviz.commands.arguments import (
-    CHECK_DEPTH,
-    add_budget_arguments,
-    add_model_arguments,
-    add_setting_arguments,
-    build,
-    read_setting,
-)
-from pruneviz.engine import Comparison, Prepared, Session, Settings, read_image
+from pruneviz.commands import bench, evaluate, matters, several
+from pruneviz.commands.arguments import add_budget_arguments, build, whole
+from pruneviz.commands.question import add_question_arguments, start
+from pruneviz.engine import Comparison, Settings
 from pruneviz.errors import PruneVizError, told
 from pruneviz.export import model_title, write_results
-from pruneviz.methods import Method, OutOfReachError, Pinned, Spending, list_methods, spending
-from pruneviz.methods.ranges import read_ranges
+from pruneviz.methods import OutOfReachError, Spending, list_methods, spending
 from pruneviz.methods.registry import METHODS
-from pruneviz.models import load_model
 
 LOGGING = {"level": logging.WARNING, "format": "%(levelname)s %(name)s: %(message)s"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status (0 done, 1 failed, 2 wrong usage)."""
+    """Run a command; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 Ctrl+C."""
     parser = build_parser()
     args = parser.parse_args(argv)
     args.argv = list(sys.argv[1:] if argv is None else argv)
@@ -45,19 +37,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"pruneviz: cannot write the results: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\npruneviz: stopped.\n")
+        return serving.INTERRUPTED
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what to do about a question that looks like an option."""
+
+    def error(self, message: str) -> NoReturn:
+        """Write usage and message, and exit with status 2."""
+        if "required: " in message and "question" in message:
+            message += " (a question that begins with a dash goes last, after ' -- ')"
+        super().error(message)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Parser of the whole command line."""
-    parser = argparse.ArgumentParser(prog="pruneviz", description=__doc__)
+    parser = Parser(prog="pruneviz", description=__doc__)
     parser.set_defaults(logging=LOGGING)
     commands = parser.add_subparsers(dest="command", required=True)
     ask = commands.add_parser("ask", help="answer a question with and without pruning")
     add_question_arguments(ask)
-    ask.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
+    ask.add_argument("--max-new-tokens", type=whole, default=Settings.max_new_tokens)
     ask.add_argument("--out", type=Path, help="folder for answers, traces and figures")
     ask.set_defaults(run=run_ask)
+    matters.add(commands)
     bench.add(commands)
+    several.add(commands)
     evaluate.add(commands)
     methods = commands.add_parser("methods", help="list the pruning methods, or describe some")
     methods.add_argument("name", nargs="*", help="describe these, with what --set takes")
@@ -65,24 +72,13 @@ def build_parser() -> argparse.ArgumentParser:
     plan = commands.add_parser("plan", help="what every method spends on a budget; runs no model")
     plan.add_argument("--method", action="append", help="only this one; may be given several times")
     add_budget_arguments(plan)
-    plan.add_argument("--visual-tokens", type=int, default=576, help="of the prompt (576)")
-    plan.add_argument("--layers", type=int, default=32, help="decoder layers of the model (32)")
+    plan.add_argument("--visual-tokens", type=whole, default=576, help="of the prompt (576)")
+    plan.add_argument("--layers", type=whole, default=32, help="decoder layers of the model (32)")
     plan.set_defaults(run=run_plan)
     serve = commands.add_parser("serve", help="start the page", description=serving.PURPOSE)
     serving.add_arguments(serve)
     serve.set_defaults(run=serving.serve, logging=serving.LOGGING)
     return parser
-
-
-def add_question_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is asked, of which model, and how it is pruned."""
-    parser.add_argument("image", help="image file")
-    parser.add_argument("question")
-    names = ", ".join(list_methods())
-    parser.add_argument("--method", default="transprune", help=f"one of {names}")
-    add_budget_arguments(parser)
-    add_setting_arguments(parser)
-    add_model_arguments(parser)
 
 
 def run_methods(args: argparse.Namespace) -> int:
@@ -157,21 +153,6 @@ def run_ask(args: argparse.Namespace) -> int:
     return 0
 
 
-def start(args: argparse.Namespace) -> tuple[Session, Method, Prepared]:
-    """Check the settings, load the model, encode the question."""
-    settings = dict(read_setting(text) for text in args.set)
-    pins = read_ranges(args.pin_keep), read_ranges(args.pin_drop), args.pin_extra
-    Pinned(build(args, args.method, settings, None, CHECK_DEPTH), *pins)
-    image = read_image(args.image)
-    loaded = load_model(args.model, args.device, args.dtype, args.quantisation)
-    session = Session(loaded, args.newlines, args.positions)
-    prepared = session.prepare(image, args.question)
-    num_visual = prepared.grid.num_tokens
-    method = build(args, args.method, settings, num_visual, session.num_layers)
-    seen = session.seen_for(prepared, method)
-    return session, Pinned(method, *pins) if any(pins) else method, seen
-
-
 def summary(comparison: Comparison) -> str:
     """Both answers and what pruning saved, as lines of text."""
     base, pruned = comparison.baseline, comparison.pruned
@@ -184,11 +165,14 @@ def summary(comparison: Comparison) -> str:
         f"{pruned.cost.total_flops / base.cost.total_flops:.1%}",
         f"KV cache: {pruned.cost.kv_bytes / base.cost.kv_bytes:.1%} of the baseline",
     ]
-    if comparison.fidelity is not None:
-        apart = comparison.fidelity.first_divergence
+    found = comparison.fidelity
+    if found is not None:
+        apart = found.first_divergence
         same = "the same answer" if apart is None else f"answers part at token {apart + 1}"
+        parting = "" if found.parting_kl is None else f", {found.parting_kl:.4g} where they part"
         lines.append(
-            f"Fidelity: {same}; KL of the first token {comparison.fidelity.first_token_kl:.4g} nats"
+            f"Fidelity: {same}; KL of the first token {found.first_token_kl:.4g} nats{parting}, at "
+            f"most {found.largest_kl:.4g} (token {found.largest_kl_at + 1})"
         )
     lines += [f"Do not trust this answer: {hint}" for hint in comparison.hints]
     return "\n".join(lines) + "\n"

@@ -62,7 +62,7 @@ def layers(done: Comparison, model: str) -> Figure:
 def caption(done: Comparison, model: str) -> str:
     """What a reader needs to repeat the figure, as one paragraph."""
     trace = done.pruned.trace
-    merged = render.has_merged(trace)
+    merged = trace.has_groups
     return (
         f"Visual-token pruning with {done.pruned.label} on {model}: {trace.tokens_per_layer[-1]} "
         f"of {trace.num_visual} visual tokens (keep ratio {trace.final_keep_ratio:.3g}) are left "
@@ -111,6 +111,29 @@ def table(done: Comparison, model: str, timing: Report | None = None) -> str:
     return text.getvalue()
 
 
+def signals_table(traces: Mapping[str, Trace]) -> str:
+    """Every signal of every layer and visual token as CSV, a line each, traces by their names.
+
+    Shares stand there twice: as they were recorded, and relative to an even share, which alone can
+    be compared between runs. Cells of tokens that were dropped before are empty.
+    """
+    names = list(dict.fromkeys(name for trace in traces.values() for name in trace.signals))
+    shared = [n for n in names if any(n in trace.shares for trace in traces.values())]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    relative = [f"{name}_relative_to_uniform" for name in shared]
+    writer.writerow(["run", "layer", "token", *names, *relative])
+    for run, trace in traces.items():
+        own = [trace.signals.get(name) for name in names]
+        own += [trace.relative(name) if name in trace.signals else None for name in shared]
+        for layer in range(len(trace.tokens_per_layer)):
+            for token in range(trace.num_visual):
+                values = [None if v is None else float(v[layer, token]) for v in own]
+                shown = ["" if v is None or v != v else f"{v:.6g}" for v in values]
+                writer.writerow([run, layer + 1, token, *shown])
+    return text.getvalue()
+
+
 def write_results(folder: Path, image: Image.Image, done: Comparison, model: str) -> list[Path]:
     """Write answers, traces, table, masks, layer sheets and figures; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,10 +145,14 @@ def write_results(folder: Path, image: Image.Image, done: Comparison, model: str
     base.to_json(files[2])
     files.append(folder / "table.csv")
     files[-1].write_text(table(done, model), encoding="utf-8")
+    if pruned.signals:
+        files.append(folder / "signals.csv")
+        text = signals_table({"baseline": base, "pruned": pruned})
+        files[-1].write_text(text, encoding="utf-8")
     for number in range(len(pruned.stages)):
         files.append(folder / f"mask_stage{number + 1}.png")
         render.mask_overlay(image, done.grid, pruned, number).save(files[-1])
-    for part in done.grid.parts if render.has_merged(pruned) else ():
+    for part in done.grid.parts if pruned.has_groups else ():
         suffix = f"_{part.title.replace(' ', '_')}" if part.title else ""
         files.append(folder / f"groups{suffix}.png")
         render.merged_overlay(image, part, pruned).save(files[-1])
@@ -166,11 +193,15 @@ def _fidelity(done: Comparison) -> list[tuple[Any, ...]]:
     if found is None:
         return []
     apart = "" if found.first_divergence is None else found.first_divergence + 1
-    kl, own, other = found.first_token_kl, found.baseline_logprob, found.answer_logprob
+    parting = "" if found.parting_kl is None else found.parting_kl
+    own, other = found.baseline_logprob, found.answer_logprob
     return [
         ("fidelity", "same answer", "", "", str(found.exact_match).lower(), ""),
         ("fidelity", "first differing token", "counted from 1", "", apart, ""),
-        ("fidelity", "KL divergence of the first token", "nats", "", kl, ""),
+        ("fidelity", "KL divergence of the first token", "nats", "", found.first_token_kl, ""),
+        ("fidelity", "KL divergence where the answers part", "nats", "", parting, ""),
+        ("fidelity", "largest KL divergence of a token", "nats", "", found.largest_kl, ""),
+        ("fidelity", "token of the largest", "counted from 1", "", found.largest_kl_at + 1, ""),
         ("fidelity", "mean log-probability of the baseline's answer", "nats", own, other, ""),
     ]
 

@@ -20,6 +20,14 @@ class Fidelity:
         0-based answer token at which they part, None where they do not.
     first_token_kl : float
         KL(baseline || pruned) of the first answer token's distribution, in nats.
+    parting_kl : float or None
+        The same at the token at which they part, both after the words that they share; None where
+        they do not part.
+    largest_kl : float
+        The largest over the tokens of the baseline's answer, the pruned model having been told the
+        baseline's words before each.
+    largest_kl_at : int
+        0-based answer token at which that is.
     answer_logprob, baseline_logprob : float
         Mean log-probability per token of the baseline's answer under the pruned model and under
         the baseline itself, in nats.
@@ -28,6 +36,9 @@ class Fidelity:
     exact_match: bool
     first_divergence: int | None
     first_token_kl: float
+    parting_kl: float | None
+    largest_kl: float
+    largest_kl_at: int
     answer_logprob: float
     baseline_logprob: float
 
@@ -52,6 +63,33 @@ def kl_divergence(baseline: np.ndarray, other: np.ndarray) -> float:
     p, q = log_softmax(baseline), log_softmax(other)
     seen = np.exp(p) > 0
     return float(max(0.0, (np.exp(p[seen]) * (p[seen] - q[seen])).sum()))
+
+
+def token_kls(baseline: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """KL(baseline || other) in nats of every token, float64 ``[tokens]``.
+
+    Both are logits ``[tokens, vocabulary]``.
+    """
+    return np.array([kl_divergence(a, b) for a, b in zip(baseline, other, strict=True)])
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1 of the smallest, float64; equal values share the mean of their ranks."""
+    _, group, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    ends = counts.cumsum()
+    return np.asarray((ends - (counts - 1) / 2)[group])
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
+    """Rank correlation of two series of equal length, in [-1, 1], ties sharing their ranks.
+
+    NaN where one of them is constant or has fewer than two values: there is no order then.
+    """
+    if len(first) < 2:
+        return float("nan")
+    a, b = (order - order.mean() for order in (ranks(first), ranks(second)))
+    spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum() / spread) if spread else float("nan")
 
 
 def mean_logprob(logits: np.ndarray, tokens: Sequence[int]) -> float:

@@ -18,6 +18,7 @@ from pruneviz.allocator import give_back
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.errors import PruneVizError
 from pruneviz.hosts import is_private, place
+from pruneviz.methods import load_methods
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
 from pruneviz.scratch import Scratch
@@ -73,6 +74,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=2048,
         metavar="MB",
         help="most that uploads and results take of the disk; the oldest go first (2048)",
+    )
+    parser.add_argument(
+        "--method",
+        action="append",
+        metavar="FILE",
+        help="a Python file with a pruning method of your own, offered in every tab; it is run, "
+        "so take files that you trust; may be given several times",
     )
     parser.add_argument(
         "--mcp",
@@ -236,6 +244,9 @@ def keep_to_this_machine() -> None:
 def _serve(options: argparse.Namespace, scratch: Scratch) -> int:
     from pruneviz.ui import build, launch_settings  # Gradio takes seconds: --help need not wait
 
+    for file in options.method or []:
+        for method in load_methods(file):
+            logger.info("%s is offered as %s.", file, method.card.title)
     page = build(make_shelf(options))
     settings = launch_settings(options.host, options.port, options.mcp, options.allow_host, scratch)
     try:

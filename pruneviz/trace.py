@@ -103,6 +103,9 @@ class Trace:
     signals : dict of str to np.ndarray
         Recorded per layer on request: ``"ttv"``, ``"iga"``, ``"residual"``, each float32
         ``[layers, num_visual]``, NaN where a token was no longer alive.
+    shares : dict of str to tuple of int
+        Of signals that hold shares of a softmax (``"ttv"``): how many tokens that ran over in each
+        layer.
     newlines : str
         ``"visual"``, or ``"text"`` where newlines between tiles are no visual tokens here.
     """
@@ -116,6 +119,7 @@ class Trace:
     tokens_per_layer: tuple[int, ...]
     kv_lengths: tuple[int, ...]
     signals: dict[str, np.ndarray] = field(default_factory=dict)
+    shares: dict[str, tuple[int, ...]] = field(default_factory=dict)
     newlines: str = "visual"
 
     @property
@@ -124,10 +128,26 @@ class Trace:
         return self.stages[-1].kept if self.stages else np.arange(self.num_visual)
 
     @property
+    def left(self) -> int:
+        """Visual tokens left after the last stage, those that stand for no patch included."""
+        return len(self.kept) + (self.stages[-1].extra if self.stages else 0)
+
+    @property
     def final_keep_ratio(self) -> float:
         """Visual tokens left after the last stage, as a share (1 where there are none)."""
-        extra = self.stages[-1].extra if self.stages else 0
-        return (len(self.kept) + extra) / self.num_visual if self.num_visual else 1.0
+        return self.left / self.num_visual if self.num_visual else 1.0
+
+    def relative(self, name: str) -> np.ndarray:
+        """A signal in a form that can be compared between runs: float32 ``[layers, num_visual]``.
+
+        A share of a softmax is larger the fewer tokens there are to share with, so in a pruned run
+        those that are left would seem to change more. Here it is told relative to an even share:
+        times the tokens that the softmax ran over. Other signals are as they were recorded.
+        """
+        values, sizes = self.signals[name], self.shares.get(name)
+        if sizes is None:
+            return values
+        return values * np.asarray(sizes, dtype=np.float32)[:, None]
 
     @property
     def merged_into(self) -> np.ndarray:
@@ -143,6 +163,12 @@ class Trace:
                 follow[stage.alive] = stage.into
             holder = follow[holder]
         return holder
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether any token that is left holds more patches than its own."""
+        holders = self.merged_into
+        return bool(np.any((holders >= 0) & (holders != np.arange(self.num_visual))))
 
     @property
     def layer_average(self) -> float:
@@ -178,8 +204,14 @@ class Trace:
         return tuple(self.parameters[kind]) if self.method == "pinned" else ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain Python values, ready for JSON (NaN becomes None)."""
-        return {"format": FORMAT, **_plain(asdict(self))}
+        """Plain Python values, ready for JSON (NaN becomes None).
+
+        ``signals`` are as they were recorded, ``signals_relative_to_uniform`` those of them that
+        are shares, see :meth:`relative`.
+        """
+        relative = {name: self.relative(name) for name in self.shares}
+        plain = _plain(asdict(self))
+        return {"format": FORMAT, **plain, "signals_relative_to_uniform": _plain(relative)}
 
     def to_json(self, path: str | Path) -> None:
         """Write the whole trace as JSON."""
@@ -194,7 +226,7 @@ class Trace:
             arrays |= {f"{head}components/{k}": v for k, v in stage.components.items()}
             if stage.into is not None:
                 arrays[f"{head}into"] = stage.into
-        header = self.to_dict() | {"signals": {}}
+        header = self.to_dict() | {"signals": {}, "signals_relative_to_uniform": {}}
         for stage_dict in header["stages"]:
             stage_dict |= {"alive": [], "kept": [], "scores": [], "components": {}, "into": None}
         # Through an open file: NumPy would append .npz to a bare name.
@@ -214,8 +246,10 @@ class Trace:
         if found != FORMAT:
             raise ValueError(f"Not a trace of format {FORMAT}: found {found!r}.")
         try:
-            values = {f.name: data[f.name] for f in fields(cls) if f.name != "newlines"}
+            added = {"newlines", "shares"}
+            values = {f.name: data[f.name] for f in fields(cls) if f.name not in added}
             values["newlines"] = str(data.get("newlines", "visual"))
+            values["shares"] = {k: tuple(v) for k, v in data.get("shares", {}).items()}
             values["stages"] = tuple(_stage(stage) for stage in values["stages"])
             values["signals"] = {k: _floats(v) for k, v in values["signals"].items()}
             for name in ("tokens_per_layer", "kv_lengths"):

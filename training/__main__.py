@@ -6,7 +6,6 @@ import argparse
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,121 +13,36 @@ import torch
 
 from pruneviz.models.core.knowledge import load_knowledge
 from pruneviz.scenes.questions import KINDS
-from training.align import train_align
-from training.arguments import count, device, minutes, model_folder, processes, share
+from training.arguments import (
+    count,
+    device,
+    minutes,
+    model_folder,
+    openmoji_folder,
+    picture_folder,
+    processes,
+    seed,
+    share,
+)
 from training.depth import accuracy_by_depth
 from training.evaluate import answer, evaluate, load
 from training.examples import make_examples
 from training.familiar import check, save_statistics
 from training.held_out import SETS, alone, held_out
-from training.joint import train_joint
-from training.loop import Optimizers, save_checkpoint
 from training.openmoji import HOW_TO_GET, OPENMOJI, add_openmoji
 from training.pruned import COMPARED, CONTENDERS, RATIOS, accuracy_under_pruning
-from training.record import PRUNED, SET_TITLES, add_measurement, start_record
-from training.settings import Settings, for_gpu, within
-from training.symbolic import train_symbolic
-from training.tower import LabelledTower, fit_heads, train_tower
-from training.whole import WholeModel, export
+from training.record import PRUNED, SET_TITLES, add_measurement
+from training.run import STAGES, WORK, train
+from training.settings import Settings
+from training.whole import WholeModel
 
 logger = logging.getLogger("training")
 EMBEDDED = Path("assets/embedded")
-STAGES = ("tower", "symbolic", "align", "joint", "export")
 MINUTES = (
     "for the stages symbolic and joint together, in place of their steps; what is fitted before "
     "them, and the export with its statistics, come on top"
 )
 OWN = "of the kept tokens; own: as each method was published"
-
-
-def _whole(settings: Settings, work: Path, device: torch.device) -> WholeModel:
-    """Return the model with the newest results of the stages done so far."""
-    model = WholeModel(settings)
-    for name in ("joint", "align"):
-        path = work / f"{name}.pt"
-        if path.is_file():
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            model.load_state_dict(state["module"])
-            logger.info("took %s, step %d", path.name, state["step"])
-            if name == "align" and (work / "symbolic.pt").is_file():
-                # The layers of the decoder may have gone on learning beside the alignment.
-                model.load_symbols(work)
-            return model.to(device)
-    for name in ("tower", "symbolic"):
-        if not (work / f"{name}.pt").is_file():
-            raise SystemExit(f"{work} has no result of the stage {name}: run that stage first.")
-    model.load_stages(work)
-    return model.to(device)
-
-
-def _begin(options: argparse.Namespace, settings: Settings, device: torch.device) -> None:
-    """Put the weights of a given model where the stages to come look for them."""
-    folder, whole = (options.begin, True) if options.begin else (options.tower, False)
-    model = WholeModel(settings)
-    (model.take if whole else model.take_tower)(folder)
-    model.to(device).eval()
-    fit_heads(model.heads, lambda pixels: model.see(pixels)[:2], settings, device)
-    if whole:
-        save_checkpoint(options.work / "align.pt", model, Optimizers(model, settings.align), 0)
-        return
-    tower = LabelledTower(settings)
-    tower.tower.load_state_dict(model.llava.model.vision_tower.state_dict())
-    tower.heads.load_state_dict(model.heads.state_dict())
-    save_checkpoint(options.work / "tower.pt", tower, Optimizers(tower, settings.tower), 0)
-
-
-def _settings(
-    options: argparse.Namespace, device: torch.device, stages: tuple[str, ...]
-) -> Settings:
-    settings = replace(Settings(), workers=options.workers)
-    if device.type == "cuda":
-        settings = for_gpu(settings)
-    if options.begin:
-        # The symbols that it learned from are not in a model folder.
-        settings = replace(settings, imitation=0.0, rehearsal_every=0)
-    return within(settings, options.minutes, stages) if options.minutes else settings
-
-
-def _stages(options: argparse.Namespace) -> tuple[str, ...]:
-    """Return the stages to run; what a given model has learned is not learned again."""
-    left_out = ("tower", "symbolic", "align") if options.begin else ("tower",) * bool(options.tower)
-    if options.stage in left_out:
-        given = "--begin" if options.begin else "--tower"
-        raise SystemExit(f"{given} stands in for the stage {options.stage}: choose another one.")
-    chosen = STAGES if options.stage == "all" else (options.stage,)
-    return tuple(name for name in chosen if name not in left_out)
-
-
-def train(options: argparse.Namespace) -> None:
-    """Run one stage or all of them."""
-    torch.set_num_threads(options.threads)
-    device: torch.device = options.device
-    work: Path = options.work
-    stages = _stages(options)
-    settings = _settings(options, device, stages)
-    begun = any((work / f"{name}.pt").is_file() for name in STAGES)
-    if options.resume:
-        what = "going on from the checkpoints" if begun else "no checkpoint yet, beginning anew"
-        logger.info("%s: %s", work, what)
-    if (options.begin or options.tower) and not (options.resume and begun):
-        _begin(options, settings, device)
-    common = (work, device, options.resume)
-    for name in stages:
-        logger.info("stage %s on %s", name, device)
-        if name == "tower":
-            train_tower(settings, *common)
-        elif name == "symbolic":
-            train_symbolic(settings, *common)
-        elif name == "align":
-            train_align(_whole(settings, work, device), settings, *common)
-        elif name == "joint":
-            train_joint(_whole(settings, work, device), settings, *common)
-        else:
-            model = _whole(settings, work, torch.device("cpu"))
-            export(model, settings, options.out)
-            logger.info("taking the statistics of familiar pictures: minutes on a CPU")
-            save_statistics(model, settings, options.out)
-            start_record(options.out)
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -216,12 +130,14 @@ def tell_strange(options: argparse.Namespace) -> None:
     """Take statistics of training pictures anew, or print how often pictures get a hint."""
     torch.set_num_threads(options.threads)
     settings = Settings()
+    if options.out and (options.openmoji or options.pictures):
+        raise SystemExit("--openmoji and --pictures go with --check.")
     if options.check:
         check(options.model, settings, options.scenes, options.openmoji, options.pictures)
         return
     model = WholeModel(settings)
     model.take(options.model)
-    save_statistics(model, settings, options.model)
+    save_statistics(model, settings, options.out)
 
 
 def show(options: argparse.Namespace) -> None:
@@ -248,8 +164,9 @@ def parser() -> argparse.ArgumentParser:
         return made
 
     made = command("train", train, "train the embedded model")
-    made.add_argument("--out", type=Path, default=EMBEDDED, help="model folder")
-    made.add_argument("--work", type=Path, default=Path("runs/embedded"), help="checkpoints")
+    out = f"the new model's folder (WORK/model); {EMBEDDED} replaces the one that ships"
+    made.add_argument("--out", type=Path, help=out)
+    made.add_argument("--work", type=Path, default=WORK, help="checkpoints (%(default)s)")
     made.add_argument("--stage", choices=("all", *STAGES), default="all", help="which to run")
     made.add_argument("--resume", action="store_true", help="go on from the checkpoints")
     made.add_argument("--minutes", type=minutes, help=MINUTES)
@@ -265,9 +182,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--sets", nargs="+", choices=tuple(SETS), default=list(SETS), help="which sets of questions"
     )
-    made.add_argument("--seed", type=int, default=0, help="which held-out scenes")
+    made.add_argument("--seed", type=seed, default=0, help="which held-out scenes")
     made.add_argument("--record", action="store_true", help=record)
-    made.add_argument("--openmoji", type=Path, metavar="FOLDER", help=HOW_TO_GET)
+    made.add_argument("--openmoji", type=openmoji_folder, metavar="FOLDER", help=HOW_TO_GET)
     made = command("pruning", measure_pruned, "measure accuracy under pruning methods")
     made.add_argument("--questions", type=count, default=300, help="the same for all methods")
     made.add_argument("--set", choices=tuple(PRUNED), default="scenes", help="which questions")
@@ -283,22 +200,31 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--keep-ratios", nargs="+", type=share, default=RATIOS, help="final")
     positions = ("own", "keep", "renumber")
     made.add_argument("--positions", nargs="+", choices=positions, default=("own",), help=OWN)
-    made.add_argument("--seed", type=int, default=1, help="which held-out scenes")
+    made.add_argument("--seed", type=seed, default=1, help="which held-out scenes")
     made.add_argument("--record", action="store_true", help=record)
     made = command("depth", measure_depth, "drop all visual tokens after each layer in turn")
     made.add_argument("--questions", type=count, default=600, help="(%(default)s)")
     made.add_argument("--set", choices=tuple(PRUNED), default="scenes", help="which questions")
-    made.add_argument("--seed", type=int, default=1, help="which held-out scenes")
+    made.add_argument("--seed", type=seed, default=1, help="which held-out scenes")
     made.add_argument("--record", action="store_true", help=record)
     made = command("speed", measure_speed, "time loading and answering on this machine")
     made.add_argument("--questions", type=count, default=20, help="asked one at a time")
-    made = command("familiar", tell_strange, "write the statistics of familiar pictures")
-    made.add_argument("--check", action="store_true", help="measure only: how often a hint shows")
+    made = command("familiar", tell_strange, "statistics of familiar pictures")
+    task = made.add_mutually_exclusive_group(required=True)
+    task.add_argument("--check", action="store_true", help="measure how often a hint shows")
+    into = "take the statistics anew and write them into this folder, --model's own to replace its"
+    task.add_argument("--out", type=model_folder, metavar="FOLDER", help=into)
     made.add_argument("--scenes", type=count, default=500, help="held-out scenes of each sort")
-    made.add_argument("--openmoji", type=Path, metavar="FOLDER", help="with --check: OpenMoji's")
-    made.add_argument("--pictures", type=Path, metavar="FOLDER", help="with --check: any pictures")
+    only = "with --check: "
+    made.add_argument(
+        "--openmoji", type=openmoji_folder, metavar="FOLDER", help=f"{only}OpenMoji's"
+    )
+    made.add_argument(
+        "--pictures", type=picture_folder, metavar="FOLDER", help=f"{only}any pictures"
+    )
     made = command("examples", show, "make the example pictures and choose their questions")
-    made.add_argument("--out", type=Path, default=Path("assets/examples"))
+    out = "where to write (%(default)s); assets/examples replaces those of the page"
+    made.add_argument("--out", type=Path, default=Path("runs/examples"), help=out)
     return top
 
 
@@ -308,7 +234,11 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     if options.verbose:
         logging.getLogger("training").setLevel(logging.DEBUG)
-    options.run(options)
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        logger.info("stopped")
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import torch
 
+from pruneviz.scenes.held_out import MAX_SEED
+from training.openmoji import LISTED
+from training.pictures import picture_files
+
 
 def device(name: str) -> torch.device:
     """Return the device to compute on; ``auto`` takes a GPU where there is one."""
@@ -62,3 +66,24 @@ def model_folder(text: str) -> Path:
     if missing:
         raise ArgumentTypeError(f"{text} is no model folder: it has no {missing[0]}")
     return folder
+
+
+def seed(text: str) -> int:
+    """Return which held-out scenes: others would be those of another seed, or of the training."""
+    if not text.isdecimal() or int(text) > MAX_SEED:
+        raise ArgumentTypeError(f"a whole number from 0 to {MAX_SEED}, not {text!r}")
+    return int(text)
+
+
+def openmoji_folder(text: str) -> Path:
+    """Return a folder that holds OpenMoji's package."""
+    if not (Path(text) / LISTED).is_file():
+        raise ArgumentTypeError(f"{text} is not OpenMoji's package: it has no {LISTED}")
+    return Path(text)
+
+
+def picture_folder(text: str) -> Path:
+    """Return a folder with pictures in it, at any depth."""
+    if not any(picture_files(Path(text))):
+        raise ArgumentTypeError(f"there are no pictures in {text}")
+    return Path(text)

@@ -16,10 +16,11 @@ from pruneviz.scenes.render import render
 from pruneviz.scenes.scene import SMALL, TEST_SEEDS, Scene, SceneRules, sample_scene
 from pruneviz.scenes.variation import squash_of
 from training.evaluate import Score, answer, load
+from training.folders import readable
 from training.held_out import Asked, alone
 from training.labels import NUM_LABELS
 from training.openmoji import OPENMOJI, add_openmoji, strangers
-from training.pictures import draw_batch, normalise, to_pixels
+from training.pictures import draw_batch, normalise, picture_files, to_pixels
 from training.settings import Settings
 from training.whole import WholeModel
 
@@ -116,9 +117,7 @@ def save_statistics(
         Pictures that the statistics are taken of, and that the limits are set by.
     """
     model.eval()
-    known = _statistics(*_labelled(model, settings, scenes))
-    known.save(folder / STATISTICS)
-    known = Familiar.load(folder / STATISTICS)
+    known = _statistics(*_labelled(model, settings, scenes)).rounded()
     others = range(FIRST_SEED + scenes, FIRST_SEED + scenes + checked)
     seen = _look(
         model, _draw((sample_scene(s, settings.joint_rules) for s in others), settings), settings
@@ -127,7 +126,10 @@ def save_statistics(
     share = torch.stack([known.things(visual).float().mean() for visual in seen])
     known.clear.copy_(clear.nanquantile(_UNCLEAR))
     known.most.copy_((_ROOM * share.quantile(1 - _BUSY)).clamp_max(1))
-    known.save(folder / STATISTICS)
+    partial = (folder / STATISTICS).with_suffix(".partial")
+    known.save(partial)
+    readable(partial)
+    partial.replace(folder / STATISTICS)
 
 
 def check(
@@ -197,10 +199,8 @@ def _right(folder: Path, asked: Sequence[Asked]) -> list[bool]:
 
 def _open(folder: Path) -> Iterable[Image.Image]:
     """Yield the pictures in a folder, on white where they are clear."""
-    kinds = Image.registered_extensions()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix.lower() in kinds:
-            with Image.open(path) as source:
-                picture = source.convert("RGBA")
-            white = Image.new("RGBA", picture.size, "white")
-            yield Image.alpha_composite(white, picture).convert("RGB")
+    for path in picture_files(folder):
+        with Image.open(path) as source:
+            picture = source.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        yield Image.alpha_composite(white, picture).convert("RGB")

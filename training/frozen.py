@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from itertools import islice
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from training.lessons import Alike, Plan, stream
+from training.loop import LOG_SECONDS
 from training.pictures import normalise
 from training.settings import Settings
 
@@ -39,12 +41,17 @@ class FrozenPictures:
         patches, pooled, labels = [], [], []
         side, rules = settings.model.image_size, settings.tower_rules
         lessons = stream(Alike(Plan(FIRST_SEED, _DRAWN, _DRAWN, rules, 0, {}, side)), 0, settings)
+        told = time.monotonic()
         for lesson in islice(lessons, -(-settings.frozen_scenes // _DRAWN)):
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
                 seen = encode(normalise(lesson.values.to(device)))
             patches.append(seen[0].bfloat16().cpu())
             pooled.append(seen[1].bfloat16().cpu())
             labels.append(lesson.labels)
+            if time.monotonic() - told > LOG_SECONDS:
+                told = time.monotonic()
+                done = _DRAWN * len(labels)
+                logger.info("%d of %d pictures encoded", done, settings.frozen_scenes)
         self.device = device
         self.patches, self.pooled = torch.cat(patches), torch.cat(pooled)
         self.labels = {key: torch.cat([m[key] for m in labels]) for key in labels[0]}

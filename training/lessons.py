@@ -18,6 +18,7 @@ from training.labels import label_patches, owners_from_boxes
 from training.packing import Packed, pack
 from training.pictures import draw_batch, stack_labels
 from training.settings import Settings
+from training.stopping import ignore_interrupts
 from training.typos import with_typos
 
 # What stays for the process that trains and for the system.
@@ -153,5 +154,6 @@ def stream(lessons: Lessons, first: int, settings: Settings) -> Iterator[Lesson]
             sampler=itertools.count(first),
             num_workers=count,
             prefetch_factor=2 if count else None,
+            worker_init_fn=ignore_interrupts,
         )
     )

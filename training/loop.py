@@ -15,11 +15,14 @@ from torch import Tensor, nn
 
 from training.muon import StackedMuon
 from training.settings import StageSettings
+from training.stopping import stopping
 
 logger = logging.getLogger(__name__)
 Figures = Mapping[str, tuple[Tensor, Tensor]]
 """Sums and counts by name, left on the device: reading one would make it wait."""
 LossAt = Callable[[Any, int, float], tuple[Tensor, Figures]]
+LOG_SECONDS = 30.0
+"""A line of the log is due after this time at the latest, however slow the steps are."""
 
 
 def rate_at(step: int, done: float, stage: StageSettings) -> float:
@@ -159,6 +162,11 @@ class _Log:
     def __init__(self, name: str, clock: Clock) -> None:
         self._name, self._clock = name, clock
         self._sums: dict[str, list[Tensor]] = {}
+        self._told = clock.seconds
+
+    def due(self, step: int, every: int) -> bool:
+        """Whether a line is due after this many steps."""
+        return step % every == 0 or self._clock.seconds - self._told > LOG_SECONDS
 
     def add(self, figures: Figures) -> None:
         """Take the figures of one step."""
@@ -174,6 +182,7 @@ class _Log:
         minutes = self._clock.seconds / 60
         logger.info("%s %d, %.0f %%, %.1f min: %s", self._name, step, 100 * done, minutes, text)
         self._sums.clear()
+        self._told = self._clock.seconds
 
 
 def run_stage(
@@ -210,7 +219,7 @@ def run_stage(
     resume : bool
         Whether to start from an existing checkpoint.
     log_every : int
-        Steps between log lines.
+        Steps between log lines; see also :data:`LOG_SECONDS`.
     save_every : float
         Seconds between checkpoints.
     until : int, optional
@@ -220,6 +229,11 @@ def run_stage(
     -------
     int
         The step reached.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl+C, when the step is done and saved.
     """
     path = folder / f"{name}.pt"
     optimizers = Optimizers(module, stage)
@@ -233,18 +247,23 @@ def run_stage(
     module.train()
     clock, step = Clock(stage, spent), first
     log, saved = _Log(name, clock), clock.seconds
-    for (step, done), given in zip(clock.steps(first, until), data(first), strict=False):
-        loss, figures = loss_at(given, step, done)
-        loss.backward()
-        nn.utils.clip_grad_norm_(module.parameters(), stage.clip)
-        optimizers.step(rate_at(step, done, stage))
-        log.add({"loss": one(loss), **figures})
-        if (step + 1) % log_every == 0:
-            log.tell(step + 1, done)
-        if clock.seconds - saved > save_every:
-            saved = clock.seconds
-            save_checkpoint(path, module, optimizers, step + 1, saved)
-        step += 1
-    if step > first:
-        save_checkpoint(path, module, optimizers, step, clock.seconds)
+    with stopping() as stop:
+        for (step, done), given in zip(clock.steps(first, until), data(first), strict=False):
+            loss, figures = loss_at(given, step, done)
+            loss.backward()
+            nn.utils.clip_grad_norm_(module.parameters(), stage.clip)
+            optimizers.step(rate_at(step, done, stage))
+            log.add({"loss": one(loss), **figures})
+            if log.due(step + 1, log_every):
+                log.tell(step + 1, done)
+            if clock.seconds - saved > save_every:
+                saved = clock.seconds
+                save_checkpoint(path, module, optimizers, step + 1, saved)
+            step += 1
+            if stop.asked:
+                break
+        if step > first:
+            save_checkpoint(path, module, optimizers, step, clock.seconds)
+    if stop.asked:
+        raise KeyboardInterrupt
     return step

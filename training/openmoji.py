@@ -17,6 +17,7 @@ from pruneviz.scenes.vocabulary import CLASSES
 from training.pack_art import fill_cell, open_picture
 
 OPENMOJI = "openmoji"
+LISTED = Path("data", "openmoji.json")
 HOW_TO_GET = (
     "also ask about drawings in a style never seen, OpenMoji (CC BY-SA 4.0: it must neither train "
     "nor ship), and three times what each class is: the folder package that `npm pack openmoji && "
@@ -77,7 +78,7 @@ def add_openmoji(package: Path) -> None:
     FileNotFoundError
         If the folder is not such a one.
     """
-    listed = json.loads((package / "data" / "openmoji.json").read_text(encoding="utf-8"))
+    listed = json.loads((package / LISTED).read_text(encoding="utf-8"))
     codes = {entry["annotation"]: entry["hexcode"] for entry in listed}
     names = (_ANNOTATIONS.get(entry.name, entry.name) for entry in CLASSES)
     add_sheet(OPENMOJI, [_open(package / "color", codes[name]) for name in names])
@@ -119,7 +120,7 @@ def strangers(package: Path) -> Iterator[Image.Image]:
 
 def _strange_codes(package: Path) -> list[str]:
     """Codes of the drawings of things, and of no class's, nor anything called by its name."""
-    listed = json.loads((package / "data" / "openmoji.json").read_text(encoding="utf-8"))
+    listed = json.loads((package / LISTED).read_text(encoding="utf-8"))
     ours = {word for c in CLASSES for word in (c.name, c.plural, *c.synonyms)} | _NAMESAKES
     codes = {entry.emoji.upper() for entry in CLASSES}
     return [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +17,14 @@ from pruneviz.scenes.variation import GENTLE, WILD, squash_of
 from training.labels import GRID, PatchLabels, label_patches, owners_from_pixels
 
 _MEAN, _STD = OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+
+
+def picture_files(folder: Path) -> Iterator[Path]:
+    """Yield the files with pictures in a folder, at any depth; none where there is no folder."""
+    kinds = Image.registered_extensions()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix.lower() in kinds:
+            yield path
 
 
 def to_bytes(picture: Image.Image) -> Tensor:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pruneviz.methods import Method, at_compute, get_method
+from pruneviz.methods.base import LARGEST
 from pruneviz.methods.compute import check_compute
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
@@ -15,6 +16,23 @@ from pruneviz.options import add_loading_arguments
 CHECK_DEPTH = 1_000
 """Deep enough for any schedule: settings are checked before a model is loaded."""
 WORDS = {"True": True, "False": False, "None": None}
+
+
+def whole(text: str) -> int:
+    """Read a whole number that nothing trips over.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none, or beyond what tensors count with.
+    """
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"a whole number is needed, not {text[:40]!r}") from error
+    if abs(number) > LARGEST:
+        raise argparse.ArgumentTypeError(f"at most {LARGEST:,} is possible")
+    return number
 
 
 def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +53,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"visual tokens {what} by hand, such as 3,7-9 (counted from 0, row by row)",
         )
     parser.add_argument(
-        "--pin-extra", type=int, default=0, help="tokens kept beyond the method's own number"
+        "--pin-extra", type=whole, default=0, help="tokens kept beyond the method's own number"
     )
 
 
@@ -53,7 +71,7 @@ def add_budget_arguments(parser: argparse.ArgumentParser, several: bool = False)
         + ("; may be given several times; default: each method's own" if several else ""),
         **more,  # type: ignore[arg-type]
     )
-    budget.add_argument("--keep-tokens", type=int, help="exact number of visual tokens kept")
+    budget.add_argument("--keep-tokens", type=whole, help="exact number of visual tokens kept")
     budget.add_argument(
         "--equal-compute",
         type=float,

@@ -17,6 +17,7 @@ from pruneviz.commands.arguments import (
     add_setting_arguments,
     build,
     read_setting,
+    whole,
 )
 from pruneviz.engine import Session, read_image
 from pruneviz.engine.bench import (
@@ -63,7 +64,9 @@ def add(commands: Any) -> None:
     bench.add_argument(
         "--geometry", metavar="NAME", help=f"random weights instead: {', '.join(GEOMETRIES)}"
     )
-    bench.add_argument("--layers", type=int, help="build only so many decoder layers of a geometry")
+    bench.add_argument(
+        "--layers", type=whole, help="build only so many decoder layers of a geometry"
+    )
     names, default = ", ".join(list_methods()), ", ".join(DEFAULT)
     bench.add_argument(
         "--method",
@@ -72,11 +75,11 @@ def add(commands: Any) -> None:
     )
     add_budget_arguments(bench, several=True)
     bench.add_argument(
-        "--batch", type=int, action="append", help="rows; may be given several times (1)"
+        "--batch", type=whole, action="append", help="rows; may be given several times (1)"
     )
-    bench.add_argument("--pairs", type=int, default=10, help="rounds that count (10)")
-    bench.add_argument("--warmup", type=int, default=2, help="rounds before them (2)")
-    bench.add_argument("--tokens", type=int, default=16, help="length of the answers (16)")
+    bench.add_argument("--pairs", type=whole, default=10, help="rounds that count (10)")
+    bench.add_argument("--warmup", type=whole, default=2, help="rounds before them (2)")
+    bench.add_argument("--tokens", type=whole, default=16, help="length of the answers (16)")
     bench.add_argument("--attention", choices=ATTENTIONS, help="default: the model's own, or sdpa")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     bench.add_argument(

@@ -11,23 +11,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pruneviz.commands.arguments import CHECK_DEPTH, add_model_arguments, read_setting
-from pruneviz.engine import Budget, Session, Settings
+from pruneviz.commands.arguments import CHECK_DEPTH, add_model_arguments, read_setting, whole
+from pruneviz.commands.asking import add_asking_arguments, asking
+from pruneviz.engine import Budget, Settings
 from pruneviz.engine.budgets import Kind
 from pruneviz.errors import InputError
-from pruneviz.evaluation.asking import MOST, Asker
+from pruneviz.evaluation.asking import MOST
 from pruneviz.evaluation.builtin import SETS
 from pruneviz.evaluation.data import load_cases
-from pruneviz.evaluation.identity import how_of
 from pruneviz.evaluation.log import ROWS, Log
 from pruneviz.evaluation.plan import SEEDS, Arm, Plan, arms_of
 from pruneviz.evaluation.recommending import TOLERANCE, check_tolerance
-from pruneviz.evaluation.runner import Progress, evaluate
+from pruneviz.evaluation.runner import Progress
 from pruneviz.evaluation.scoring import AGREEMENT, AUTO, RULES
 from pruneviz.evaluation.wording import duration
 from pruneviz.evaluation.writing import write_outcome
 from pruneviz.methods import OutOfReachError, list_methods
-from pruneviz.models import load_model
 
 METHODS = ("transprune", "resprune", "fopru", "fastv")
 BUDGETS = (0.5, 0.25, 0.125, 0.0625)
@@ -36,6 +35,7 @@ MANY_VISUAL = 100_000
 PARTS = 20
 """Lines of progress where they do not take one another's place."""
 INTERRUPTED = 130
+GO_ON = "To go on, run the same command again:"
 PURPOSE = (
     "Ask many questions without pruning and under methods at several budgets, score the answers, "
     "and say with its uncertainty how much can be pruned. Every row is logged at once: the same "
@@ -96,9 +96,9 @@ def add(commands: Any) -> None:
         action="store_false",
         help="leave out the random and the downsampled picture, which every method should beat",
     )
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"draws of random ({SEEDS})")
-    parser.add_argument("--batch", type=int, default=MOST, help=f"questions at once ({MOST})")
-    parser.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
+    parser.add_argument("--seeds", type=whole, default=SEEDS, help=f"draws of random ({SEEDS})")
+    parser.add_argument("--batch", type=whole, default=MOST, help=f"questions at once ({MOST})")
+    parser.add_argument("--max-new-tokens", type=whole, default=Settings.max_new_tokens)
     parser.add_argument(
         "--retry", action="store_true", help="ask rows again that ended with an error"
     )
@@ -110,6 +110,7 @@ def add(commands: Any) -> None:
         help="another setting of a single method; may be given several times",
     )
     add_model_arguments(parser)
+    add_asking_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -123,15 +124,15 @@ def run(args: argparse.Namespace) -> int:
     cases = load_cases(args.data, args.question, args.scoring)
     command = f"pruneviz evaluate {shlex.join(_given(args))}"
     with Log.opened(args.out) as log:
-        loaded = load_model(args.model, args.device, args.dtype, args.quantisation)
-        session = Session(loaded, args.newlines, args.positions)
-        settings = Settings(max_new_tokens=args.max_new_tokens, signals=False)
-        plan = Plan(cases, arms, how_of(session, settings))
-        asker = Asker(session, settings, args.batch)
-        running = evaluate(plan, log, asker.ask, retry=args.retry)
-        finished = _follow(running, args.out)
+        try:
+            with asking(args) as (how, work):
+                plan = Plan(cases, arms, how)
+                finished = _follow(work(plan, log), args.out)
+        except KeyboardInterrupt:  # while the model was loaded
+            sys.stderr.write(f"\nStopped. {GO_ON}\n{command}\n")
+            return INTERRUPTED
         if not finished:
-            sys.stderr.write(f"To go on, run the same command again:\n{command}\n")
+            sys.stderr.write(f"{GO_ON}\n{command}\n")
         title = Path(args.data).name
         files, recommended, problems = write_outcome(
             args.out, plan, log.rows, tolerance, title, command

@@ -42,3 +42,33 @@ def overlap_matrix(kept_sets: Sequence[np.ndarray]) -> np.ndarray:
             shared = overlap(kept_sets[row], kept_sets[column])
             matrix[row, column] = matrix[column, row] = shared
     return matrix
+
+
+def likeness_order(overlaps: np.ndarray) -> list[int]:
+    """An order in which methods that keep alike stand beside each other.
+
+    Parameters
+    ----------
+    overlaps : np.ndarray
+        Float ``[methods, methods]`` from :func:`overlap_matrix`.
+
+    Returns
+    -------
+    list of int
+        Every row once. Rows are joined to chains, first the two whose mean overlap is largest
+        (average linkage), ends that overlap most beside each other; the first row stands in the
+        first half, so that equal matrices give equal orders.
+    """
+    chains = [[row] for row in range(len(overlaps))]
+    while len(chains) > 1:
+        _, first, second = max(
+            (float(overlaps[np.ix_(a, b)].mean()), -i, -j)
+            for i, a in enumerate(chains)
+            for j, b in enumerate(chains[:i])
+        )
+        one, other = chains[-first], chains[-second]
+        turned = [(a, b) for a in (other, other[::-1]) for b in (one, one[::-1])]
+        left, right = max(turned, key=lambda ends: overlaps[ends[0][-1], ends[1][0]])
+        chains = [c for c in chains if c is not one and c is not other] + [left + right]
+    order = chains[0] if chains else []
+    return order if not order or order.index(0) < len(order) / 2 else order[::-1]

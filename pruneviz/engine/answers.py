@@ -12,7 +12,7 @@ from pruneviz.cost import ModelShape, prefill_cost
 from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Answer, Times
 from pruneviz.methods.base import Method
-from pruneviz.metrics import Fidelity, first_divergence, kl_divergence, mean_logprob
+from pruneviz.metrics import Fidelity, first_divergence, mean_logprob, token_kls
 from pruneviz.models.core.loading import LoadedModel
 from pruneviz.pruning.finite import not_finite
 from pruneviz.trace import Trace
@@ -36,11 +36,14 @@ class Generated:
             Float32 ``[tokens, vocabulary]``: what it predicts for each token of this answer.
         """
         own = self.answer.token_ids
-        apart = first_divergence(own, token_ids)
+        apart, kls = first_divergence(own, token_ids), token_kls(self.logits, logits)
         return Fidelity(
             exact_match=apart is None,
             first_divergence=apart,
-            first_token_kl=kl_divergence(self.logits[0], logits[0]),
+            first_token_kl=float(kls[0]),
+            parting_kl=None if apart is None or apart >= len(kls) else float(kls[apart]),
+            largest_kl=float(kls.max()),
+            largest_kl_at=int(kls.argmax()),
             answer_logprob=mean_logprob(logits, own),
             baseline_logprob=mean_logprob(self.logits, own),
         )

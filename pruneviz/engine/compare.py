@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
-from pruneviz.engine.agreement import agreement, overlap_matrix
+import numpy as np
+
+from pruneviz.engine.agreement import agreement, likeness_order, overlap_matrix
 from pruneviz.engine.budgets import Budget, fit
 from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Settings
@@ -102,7 +104,11 @@ def compare_many(
 
 def _gather(prepared: Prepared, budget: Budget, outcomes: Sequence[Outcome]) -> SideBySide:
     ran = [(o.name, o.comparison) for o in outcomes if o.comparison is not None]
-    kept = [comparison.pruned.trace.kept for _, comparison in ran]
+    traces = {name: comparison.pruned.trace for name, comparison in ran}
+    chose = [name for name, trace in traces.items() if not trace.has_groups]
+    overlaps = overlap_matrix([traces[name].kept for name in chose])
+    order = likeness_order(overlaps)
+    names = tuple(chose[place] for place in order)
     total = prepared.grid.num_tokens
     return SideBySide(
         question=prepared.question,
@@ -110,7 +116,8 @@ def _gather(prepared: Prepared, budget: Budget, outcomes: Sequence[Outcome]) -> 
         num_visual=total,
         baseline=ran[0][1].baseline if ran else None,
         outcomes=tuple(outcomes),
-        agreement=agreement(kept, total),
-        overlap_names=tuple(name for name, _ in ran),
-        overlaps=overlap_matrix(kept),
+        agreement=agreement([traces[name].kept for name in names], total),
+        overlap_names=names,
+        overlaps=overlaps[np.ix_(order, order)],
+        merged_names=tuple(name for name, trace in traces.items() if trace.has_groups),
     )

@@ -44,17 +44,17 @@ def after_prompt(inputs: dict[str, Any], fed: int, tokens: Sequence[int]) -> dic
     Parameters
     ----------
     inputs : dict of str to Any
-        What the prompt was fed as, batch 1.
+        What the prompt was fed as.
     fed : int
         Tokens that were fed since.
     tokens : sequence of int
-        Those to be fed now, at least one.
+        Those to be fed now to every row, at least one.
     """
     mask = inputs["attention_mask"]
-    new = fed + len(tokens)
+    rows, new = len(mask), fed + len(tokens)
     step = {
-        "input_ids": torch.tensor([list(tokens)], device=mask.device),
-        "attention_mask": torch.cat([mask, mask.new_ones(1, new)], dim=1),
+        "input_ids": torch.tensor([list(tokens)], device=mask.device).expand(rows, -1),
+        "attention_mask": torch.cat([mask, mask.new_ones(rows, new)], dim=1),
     }
     if "position_ids" in inputs:
         last = inputs["position_ids"][..., -1:]

@@ -8,6 +8,7 @@ import math
 import threading
 import warnings
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,10 @@ SEEN_PIXELS = 16_000_000
 """What is larger is reduced while it is read: no supported model looks at more than 13 million."""
 MAX_ASPECT = 1_000
 BACKGROUND = (255, 255, 255)
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF")
+"""What people upload. Pillow reads three dozen more, some by other programs (EPS runs Ghostscript)
+and most by code that hardly anybody looks at. MPO is what telephones call some JPEG files."""
+READABLE = "PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF"
 
 AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK")
 ORIENTATION = 0x0112
@@ -35,7 +40,7 @@ def read_image(source: ImageSource) -> Image.Image:
     Parameters
     ----------
     source : path, bytes, np.ndarray or PIL.Image.Image
-        A file of any format Pillow reads, its bytes, an array ``[height, width]`` or
+        A file of one of :data:`FORMATS`, its bytes, an array ``[height, width]`` or
         ``[height, width, 3 or 4]`` of uint8, or a Pillow image.
 
     Returns
@@ -86,11 +91,22 @@ def _open(source: ImageSource) -> Image.Image:
         return _from_array(source)
     if not isinstance(source, str | Path | bytes):
         raise InputError("No image was given. Upload one, paste one or pick an example.")
+    return open_picture(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+
+def open_picture(source: str | Path | io.BytesIO) -> Image.Image:
+    """Open a picture of one of :data:`FORMATS`; its pixels are not read yet.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is of another format, or far too large.
+    """
     try:
         with warnings.catch_warnings():
             # Pillow warns far below the size at which the limit above refuses.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            return Image.open(source, formats=[name for name in FORMATS if _known(name)])
     except FileNotFoundError as error:
         raise InputError(f"There is no file {str(source)!r}.") from error
     except Image.DecompressionBombError as error:
@@ -98,9 +114,20 @@ def _open(source: ImageSource) -> Image.Image:
             f"The image has more than {MAX_PIXELS // 10**6} million pixels. Make it smaller."
         ) from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(
-            "The file is not an image that can be read. Use PNG, JPEG, WebP, GIF, BMP or TIFF."
-        ) from error
+        raise InputError(f"The file is not an image that can be read. Use {READABLE}.") from error
+
+
+def extensions() -> frozenset[str]:
+    """Ends of the names that pictures of :data:`FORMATS` have, in lower case."""
+    known = Image.registered_extensions().items()
+    return frozenset(extension for extension, name in known if name in FORMATS)
+
+
+@cache
+def _known(name: str) -> bool:
+    """Whether this Pillow reads a format: what it was built without it takes for an error."""
+    Image.init()
+    return name in Image.OPEN
 
 
 def _decoded(image: Image.Image, factor: int) -> Image.Image:

@@ -108,7 +108,7 @@ def encode(
         vision=record,
         grid=grid.without_placeless() if leaves_out else grid,
         vision_seconds=seconds,
-        hints=known.hints(question, embeds[visual_mask]) if known else (),
+        hints=(known.hints(question, embeds[visual_mask]) if known else ()) + loaded.notes,
         newlines="text" if leaves_out else "visual",
         positions=positions,
     )

@@ -135,7 +135,11 @@ def _whole(trace: Trace, passed: int, baseline: Trace) -> Trace:
         name: np.concatenate([baseline.signals[name][:passed], values[passed:]])
         for name, values in trace.signals.items()
     }
-    return replace(trace, signals=signals)
+    shares = {
+        name: (*baseline.shares[name][:passed], *sizes[passed:])
+        for name, sizes in trace.shares.items()
+    }
+    return replace(trace, signals=signals, shares=shares)
 
 
 def _times(prepared: Prepared, told: Told, scoring: float) -> Times:

@@ -27,6 +27,8 @@ from pruneviz.pruning.sharing import Sharing
 class Session:
     """Runs questions on one model, one at a time; safe to share between threads.
 
+    Who asks first is answered first; a long run lets others in between its parts.
+
     Parameters
     ----------
     loaded : LoadedModel
@@ -77,7 +79,7 @@ class Session:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Let every other run on this model wait while the block runs."""
-        with self.turns.turn():
+        with self.turns:
             yield
 
     @property
@@ -100,7 +102,7 @@ class Session:
         if any("\ud800" <= letter <= "\udfff" for letter in asked):
             raise InputError("The question holds the half of a character. Type it anew.")
         key = picture_key(upright), asked
-        with self.turns.turn():
+        with self.turns:
             found: Prepared | None = self.memory.get(("question", key))
             if found is None:
                 before: Prepared | None = self.memory.latest(
@@ -132,7 +134,7 @@ class Session:
         seen, key = prepared.vision, ("record", prepared.key, index)
         if seen is not None and seen.encoder_index == index:
             return seen
-        with self.turns.turn():
+        with self.turns:
             found: EncoderRecord | None = self.memory.get(key)
             if found is None:
                 found = encoder_record(self.loaded, prepared, index)
@@ -145,7 +147,7 @@ class Session:
 
     def baseline(self, prepared: Prepared, settings: Settings | None = None) -> Answer:
         """Answer without pruning."""
-        with self.turns.turn():
+        with self.turns:
             how = settings or Settings()
             stop = threading.Event()
             return self._baseline(prepared, how, lambda _: None, stop, Reach()).answer
@@ -210,7 +212,7 @@ class Session:
         def work(emit: Callable[[Event], None], stop: threading.Event) -> None:
             if self.turns.busy:
                 emit(Event("status", "Waiting for the model …"))
-            with self.turns.turn():
+            with self.turns:
                 self._run(prepared, method, how, emit, stop, streamed, ahead)
 
         return stream(work)

@@ -171,7 +171,7 @@ class Shelf:
         if found is not None:
             return found
         self.fetch(name)  # which must not keep others from loading
-        with self._loading.turn():
+        with self._loading:
             return self._take(name) or self._load(name)
 
     def _take(self, name: str) -> Session | None:

@@ -48,7 +48,8 @@ class Outcome:
             found |= {
                 "kept": trace.kept.tolist(),
                 "final_keep_ratio": trace.final_keep_ratio,
-                "final_tokens": len(trace.kept),
+                "final_tokens": trace.left,
+                "merged": trace.has_groups,
                 "layer_average": trace.layer_average,
             }
         return found
@@ -71,11 +72,15 @@ class SideBySide:
     outcomes : tuple of Outcome
         In the order asked for.
     agreement : np.ndarray
-        Int64 ``[num_visual]``: how many of the methods that ran keep each visual token.
+        Int64 ``[num_visual]``: how many of `overlap_names` keep each visual token.
     overlap_names : tuple of str
-        Registry names of the methods that ran: rows and columns of `overlaps`.
+        Registry names of the methods that ran and chose, those that are alike beside each other:
+        rows and columns of `overlaps`.
     overlaps : np.ndarray
-        Float64 ``[ran, ran]``: intersection over union of the sets kept to the end.
+        Float64 ``[chose, chose]``: intersection over union of the sets kept to the end.
+    merged_names : tuple of str
+        Registry names of the methods that ran and merged: tokens of theirs stand for groups, so
+        that there is no choice of patches to compare.
     """
 
     question: str
@@ -86,6 +91,17 @@ class SideBySide:
     agreement: np.ndarray
     overlap_names: tuple[str, ...]
     overlaps: np.ndarray
+    merged_names: tuple[str, ...] = ()
+
+    def agreement_of(self, name: str) -> float | None:
+        """Mean overlap of a method's patches with those of each other that chose.
+
+        None where it merged, did not run, or is alone.
+        """
+        if name not in self.overlap_names or len(self.overlap_names) < 2:
+            return None
+        row = self.overlaps[self.overlap_names.index(name)]
+        return float((row.sum() - 1.0) / (len(row) - 1))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -99,6 +115,7 @@ class SideBySide:
             "agreement": self.agreement.tolist(),
             "overlap_names": list(self.overlap_names),
             "overlaps": self.overlaps.tolist(),
+            "merged_names": list(self.merged_names),
         }
 
 

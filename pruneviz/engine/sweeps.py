@@ -11,7 +11,7 @@ from typing import Literal
 
 from pruneviz.engine.breakpoint import break_point, next_count
 from pruneviz.engine.compare import chosen_methods
-from pruneviz.engine.curves import Curve, Point, Sweep, SweepEvent
+from pruneviz.engine.curves import Band, Curve, Point, Sweep, SweepEvent
 from pruneviz.engine.prepared import Prepared
 from pruneviz.engine.results import Answer, Comparison, Settings
 from pruneviz.engine.session import Session
@@ -22,8 +22,11 @@ from pruneviz.methods.registry import METHODS
 
 RATIOS = (1.0, 0.75, 0.5, 0.35, 0.25, 0.175, 0.125, 0.09, 0.0625, 0.04, 0.02)
 MAX_RATIOS = 24
-MAX_RUNS = 400
-"""Bound on one sweep, the searches for break points included."""
+MAX_RUNS = 600
+"""Bound on one sweep, the searches for break points and the draws included."""
+DRAWS = 10
+"""Random subsets drawn at each keep ratio, where Random is asked for: what chance alone gives."""
+CHANCE = "random"
 
 
 def check_ratios(ratios: Sequence[float]) -> list[float]:
@@ -48,6 +51,7 @@ def sweep(
     names: Sequence[str],
     ratios: Sequence[float] = RATIOS,
     settings: Settings | None = None,
+    draws: int = DRAWS,
 ) -> Generator[SweepEvent]:
     """Run methods over keep ratios, then search each one's break point; streamed.
 
@@ -67,6 +71,9 @@ def sweep(
         Final keep ratios in (0, 1], at most ``MAX_RATIOS``.
     settings : Settings, optional
         Default: no signals. Answers are compared up to ``max_new_tokens``.
+    draws : int
+        With Random among the methods: how many subsets are drawn at each ratio below 1, by seeds
+        from 0 on, each a run of its own. The curve is that of seed 0; all of them are `chance`.
 
     Raises
     ------
@@ -82,6 +89,8 @@ def sweep(
     chosen, points = chosen_methods(names), check_ratios(ratios)
     total = prepared.grid.num_tokens
     most = len(chosen) * (len(points) + total.bit_length())
+    if CHANCE in chosen:
+        most += (draws - 1) * len(points)
     if most > MAX_RUNS:
         raise InputError(
             f"That could take {most} runs, more than {MAX_RUNS}. Choose fewer methods or ratios."
@@ -90,6 +99,8 @@ def sweep(
     running.start(chosen, points)
     for name in chosen:
         yield from running.grid(name)
+    if CHANCE in chosen:
+        yield from running.draw(draws)
     for name in chosen:
         yield from running.search(name)
     yield running.event("done")
@@ -108,6 +119,7 @@ class _Running:
     baseline_logprob: float = math.nan
     done: int = 0
     total: int = 0
+    chance: tuple[Band, ...] = ()
 
     def start(self, names: Sequence[str], ratios: Sequence[float]) -> None:
         """Build every method of the grid; skip the ratios that leave nothing."""
@@ -135,6 +147,7 @@ class _Running:
                 self.baseline,
                 self.baseline_logprob,
                 tuple(self.curves.values()),
+                self.chance,
             )
         return SweepEvent(kind, text, self.done, self.total, result)
 
@@ -142,6 +155,29 @@ class _Running:
         """Run the ratios asked for."""
         for ratio, method in self.planned[name]:
             yield from self._run(method, ratio, f"{method.title} at {100 * ratio:.3g} %")
+
+    def draw(self, draws: int) -> Iterator[SweepEvent]:
+        """Run more random subsets at every ratio of the grid; of all patches there is but one."""
+        first = [point for point in self.curves[CHANCE].points if not point.searched]
+        full = self.prepared.grid.num_tokens
+        self.total += (draws - 1) * sum(point.kept < full for point in first)
+        for point in first:
+            found = [point]
+            for seed in range(1, draws) if point.kept < full else ():
+                method = get_method(
+                    CHANCE,
+                    num_layers=self.session.num_layers,
+                    keep_ratio=point.keep_ratio,
+                    seed=seed,
+                )
+                text = f"Random at {100 * point.keep_ratio:.3g} %, draw {seed + 1} of {draws}"
+                for done in self._ask(method, text):
+                    if isinstance(done, SweepEvent):
+                        yield done
+                    else:
+                        found.append(self._point(done, point.keep_ratio, False))
+            self.chance = (*self.chance, Band.of(found, draws))
+            yield self.event("point")
 
     def search(self, name: str) -> Iterator[SweepEvent]:
         """Halve the gap around the break point until it is one token."""
@@ -162,6 +198,17 @@ class _Running:
     def _run(
         self, method: Method, ratio: float, text: str, searched: bool = False
     ) -> Iterator[SweepEvent]:
+        for done in self._ask(method, text):
+            if isinstance(done, SweepEvent):
+                yield done
+            else:
+                name = done.pruned.trace.method
+                point = self._point(done, ratio, searched)
+                self.curves[name] = self.curves[name].with_point(point)
+        yield self.event("point", text)
+
+    def _ask(self, method: Method, text: str) -> Iterator[SweepEvent | Comparison]:
+        """One run: events on the way, each a chance to stop, then the comparison."""
         yield self.event("status", text)
         ahead = [method for _, method in chain(*self.planned.values())]
         running = self.session.ask(
@@ -169,30 +216,25 @@ class _Running:
         )
         with closing(running) as events:
             for event in events:
-                if event.comparison is None:
-                    yield self.event("status", text)  # a chance to stop
-                else:
-                    self._add(event.comparison, ratio, searched)
-        yield self.event("point", text)
+                yield event.comparison or self.event("status", text)
 
-    def _add(self, done: Comparison, ratio: float, searched: bool) -> None:
-        found, cost, name = done.fidelity, done.pruned.cost, done.pruned.trace.method
+    def _point(self, done: Comparison, ratio: float, searched: bool) -> Point:
+        found, cost = done.fidelity, done.pruned.cost
         if found is None:
             raise RuntimeError("The run was stopped before it could be compared.")
         self.done += 1
         self.baseline, self.baseline_logprob = done.baseline, found.baseline_logprob
         whole = done.baseline.cost.paper_tflops
-        self.curves[name] = self.curves[name].with_point(
-            Point(
-                method=name,
-                keep_ratio=ratio,
-                kept=len(done.pruned.trace.kept),
-                layer_average=cost.layer_average,
-                flops_share=cost.paper_tflops / whole if whole else 1.0,
-                exact_match=found.exact_match,
-                first_token_kl=found.first_token_kl,
-                answer_logprob=found.answer_logprob,
-                text=done.pruned.text,
-                searched=searched,
-            )
+        return Point(
+            method=done.pruned.trace.method,
+            keep_ratio=ratio,
+            kept=done.pruned.trace.left,
+            layer_average=cost.layer_average,
+            flops_share=cost.paper_tflops / whole if whole else 1.0,
+            total_flops_share=cost.total_flops / done.baseline.cost.total_flops,
+            exact_match=found.exact_match,
+            first_token_kl=found.first_token_kl,
+            answer_logprob=found.answer_logprob,
+            text=done.pruned.text,
+            searched=searched,
         )

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Self
 
 from pruneviz.errors import AbandonedError
 
@@ -84,43 +85,59 @@ class Line:
 
 
 class Turns:
-    """A lock that is given in the order in which it was asked for.
+    """A reentrant lock whose waiters come first come, first served; a context manager.
 
-    A thread that has it may take it again. :class:`threading.RLock` has no order: a loop that
-    gives it back and takes it again keeps all others out.
+    Python's own locks promise no order: a thread that lets go and takes the lock again at once
+    mostly gets it, and who waits may wait for all of a long run. Here a long run that lets go
+    between its parts lets everybody who waits go before its next part.
     """
 
     def __init__(self) -> None:
-        self._line, self._own = Line(), threading.local()
+        self._state = threading.Lock()
+        self._owner: int | None = None
+        self._depth = 0
+        self._waiting: deque[tuple[int, threading.Event]] = deque()
 
     @property
     def busy(self) -> bool:
         """Whether whoever comes now has to wait."""
-        return len(self._line) > 0 and not self._mine
+        return self._owner not in (None, threading.get_ident())
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for a turn and have it while the block runs.
-
-        Raises
-        ------
-        AbandonedError
-            If whoever it is for leaves while it waits.
-        """
-        if self._mine:
-            yield
-            return
-        ticket = object()
-        self._line.join(ticket)
+    def __enter__(self) -> Self:
+        me = threading.get_ident()
+        with self._state:
+            if self._owner in (None, me):
+                self._owner = me
+                self._depth += 1
+                return self
+            turn = me, threading.Event()
+            self._waiting.append(turn)
         try:
-            self._line.wait(ticket)
-            self._own.turn = True
-            yield
-        finally:
-            self._own.turn = False
-            self._line.leave(ticket)
+            while not turn[1].wait(POLL):
+                check()
+        except BaseException:
+            # Ctrl+C or leaving while waiting: the turn must not go to who is no longer there.
+            self._give_up(turn)
+            raise
+        return self
 
-    @property
-    def _mine(self) -> bool:
-        """Whether this thread has its turn."""
-        return getattr(self._own, "turn", False)
+    def __exit__(self, *_: object) -> None:
+        with self._state:
+            self._depth -= 1
+            if not self._depth:
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        self._owner = None
+        if self._waiting:
+            self._owner, due = self._waiting.popleft()
+            self._depth = 1
+            due.set()
+
+    def _give_up(self, turn: tuple[int, threading.Event]) -> None:
+        with self._state:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            else:
+                self._depth = 0
+                self._hand_on()

@@ -3,6 +3,7 @@
 from pruneviz.evaluation.asking import Asker
 from pruneviz.evaluation.builtin import SETS, SceneSet, scene_cases
 from pruneviz.evaluation.cases import Case
+from pruneviz.evaluation.crew import Crew, crew_on
 from pruneviz.evaluation.data import load_cases
 from pruneviz.evaluation.files import DataError, file_cases, folder_cases
 from pruneviz.evaluation.identity import how_of, identity_of
@@ -13,6 +14,7 @@ from pruneviz.evaluation.results import Group, Results, collect
 from pruneviz.evaluation.runner import Progress, Tally, evaluate, units
 from pruneviz.evaluation.scoring import Truth
 from pruneviz.evaluation.statistics import Entry, Pair, Share, entries
+from pruneviz.evaluation.worker import Job
 from pruneviz.evaluation.writing import write_outcome
 
 __all__ = [
@@ -20,10 +22,12 @@ __all__ = [
     "Arm",
     "Asker",
     "Case",
+    "Crew",
     "DataError",
     "Entry",
     "Group",
     "How",
+    "Job",
     "Log",
     "Pair",
     "Plan",
@@ -37,6 +41,7 @@ __all__ = [
     "Truth",
     "arms_of",
     "collect",
+    "crew_on",
     "entries",
     "evaluate",
     "file_cases",

@@ -85,7 +85,7 @@ class Asker:
                 image = task.case.picture.read()
                 prepared = self._session.prepare(image, task.case.question)
             except FAILURES as error:
-                yield [_failed(task, arm, error) for arm in task.arms]
+                yield [failed(task, arm, error) for arm in task.arms]
                 continue
             shape = shape_of(prepared)
             alone = number if shape is None else None
@@ -115,7 +115,7 @@ class Asker:
                 if arm.pruned:
                     built[arm] = arm.build(first.grid.num_tokens, self._session.num_layers)
             except FAILURES as error:
-                yield [_failed(one.task, arm, error) for one in group]
+                yield [failed(one.task, arm, error) for one in group]
         answers = self._together if len(group) > 1 else self._alone
         asked = [arm for arm in arms if arm in built or not arm.pruned]
         try:
@@ -152,7 +152,7 @@ class Asker:
             try:
                 row = _answered(one, arm, self._answer(one.prepared, arm, built))
             except FAILURES as error:
-                row = _failed(one.task, arm, error)
+                row = failed(one.task, arm, error)
             self._check()
             yield [row]
 
@@ -208,7 +208,8 @@ def _answered(one: _Ready, arm: Arm, answer: Answer) -> Row:
     }
 
 
-def _failed(task: Task, arm: Arm, error: BaseException) -> Row:
+def failed(task: Task, arm: Arm, error: BaseException) -> Row:
+    """The row of a method that gave no answer, for what went wrong."""
     nothing = ("answer", "visual", "tokens", "layer_average", "flops", "paper_tflops", "kv_bytes")
     described = _described(task, arm)
     return {**described, **dict.fromkeys(nothing), "error": told(error) or type(error).__name__}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pruneviz.evaluation.statistics import Entry, Share
-from pruneviz.methods.registry import METHODS
+from pruneviz.methods.registry import METHODS, controls
 from pruneviz.render.evidence import Curve, Panel
+from pruneviz.render.styles import styles
 
 AXES = (
     ("tokens_share", "Visual tokens left", "% of all, after the last stage"),
@@ -53,7 +54,7 @@ def kind_panels(entries: Sequence[Entry]) -> list[Panel]:
 def _curves(
     entries: Sequence[Entry], field: str, share: str = "accuracy", kind: str = ""
 ) -> tuple[Curve, ...]:
-    found = []
+    found, looks = [], styles(list(METHODS), controls())
     for name in dict.fromkeys(one.method for one in entries[1:]):
         points = []
         for one in entries[1:]:
@@ -62,6 +63,5 @@ def _curves(
                 points.append((getattr(one, field), worth.value, worth.low, worth.high))
         if points:
             x, y, low, high = zip(*sorted(points), strict=True)
-            card = METHODS[name].card
-            found.append(Curve(card.title, x, y, low, high, card.control))
+            found.append(Curve(METHODS[name].title, x, y, low, high, looks[name]))
     return tuple(found)

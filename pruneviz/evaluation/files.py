@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
 from pruneviz.engine import read_image
+from pruneviz.engine.images import extensions, open_picture
 from pruneviz.errors import InputError
 from pruneviz.evaluation.cases import Case
 from pruneviz.evaluation.pictures import BytesPicture, FilePicture, Picture
@@ -81,7 +80,7 @@ def folder_cases(folder: Path, questions: Sequence[str]) -> list[Case]:
     asked = [" ".join(question.split()) for question in questions]
     if not asked or not all(asked):
         raise InputError('Say what to ask of each picture in the folder: --question "...".')
-    known = Image.registered_extensions()
+    known = extensions()
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in known)
     if not paths:
         raise InputError(f"There is no picture in the folder {str(folder)!r}.")
@@ -210,10 +209,10 @@ def _unreadable(path: Path) -> str:
     if not path.is_file():
         return "there is no such image"
     try:
-        with Image.open(path):
+        with open_picture(path):
             return ""
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return "the file is not an image that can be read"
+    except InputError as error:
+        return str(error)[0].lower() + str(error)[1:].rstrip(".")
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from pruneviz.evaluation.drawing import kind_panels, panels
 from pruneviz.evaluation.log import Row
@@ -55,14 +56,14 @@ def write_outcome(
     """
     results = collect(plan, rows)
     found, recommended = entries(results), recommend(results, tolerance)
-    problems = [*_problems(plan, rows, results), *doubts(results, recommended)]
+    problems = [*problems_of(plan, rows, results), *doubts(results, recommended)]
     flat = table(plan, rows)
     texts = {
         "rows.csv": rows_csv(flat),
         "table.csv": statistics_csv(found),
         "kinds.csv": kinds_csv(found),
         "table.md": markdown(found),
-        "summary.json": _summary(plan, found, recommended, problems, title, command),
+        "summary.json": _json(summary(plan, found, recommended, problems, title, command)),
         "report.html": report(found, recommended, _facts(plan, title, command, problems)),
     }
     files = []
@@ -76,7 +77,8 @@ def write_outcome(
     return [*files, *_figures(folder, plan, found, title)], recommended, problems
 
 
-def _problems(plan: Plan, rows: Mapping[str, Row], results: Results) -> list[str]:
+def problems_of(plan: Plan, rows: Mapping[str, Row], results: Results) -> list[str]:
+    """What went wrong with a run, a sentence each: rows that are missing or have an error."""
     there = sum(key in rows for number in range(len(plan.cases)) for key in plan.ids(number))
     problems = []
     if there < len(plan):
@@ -89,15 +91,16 @@ def _problems(plan: Plan, rows: Mapping[str, Row], results: Results) -> list[str
     return problems
 
 
-def _summary(
+def summary(
     plan: Plan,
     found: Sequence[Entry],
     recommended: Sequence[Recommendation],
     problems: Sequence[str],
     title: str,
     command: str,
-) -> str:
-    values = {
+) -> dict[str, Any]:
+    """All that ``summary.json`` holds, as plain values."""
+    return {
         "data": title,
         "command": command,
         "questions": len(plan.cases),
@@ -107,6 +110,9 @@ def _summary(
         "recommended": [one.to_dict() for one in recommended],
         "entries": [one.to_dict() for one in found],
     }
+
+
+def _json(values: Mapping[str, Any]) -> str:
     return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -121,8 +127,6 @@ def _facts(plan: Plan, title: str, command: str, problems: Sequence[str]) -> Fac
 
 
 def _figures(folder: Path, plan: Plan, found: Sequence[Entry], title: str) -> list[Path]:
-    if not any(one.accuracy.questions for one in found[1:]):
-        return []
     head = f"{title}: {len(plan.cases):,} questions, {plan.how.model}"
     caption = (
         "Accuracy with Wilson's 95 % interval (band); dashed: unpruned; grey: controls. What is "
@@ -130,7 +134,9 @@ def _figures(folder: Path, plan: Plan, found: Sequence[Entry], title: str) -> li
     )
     drawn = {"accuracy": panels(found), "kinds": kind_panels(found)}
     files = []
-    for name, several in drawn.items():
+    for name, planned in drawn.items():
+        # Of a run that was stopped some kinds may have no answer yet.
+        several = [panel for panel in planned if panel.curves]
         if several:
             figure = evidence_figure(several, [head], caption)
             for suffix in ("pdf", "png"):

@@ -28,6 +28,7 @@ from pruneviz.methods.dart import DART
 from pruneviz.methods.divprune import DivPrune
 from pruneviz.methods.downsample import Downsample
 from pruneviz.methods.fastv import FastV
+from pruneviz.methods.files import load_methods, own_fault
 from pruneviz.methods.fopru import FoPru
 from pruneviz.methods.grid import Grid
 from pruneviz.methods.hiprune import HiPrune
@@ -97,6 +98,8 @@ __all__ = [
     "at_compute",
     "get_method",
     "list_methods",
+    "load_methods",
+    "own_fault",
     "register",
     "spending",
     "stage_counts",

@@ -9,6 +9,7 @@ import torch
 
 from pruneviz.methods.base import (
     BUDGET,
+    LARGEST,
     BeforeLLM,
     Card,
     Formula,
@@ -16,6 +17,7 @@ from pruneviz.methods.base import (
     Stage,
     StageContext,
     Whole,
+    check_whole,
 )
 
 
@@ -57,10 +59,7 @@ class Random(BeforeLLM):
     def __post_init__(self) -> None:
         """Check the seed."""
         super().__post_init__()
-        if not isinstance(self.seed, int):
-            raise ValueError(f"seed must be a whole number, not {self.seed!r}.")
-        if not -(2**63) <= self.seed < 2**63:
-            raise ValueError(f"seed must lie from -2^63 to 2^63 - 1, not at {self.seed}.")
+        check_whole(self.seed, "seed", -LARGEST)
 
     @property
     def batched(self) -> bool:

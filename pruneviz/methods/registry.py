@@ -22,6 +22,11 @@ def list_methods() -> list[str]:
     return list(METHODS)
 
 
+def controls() -> list[str]:
+    """Names of the controls: methods that are there to be beaten."""
+    return [name for name, method in METHODS.items() if method.card.control]
+
+
 def get_method(name: str, *, num_layers: int | None = None, **settings: Any) -> Method:
     """Build a method by name.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pruneviz.methods.base import Method, check_whole
+from pruneviz.methods.base import MOST_LAYERS, Method, check_whole
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def spending(method: Method, num_visual: int, num_layers: int) -> Spending:
         Where the method does not fit so many tokens or layers.
     """
     check_whole(num_visual, "num_visual", 1)
-    check_whole(num_layers, "num_layers", 1)
+    check_whole(num_layers, "num_layers", 1, MOST_LAYERS)
     seen = [num_visual] * num_layers
     stages = method.plan(num_layers)
     for stage, count in zip(stages, stage_counts(method, num_visual), strict=True):

@@ -12,8 +12,10 @@ import torch
 
 from pruneviz.errors import PruningError
 from pruneviz.methods.base import POSITIONS, Method
+from pruneviz.models.core.placing import check_one_device
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.registry import find_adapter
+from pruneviz.pruning.checks import ELSEWHERE
 from pruneviz.pruning.counting import FlopCounter
 from pruneviz.pruning.hooks import attached
 from pruneviz.pruning.host import host_of
@@ -22,6 +24,7 @@ from pruneviz.pruning.report import build_trace
 from pruneviz.pruning.runner import Runner
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill
+from pruneviz.pruning.threads import owned
 from pruneviz.pruning.visible import VisualTokens
 from pruneviz.trace import Trace
 
@@ -160,11 +163,14 @@ def prune(
         If the model is already inside a `prune` block, or `vision` is of another encoder layer
         than the method reads; and from within the block where a way of
         running cannot be pruned correctly (static cache, ``use_cache=False`` under `generate`,
-        chunked prefill, assisted decoding, a second turn on a pruned cache).
+        chunked prefill, assisted decoding, guidance, a second turn on a pruned cache, another
+        thread): all of them stand in ``docs/limits.md``.
 
     Notes
     -----
-    A pruned cache belongs to its block: do not go on with it after the block has ended.
+    A pruned cache belongs to its block: going on with it after the block has ended is refused.
+    So does the model belong to the thread that entered the block and to those started inside of
+    it: for others it is refused until the block has ended.
     """
     if not isinstance(method, Method):
         raise TypeError(
@@ -224,7 +230,8 @@ def observe(
 
 @contextmanager
 def _entered(spec: RunSpec) -> Iterator[Run]:
-    stack, runner = spec.decoder.module, Runner(spec)
+    check_one_device(spec.model)
+    stack = spec.decoder.module
     with _LOCK:
         if stack in _ACTIVE:
             raise PruningError(
@@ -233,10 +240,16 @@ def _entered(spec: RunSpec) -> Iterator[Run]:
             )
         _ACTIVE.add(stack)
     try:
-        with attached(runner):
-            yield Run(runner)
+        with owned() as owner:
+            runner = Runner(spec, owner)
+            with attached(runner):
+                yield Run(runner)
         if runner.prefill is not None:
             runner.prefill.doubts.settle()
+    except ValueError as error:
+        if "trust_remote_code" in str(error):  # generate asks for it before the model runs
+            raise PruningError(ELSEWHERE) from error
+        raise
     finally:
         with _LOCK:
             _ACTIVE.discard(stack)

@@ -18,6 +18,13 @@ from pruneviz.models.core.adapter import Adapter
 from pruneviz.models.core.vision import EncoderRecord
 
 ASSISTED = ("prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
+MOVED = ("penalty_alpha", "dola_layers", "num_beam_groups", "constraints", "force_words_ids")
+"""Settings of the modes of `generate` that are code on the hub since transformers 5."""
+ELSEWHERE = (
+    "Contrastive search, DoLa, group and constrained beam search, and whatever a name given as "
+    "custom_generate stands for, are code from elsewhere, which was never tried with pruning. "
+    f"Leave {', '.join(MOVED)} and the name out; a function as custom_generate is right."
+)
 _GENERATE = inspect.unwrap(GenerationMixin.generate).__code__
 
 
@@ -42,10 +49,14 @@ def check_vision(
 def check_generate() -> None:
     """Raise PruningError if `generate` runs on this thread in a way that cannot be pruned."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code is not _GENERATE:
+    while frame is not None:
+        if frame.f_code is _GENERATE:  # that of one mode may run another
+            _check_settings(frame)
         frame = frame.f_back
-    if frame is None:
-        return
+
+
+def _check_settings(frame: FrameType) -> None:
+    """Look at what `generate` was called with."""
     settings = frame.f_locals.get("generation_config")
     if getattr(settings, "use_cache", None) is False:
         raise PruningError(
@@ -57,6 +68,19 @@ def check_generate() -> None:
             "A prompt fed in chunks cannot be pruned: no chunk shows the whole image and the "
             "question. Leave prefill_chunk_size out."
         )
+    if getattr(settings, "guidance_scale", None) not in (None, 1):
+        raise PruningError(
+            "guidance_scale runs the model on a second prompt, without the image, between the "
+            "steps of the first one, in whose place it would come. Leave it out."
+        )
+    if getattr(settings, "token_healing", None):
+        raise PruningError(
+            "token_healing writes the end of the prompt anew by a run of its own, which sees no "
+            "image. Leave it out."
+        )
+    named = isinstance(frame.f_locals.get("custom_generate"), str)
+    if named or any(getattr(settings, name, None) not in (None, 1) for name in MOVED):
+        raise PruningError(ELSEWHERE)
     assistant = frame.f_locals.get("assistant_model") is not None
     if assistant or any(getattr(settings, name, None) for name in ASSISTED):
         raise PruningError(
@@ -78,6 +102,12 @@ def check_cache(cache: Any) -> None:
             f"{type(cache).__name__} reserves one length for all decoder layers, but after pruning "
             "every layer holds its own. Use the default DynamicCache: leave cache_implementation "
             "and past_key_values out."
+        )
+
+    if getattr(cache, "offloading", False):
+        raise PruningError(
+            "A cache that is moved to the host layer by layer was never tried with pruning, which "
+            "makes it small in another way. Leave cache_implementation='offloaded' out."
         )
 
 

@@ -52,7 +52,7 @@ def hooked_before(layer: Any, hook: Before) -> Callable[[], None]:
         args, kwargs = hook(layer, args, kwargs) or (args, kwargs)
         return compiled(*args, **kwargs)
 
-    return _put(layer, CALL, call)
+    return put(layer, CALL, call)
 
 
 @contextmanager
@@ -66,10 +66,10 @@ def as_written(layers: nn.ModuleList, index: int) -> Iterator[Any]:
             undo.callback(layers.__setitem__, index, given)
         for module in layer.modules():
             if vars(module).get(CALL) is not None:
-                undo.callback(_put(module, CALL, None))
+                undo.callback(put(module, CALL, None))
             plain = _plain(vars(module).get(FORWARD))
             if plain is not None:
-                undo.callback(_put(module, FORWARD, plain))
+                undo.callback(put(module, FORWARD, plain))
         yield layer
 
 
@@ -103,7 +103,7 @@ def refused_whole(decoder: Decoder) -> Iterator[None]:
             comptime(refuse)
         return forward(*args, **kwargs)
 
-    remove = _put(stack, FORWARD, alone)
+    remove = put(stack, FORWARD, alone)
     try:
         yield
     except RuntimeError as error:
@@ -124,7 +124,7 @@ def _plain(forward: Any) -> Any:
     return getattr(forward, "_torchdynamo_orig_callable", None)
 
 
-def _put(module: nn.Module, name: str, value: Any) -> Callable[[], None]:
+def put(module: nn.Module, name: str, value: Any) -> Callable[[], None]:
     """Set an attribute of a module; returns what takes it back, unless another was set since."""
     own = vars(module)
     had, before = name in own, own.get(name)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pruneviz.errors import PruningError
+from pruneviz.models.core.whole import bad_weight
 
 
 class Doubts:
@@ -73,12 +74,6 @@ class Doubts:
         sound = torch.isfinite(values).flatten(1 if batched else 0).all(-1).reshape(-1).tolist()
         if not all(sound) or bad_weight(self._model) is not None:
             raise not_finite(names[sound.index(False)] if not all(sound) else names[0], self._model)
-
-
-def bad_weight(model: Any) -> str | None:
-    """Name of the first weight that holds NaN or infinity, None where none does."""
-    named = model.named_parameters()
-    return next((name for name, values in named if not torch.isfinite(values).all()), None)
 
 
 def not_finite(what: str, model: Any) -> PruningError:

@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 
+from pruneviz.errors import PruningError
 from pruneviz.models.core.deepstack import Deepstack
-from pruneviz.pruning.compiled import as_written, hooked_before, refused_whole
+from pruneviz.pruning.compiled import as_written, hooked_before, put, refused_whole
 from pruneviz.pruning.inputs import DecoderInputs
 from pruneviz.pruning.policy import PlannedStage
 from pruneviz.pruning.runner import Runner
 
+BATCHED = ("init_continuous_batching", "continuous_batching_context_manager", "generate_batch")
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 Changed = tuple[Args, Kwargs] | None
@@ -23,13 +25,24 @@ Changed = tuple[Args, Kwargs] | None
 def attached(runner: Runner) -> Iterator[None]:
     """Keep every hook that a run needs on its model while the block runs, and none after it."""
     with ExitStack() as handles:
-        handles.callback(runner.rest)
+        handles.callback(runner.leave)
         handles.enter_context(refused_whole(runner.spec.decoder))
+        for name in BATCHED:
+            if hasattr(runner.spec.model, name):
+                handles.callback(put(runner.spec.model, name, _refuse_batched))
         layers = handles.enter_context(LayerHooks(runner))
         # One by one, so that those before a failing one are removed too.
         for handle in _around_decoder(runner, layers):
             handles.callback(handle.remove)
         yield
+
+
+def _refuse_batched(*_: Any, **__: Any) -> Any:
+    raise PruningError(
+        "Continuous batching (generate_batch, cache_implementation='paged') packs prompts into one "
+        "row and one cache of pages, from which no single prompt's tokens can be taken. Use "
+        "generate with a left-padded batch."
+    )
 
 
 class LayerHooks:
@@ -86,8 +99,9 @@ def _around_decoder(runner: Runner, layers: LayerHooks) -> Iterator[Any]:
         return None if changed is None else ((), changed)
 
     def after_decoder(_: Any, args: Args, output: Any) -> None:
-        layers.detach()
-        runner.done()
+        if runner.here:
+            layers.detach()
+            runner.done()
 
     def on_output(_: Any, args: Args, output: Any) -> None:
         runner.on_output(output)

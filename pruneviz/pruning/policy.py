@@ -59,6 +59,8 @@ class Policy:
         Position mode, for a trace in which no stage ran.
     batched : bool
         Whether rows of a batch are scored together.
+    apart : bool
+        Whether equal rows are chosen for each by itself.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Policy:
     needs: Needs
     positions: str
     batched: bool = False
+    apart: bool = False
 
     @classmethod
     def observing(cls) -> Policy:
@@ -104,4 +107,5 @@ class Policy:
             needs=method.needs,
             positions=override or method.positions,
             batched=method.batched,
+            apart=method.apart,
         )

@@ -247,6 +247,7 @@ def _groups(
 ) -> tuple[Group, ...]:
     """Leading rows with visual tokens, together where they are alike in what is asked of them."""
     needs, found = policy.needs, dict[object, list[Row]]()
+    leaders = range(len(rows)) if policy.apart else leaders
     layouts = _layouts(rows, needs, vision) if policy.batched else None
     for row in rows:
         if row.num_visual and leaders[row.number] == row.number:

@@ -33,8 +33,24 @@ def build_trace(spec: RunSpec, prefill: Prefill, row: Row) -> Trace:
             name: _spread(prefill, row, records, values, len(every))
             for name, values in _signals(spec, prefill).items()
         },
+        shares=_shares(spec, prefill, row, len(every)),
         newlines=spec.visual.newlines,
     )
+
+
+def _shares(
+    spec: RunSpec, prefill: Prefill, row: Row, num_layers: int
+) -> dict[str, tuple[int, ...]]:
+    """Over how many tokens of a row TTV's softmax ran in each layer; 0 where it was not read."""
+    if "ttv" not in spec.signals or spec.transitions.part == "magnitude":
+        return {}
+    sizes = [0] * num_layers
+    for stretch in prefill.recording.stretches:
+        mask = prefill.transition_mask(spec.transitions, stretch.frame)
+        size = stretch.frame.length if mask is None else int(mask[row.number].sum())
+        for layer in stretch.layers:
+            sizes[layer] = size
+    return {"ttv": tuple(sizes)}
 
 
 def _signals(spec: RunSpec, prefill: Prefill) -> dict[str, dict[int, torch.Tensor]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from pruneviz.pruning.prompt import Prompt
 from pruneviz.pruning.several import SeveralTokens
 from pruneviz.pruning.spec import RunSpec
 from pruneviz.pruning.state import Prefill
+from pruneviz.pruning.threads import AT_ONCE, Owner, runs
 
 
 class Runner:
@@ -27,12 +29,10 @@ class Runner:
     ----------
     spec : RunSpec
         What is to be done.
+    owner : Owner
+        Whose block it is.
     prefill : Prefill or None
         The latest one; None before the first.
-    running : Pass or None
-        The forward of the decoder stack that is running; None where the model needs no help.
-    prefilling : PrefillPass or None
-        The same where it is a prefill, whose layers are looked into.
     deepstack : Deepstack or None
         Features that the stack adds after its first layers, where tokens may go.
     several : bool
@@ -40,11 +40,11 @@ class Runner:
         sees to it that they are an answer's, and that nothing is padding.
     """
 
-    def __init__(self, spec: RunSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: RunSpec, owner: Owner) -> None:
+        self.spec, self.owner = spec, owner
         self.prefill: Prefill | None = None
-        self.running: Pass | None = None
-        self.prefilling: PrefillPass | None = None
+        self._running: Pass | None = None
+        self._thread: int | None = None
         self.deepstack: Deepstack | None = None
         self.several = False
         self._ids: torch.Tensor | None = None
@@ -52,11 +52,29 @@ class Runner:
         self._unread: Prefill | None = None
         self._vision: list[EncoderRecord] = []
 
+    @property
+    def here(self) -> bool:
+        """Whether the forward of the stack that is running is the running thread's."""
+        return self._thread == threading.get_ident()
+
+    @property
+    def running(self) -> Pass | None:
+        """That forward; None where the model needs no help, and to other threads."""
+        return self._running if self.here else None
+
+    @property
+    def prefilling(self) -> PrefillPass | None:
+        """The same where it is a prefill, whose layers are looked into."""
+        running = self.running
+        return running if isinstance(running, PrefillPass) else None
+
     def columns(self) -> torch.Tensor | None:
         """The prompt's columns that the layers to come still see, int64 ``[batch, n]``.
 
         None while that is all of them.
         """
+        if self._thread is not None and not self.here:
+            return None
         if self.prefill is None:
             raise PruningError("The language model's layers ran without the model around them.")
         frames = self.prefill.frames
@@ -64,15 +82,24 @@ class Runner:
 
     def done(self) -> None:
         """The stack has run: what came with the call of the model was for that alone."""
+        if self.prefilling is not None and self.prefill is not None:
+            self.prefill.mark()
         self.rest()
         self._ids, self._model_counts = None, False
 
     def rest(self) -> None:
         """Let go of the forward that has run."""
-        self.running = self.prefilling = None
+        self._running = self._thread = None
+
+    def leave(self) -> None:
+        """The block ends, or another prompt begins."""
+        self.rest()
+        if self.prefill is not None:
+            self.prefill.retire()
 
     def on_model(self, kwargs: dict[str, Any]) -> None:
         """Refuse a call of the whole model that does not go with removing."""
+        self.owner.check()
         if kwargs.get("labels") is not None and self.spec.policy.prunes:
             raise PruningError(
                 "labels no longer line up with the logits once tokens are removed. Leave them out "
@@ -81,6 +108,8 @@ class Runner:
 
     def on_output(self, output: Any) -> None:
         """Note what a prefill says of the next token: NaN that no method saw shows there."""
+        if not self.owner.here():
+            return
         logits = getattr(output, "logits", None)
         prefill, self._unread = self._unread, None
         if prefill is not None and logits is not None:
@@ -90,25 +119,36 @@ class Runner:
 
     def on_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Note what the module that sees ids together with the image is called with."""
+        self.owner.check()
         self._ids = kwargs.get("input_ids", args[0] if args else None)
         # In a decode step the model then counts by its shortened cache.
         self._model_counts = kwargs.get("position_ids") is None
 
     def on_vision(self, record: EncoderRecord) -> None:
-        """Note the vision encoder's run."""
-        self._vision.append(record)
+        """Note the vision encoder's run, unless it was for somebody else."""
+        if self.owner.here():
+            self._vision.append(record)
 
     def on_decoder(self, inputs: DecoderInputs) -> dict[str, Any] | None:
         """Keyword arguments in place of the decoder stack's own, None where those are right."""
+        self._enter()
         if self.deepstack is not None:
             self.deepstack.begin(inputs.kwargs)
-        self.rest()
         self._unread = None
         if inputs.cache is None or inputs.cache.get_seq_length() == 0:
-            self.running = self.prefilling = self._begin(inputs)
+            running: Pass | None = self._begin(inputs)
         else:
-            self.running = self._continue(inputs)
-        return None if self.running is None else self.running.stack_inputs(inputs)
+            running = self._continue(inputs)
+        self._running, self._thread = running, threading.get_ident()
+        return None if running is None else running.stack_inputs(inputs)
+
+    def _enter(self) -> None:
+        """Make sure that no other thread is on its way through the stack with this block's help."""
+        self.owner.check()
+        other = self._thread
+        if other is not None and not self.here and runs(self.spec.decoder.module, other):
+            raise PruningError(AT_ONCE)
+        self.rest()
 
     def _begin(self, inputs: DecoderInputs) -> PrefillPass:
         """Start a prefill."""
@@ -119,6 +159,7 @@ class Runner:
         ids = self._ids_of(inputs)
         if ids is None and spec.input_ids is not None:
             ids = expand_rows(spec.input_ids, inputs.batch, "input_ids")
+        self.leave()
         vision, self._vision = spec.vision or self._vision, []
         if spec.counter is not None:
             spec.counter.clear()

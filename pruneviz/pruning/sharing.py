@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -42,7 +43,7 @@ class Sharing:
         self._decoder, self._reach = decoder, reach
         self.prefix, self.start = known, known.covers(reach)
         self._swapped = ExitStack()
-        self._length = 0
+        self._length, self._thread = 0, 0
         self._passed: set[int] = set()
         self._outputs: dict[int, Any] = {}
         self._inside: dict[int, dict[str, tuple[torch.Tensor, torch.Tensor]]] = {}
@@ -68,19 +69,34 @@ class Sharing:
 
     def _before_stack(self, stack: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._swapped.close()
+        self._thread = threading.get_ident()
         inputs = DecoderInputs.read(stack, args, kwargs)
         if inputs.cache is not None and inputs.cache.get_seq_length():
             return
         self._length = inputs.length
         self._passed.clear()
         for index in range(self.start):
-            swap(self._swapped, self._decoder.layers[index], self._passing(index))
+            self._swap(self._decoder.layers[index], self._passing(index))
         for index in self._reach.inside - self.prefix.inside.keys():
             self._inside[index] = {}
             for name, module in read_modules(self._decoder.layers[index]).items():
-                swap(self._swapped, module, self._reading(index, name))
+                self._swap(module, self._reading(index, name))
         for index in self._reach.outputs - self.prefix.outputs.keys():
-            swap(self._swapped, self._decoder.layers[index], self._recording(index))
+            self._swap(self._decoder.layers[index], self._recording(index))
+
+    def _swap(self, module: Any, make: Callable[[Forward], Forward]) -> None:
+        """Replace a module's forward for the thread that runs the stack, and for that alone."""
+
+        def made(original: Forward) -> Forward:
+            own = make(original)
+
+            def forward(*args: Any, **kwargs: Any) -> Any:
+                mine = threading.get_ident() == self._thread
+                return (own if mine else original)(*args, **kwargs)
+
+            return forward
+
+        swap(self._swapped, module, made)
 
     def _after_stack(self, _: Any, args: tuple[Any, ...], output: Any) -> None:
         self._swapped.close()

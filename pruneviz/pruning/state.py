@@ -18,6 +18,7 @@ from pruneviz.pruning.prompt import Prompt
 from pruneviz.pruning.recording import Recording
 from pruneviz.pruning.rows import Group
 from pruneviz.pruning.signals import Rotary
+from pruneviz.pruning.spent import mark, spend
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,3 +240,16 @@ class Prefill:
     def filled(self, cache: Any) -> bool:
         """Whether this is the cache that the prefill filled."""
         return self._cache is not None and self._cache() is cache
+
+    def mark(self) -> None:
+        """Let copies of the cache know that tokens are missing in it."""
+        if (cache := self._pruned_cache()) is not None:
+            mark(cache)
+
+    def retire(self) -> None:
+        """Its cache, where it was pruned, takes no more tokens."""
+        if (cache := self._pruned_cache()) is not None:
+            spend(cache)
+
+    def _pruned_cache(self) -> Any:
+        return self._cache() if self._cache is not None and self.frames.pruned else None

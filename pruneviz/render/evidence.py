@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pruneviz.render.figures import INK, MARGIN, MUTED, SMALL, name_panel, place, write_lines
 from pruneviz.render.paper import DPI, LEADING, SIZE, WIDTH, paper_style, wrapped
+from pruneviz.render.styles import Style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# After Okabe and Ito: they stay apart in every form of colour vision, and the marks differ too.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#7a5195", "#8c564b")
-LIGHTER = ("#58b0e8", "#ff9a57", "#3fd0a6", "#eba5cd", "#e3b94a", "#b99ad1", "#c99a8e")
-MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
-CONTROLS = ((0, (1, 1.2)), (0, (4, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (6, 3)))
 HIGH, AXIS, GAP, NUMBERS, ENTRY = 2.1, 0.5, 0.28, 0.5, 0.17
 """Inches: height of a panel, of the numbers below it, between panels, beside the first, and of a
 line of the legend."""
@@ -36,8 +32,8 @@ class Curve:
         For the legend.
     x, y, low, high : tuple of float
         Share spent in (0, 1]; accuracy in [0, 1] and the ends of its interval.
-    control : bool
-        Whether it is there to be beaten: drawn grey.
+    style : Style
+        Colour, mark and line of the method.
     """
 
     name: str
@@ -45,7 +41,7 @@ class Curve:
     y: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
-    control: bool = False
+    style: Style
 
 
 @dataclass(frozen=True)
@@ -74,14 +70,11 @@ class _Ink:
 
     text: str
     lines: str
-    curves: tuple[str, ...]
-    controls: str
+    dark: bool = False
 
     @classmethod
     def of(cls, dark: bool) -> _Ink:
-        if dark:
-            return cls("#e5e7eb", "#9ca3af", LIGHTER, "#aab0ba")
-        return cls(INK, "#6b7280", COLOURS, "#6b7280")
+        return cls("#e5e7eb", "#9ca3af", True) if dark else cls(INK, "#6b7280")
 
 
 def evidence_figure(
@@ -199,23 +192,15 @@ def _draw(
 ) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-    style: Any
     value, low, high = panel.unpruned
     axes.axhspan(low, high, color=ink.lines, alpha=0.14, linewidth=0)
     axes.axhline(value, color=ink.lines, linewidth=1.0, linestyle="--", label="Unpruned")
-    plain = controls = 0
     for curve in panel.curves:
-        if curve.control:
-            colour, style = ink.controls, CONTROLS[controls % len(CONTROLS)]
-            mark, controls = "", controls + 1
-        else:
-            colour = ink.curves[plain % len(ink.curves)]
-            style, mark, plain = "-", MARKS[plain % len(MARKS)], plain + 1
-        axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.1, linewidth=0)
-        axes.plot(
-            curve.x, curve.y, color=colour, linestyle=style, marker=mark, markersize=3.2,
-            linewidth=1.3, label=curve.name, clip_on=False,
-        )  # fmt: skip
+        line = curve.style.line(ink.dark)
+        axes.fill_between(
+            curve.x, curve.low, curve.high, color=line["color"], alpha=0.1, linewidth=0
+        )
+        axes.plot(curve.x, curve.y, label=curve.name, clip_on=False, **line)
     shares = sorted({x for curve in panel.curves for x in curve.x})
     least, most = shares[0], max(1.0, shares[-1])
     if least < 0.4:

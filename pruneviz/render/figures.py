@@ -9,7 +9,7 @@ from PIL import Image
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render.labels import stage_title
-from pruneviz.render.merged import has_merged, merged_overlay
+from pruneviz.render.merged import merged_overlay
 from pruneviz.render.overlay import mask_overlay
 from pruneviz.render.paper import DPI, LEADING, SHOT, SIZE, WIDTH, fitted, paper_style, wrapped
 from pruneviz.render.pins import NAMES, pin_mark, pins_legend
@@ -132,7 +132,7 @@ def _shots(image: Image.Image, grid: PatchGrid, pruned: Trace) -> list[tuple[str
         left = len(stage.kept) + stage.extra
         name = f"{stage_title(stage.layer)}: {left} of {pruned.num_visual}"
         shots.append((name, mask_overlay(small, cells, pruned, number)))
-    if has_merged(pruned):
+    if pruned.has_groups:
         for part in cells.parts:
             name = f"Merged groups: {part.title}" if part.title else "Merged groups"
             shots.append((name, merged_overlay(small, part, pruned)))

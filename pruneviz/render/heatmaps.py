@@ -37,7 +37,8 @@ def layer_sheet(trace: Trace, grid: PatchGrid, signal: str, scale: str = "linear
     Returns
     -------
     PIL.Image.Image
-        RGB, eight maps a row, cells not smoothed. Layers after which tokens were dropped are
+        RGB, eight maps a row, cells not smoothed; shares relative to an even one, see
+        :meth:`pruneviz.trace.Trace.relative`. Layers after which tokens were dropped are
         framed; grey cells have no value, for they were dropped before.
 
     Raises
@@ -45,10 +46,10 @@ def layer_sheet(trace: Trace, grid: PatchGrid, signal: str, scale: str = "linear
     ValueError
         If the signal was not recorded or the scale is unknown.
     """
-    values = trace.signals.get(signal)
-    if values is None:
+    if signal not in trace.signals:
         recorded = ", ".join(trace.signals) or "none"
         raise ValueError(f"The run has no signal {signal!r}; recorded: {recorded}.")
+    values = trace.relative(signal)
     limits = value_range(values, scale)
     unit = to_unit(values, scale, limits)
     pruned_after = {stage.layer for stage in trace.stages}
@@ -74,7 +75,7 @@ def layer_sheet(trace: Trace, grid: PatchGrid, signal: str, scale: str = "linear
         if mark:
             box = (x - 3, y + LABEL - 3, x + tile[0] + 2, y + LABEL + tile[1] + 2)
             draw.rectangle(box, outline=FRAME, width=2)
-    _colour_bar(sheet, draw, height - MARGIN - BAR - LABEL, limits, scale)
+    colour_bar(sheet, draw, height - MARGIN - BAR - LABEL, limits, scale)
     return sheet
 
 
@@ -93,13 +94,14 @@ def _map(grid: PatchGrid, unit: np.ndarray, size: tuple[int, int]) -> Image.Imag
     return cells.resize(size, Image.Resampling.NEAREST)
 
 
-def _colour_bar(
+def colour_bar(
     sheet: Image.Image,
     draw: ImageDraw.ImageDraw,
     y: int,
     limits: tuple[float, float],
     scale: str,
 ) -> None:
+    """Draw the bar from `y` pixels on, with its ends and the scale below it."""
     width = min(360, sheet.width - 2 * MARGIN)
     bar = Image.fromarray(cividis()[None]).resize((width, BAR), Image.Resampling.BILINEAR)
     sheet.paste(bar, (MARGIN, y))

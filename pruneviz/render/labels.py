@@ -10,7 +10,8 @@ SIGNAL_TITLES = {
 SIGNAL_NOTES = {
     "ttv": (
         "Token transition variation: how much attention and FFN of a layer change the patch's "
-        "representation, in size and direction."
+        "representation, in size and direction. The direction counts as a share of all tokens that "
+        "the layer saw, times their number: else fewer tokens would seem to change more."
     ),
     "iga": (
         "Instruction-guided attention: mean attention that the text after the image pays the "
@@ -21,6 +22,8 @@ SIGNAL_NOTES = {
         "they add it to."
     ),
 }
+SHARE_UNIT = "times an even share"
+"""What a share is told in, see :meth:`pruneviz.trace.Trace.relative`."""
 
 
 def stage_title(layer: int) -> str:

@@ -82,7 +82,8 @@ def layer_figure(
     Returns
     -------
     matplotlib.figure.Figure
-        Each signal has one logarithmic scale over both runs and all layers. Layers after which
+        Each signal has one logarithmic scale over both runs and all layers; shares are relative to
+        an even one, see :meth:`pruneviz.trace.Trace.relative`. Layers after which
         tokens were dropped are framed; grey cells have no value, for they were dropped before.
 
     Raises
@@ -121,10 +122,10 @@ def _signal(
     write_lines(
         figure, wrapped(SIGNAL_NOTES[name], WIDTH - 2 * MARGIN, 6.5, 1), y + 0.17, 6.5, MUTED
     )
-    limits = value_range(np.stack([trace.signals[name] for _, trace in runs]), "log")
+    limits = value_range(np.stack([trace.relative(name) for _, trace in runs]), "log")
     below = y + TITLE
     for title, trace in runs:
-        unit = to_unit(trace.signals[name], "log", limits)
+        unit = to_unit(trace.relative(name), "log", limits)
         cut = {stage.layer for stage in trace.stages}
         for part, tiles in parts:
             shown = f"{title}, {part.title}" if len(parts) > 1 else title

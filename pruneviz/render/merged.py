@@ -23,11 +23,6 @@ EDGE = (17, 24, 39)
 FINE = 4
 
 
-def has_merged(trace: Trace) -> bool:
-    """Whether any token that is left holds more patches than its own."""
-    return bool(_colours(trace.merged_into))
-
-
 def merged_overlay(image: Image.Image, grid: PatchGrid, trace: Trace) -> Image.Image:
     """Draw the groups that a merging method left in the end.
 

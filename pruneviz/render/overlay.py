@@ -12,6 +12,9 @@ from pruneviz.trace import Trace
 
 HATCH = 8
 """Period of the hatch over what the model never saw, in pixels."""
+FINEST, ACROSS = 6, 64
+"""Least period of the dots over dropped patches, in pixels, and about how many fit in a row."""
+DOT = (92, 99, 112)
 
 
 def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int = -1) -> Image.Image:
@@ -32,7 +35,8 @@ def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int =
     -------
     PIL.Image.Image
         RGB, same size. Kept patches are unchanged but for a thin line where they meet dropped
-        ones; dropped patches are grey and faded; what the model never saw is hatched. Where the
+        ones; dropped patches are grey, faded and dotted, so that white pages and grey pictures show
+        them too; what the model never saw is hatched. Where the
         model sees the image more than once, a place is unchanged if any kept token shows it.
 
     Raises
@@ -46,8 +50,9 @@ def mask_overlay(image: Image.Image, grid: PatchGrid, trace: Trace, stage: int =
     painted = [paint_cells(part, cell_states(part, kept)) for part in grid.parts]
     shown, seen = (np.logical_or.reduce(masks) for masks in zip(*painted, strict=True))
     result = np.where(shown[..., None], pixels, faded(pixels))
+    dots(result, seen & ~shown)
     hatch(result, ~seen)
-    result[_contour(shown, seen)] = CONTOUR
+    result[contour(shown, seen)] = CONTOUR
     return draw_pins(Image.fromarray(result), grid, trace)
 
 
@@ -95,7 +100,7 @@ def seen_by_model(grid: PatchGrid) -> np.ndarray:
     return seen
 
 
-def _contour(shown: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def contour(shown: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Pixels on the dropped side of an edge between kept and dropped, both seen."""
     edge = np.zeros_like(shown)
     for axis in (0, 1):
@@ -106,6 +111,17 @@ def _contour(shown: np.ndarray, seen: np.ndarray) -> np.ndarray:
         edge[a] |= ~shown[a] & shown[b]
         edge[b] |= ~shown[b] & shown[a]
     return edge & seen
+
+
+def dots(pixels: np.ndarray, where: np.ndarray) -> None:
+    """Draw dots over uint8 ``[height, width, 3]`` pixels, in place, where the mask is True."""
+    height, width = where.shape
+    period = max(FINEST, max(height, width) // ACROSS)
+    size = max(1, period // 5)
+    first = (period - size) // 2
+    down, along = ((np.arange(n) % period - first) for n in (height, width))
+    inside = ((down >= 0) & (down < size))[:, None] & ((along >= 0) & (along < size))
+    pixels[inside & where] = DOT
 
 
 def hatch(pixels: np.ndarray, where: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render.colours import cividis
-from pruneviz.render.labels import SIGNAL_NOTES, SIGNAL_TITLES, stage_title
+from pruneviz.render.labels import SHARE_UNIT, SIGNAL_NOTES, SIGNAL_TITLES, stage_title
 from pruneviz.trace import Trace
 
 MAX_SIDE = 1024
@@ -162,12 +162,15 @@ def _spread(values: np.ndarray, alive: np.ndarray, num_visual: int) -> np.ndarra
 def _signals(baseline: Trace, pruned: Trace) -> list[dict[str, Any]]:
     packed = []
     for name in (n for n in SIGNAL_TITLES if n in baseline.signals or n in pruned.signals):
-        runs = [trace.signals.get(name) for trace in (baseline, pruned)]
+        runs = [
+            trace.relative(name) if name in trace.signals else None for trace in (baseline, pruned)
+        ]
         packed.append(
             {
                 "name": name,
                 "title": SIGNAL_TITLES[name],
                 "note": SIGNAL_NOTES[name],
+                "unit": SHARE_UNIT if name in pruned.shares else "",
                 "runs": [None if values is None else encode_signal(values) for values in runs],
             }
         )

@@ -50,8 +50,10 @@ def launch_settings(
             for name in (
                 "shared/page.css",
                 "ask/view.css",
+                "ask/live.css",
                 "compare/compare.css",
                 "sweep/sweep.css",
+                "howmuch/howmuch.css",
             )
         ],
         "head_paths": [path_of("shared/frame.html")],

@@ -12,10 +12,11 @@ from pruneviz.ui import tabs
 from pruneviz.ui.api import endpoints as api
 from pruneviz.ui.ask import wiring
 from pruneviz.ui.ask.opening import Opening
+from pruneviz.ui.howmuch import api as evaluate
 from pruneviz.ui.inputs import column as inputs
 from pruneviz.ui.inputs.examples import Example, load_examples
 from pruneviz.ui.models import loading, picker
-from pruneviz.ui.shared import texts
+from pruneviz.ui.shared import texts, tour
 from pruneviz.ui.shared.calls import LenientBlocks
 from pruneviz.ui.shared.question import Question
 
@@ -51,18 +52,18 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
     ) as page:
         with gr.Row(elem_id="pv-header"):
             gr.HTML(header_html(), apply_default_css=False)
+            tour.create()
             box = picker.create(shelf)
-        with gr.Row(elem_classes="pv-main"):
-            with gr.Column(scale=0, min_width=340, elem_classes="pv-left"):
-                asked = inputs.create(examples)
-            with gr.Column(scale=1, min_width=340, elem_classes="pv-right"):
-                controls, shown = tabs.create(shelf, box, asked, examples, opening is not None)
+        asked = inputs.create(examples)
+        controls, shown, runs = tabs.create(shelf, box, asked, examples, opening is not None)
         wiring.wire_inputs(asked, controls, examples)
         loader = loading.Loader(shelf, opening, list(controls.options), examples)
         filled = [*wiring.settings(asked, controls), controls.auto, *box.outputs()]
         buttons = [controls.ask, controls.stop]
-        loading.wire(page, loader, [*filled, *shown.outputs()], shown.status, buttons)
+        opened = loading.wire(page, loader, [*filled, *shown.outputs()], shown.status, buttons)
+        wiring.wire_live(shelf, controls, shown, [*runs, opened])
         api.register(shelf)
+        evaluate.register(shelf)
     # Open, endpoints could be called past the queue.
     page.queue(max_size=QUEUE, default_concurrency_limit=4, api_open=False)
     return page

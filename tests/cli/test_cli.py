@@ -2,16 +2,20 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pruneviz.cli import main
+from pruneviz.cli import build_parser, main
+from pruneviz.commands import question
 from pruneviz.commands.arguments import read_setting
-from pruneviz.methods import list_methods
+from pruneviz.methods import get_method, list_methods
+from pruneviz.models import load_model
 from pruneviz.trace import Trace
 
 
@@ -247,3 +251,172 @@ def test_results_that_cannot_be_written(picture, tmp_path, capsys):
 )
 def test_read_setting(text, value):
     assert read_setting(text) == ("a", value)
+
+
+def test_what_matters_is_written(tmp_path, capsys):
+    """Every number of the table as the record has it; the maps as large as the picture."""
+    command = ["matters", "assets/examples/farm.png", "Which vehicle is there?"]
+    command += ["--method", "random", "--keep-tokens", "7", "--block", "8"]
+    assert main([*command, "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    record = json.loads((tmp_path / "matters.json").read_text(encoding="utf-8"))
+    for text in (
+        record["judgement"]["sentence"],
+        f"Baseline: {record['baseline']['text']}",
+        f"Random: {record['pruned']['text']}",
+        "Given back, these restore the answer: ",
+        "10 random draws of 7 patches",
+        f"Without any image: {record['no_image']['text']}",
+    ):
+        assert text in said.out
+    assert "4 of 4 blocks taken away" in said.err
+    rows = list(csv.DictReader((tmp_path / "matters.csv").open(encoding="utf-8")))
+    blocks = record["taken_away"]["blocks"]
+    assert len(rows) == len(blocks) == 4
+    back = {block["tokens"][0]: block["effect"] for block in record["given_back"]["blocks"]}
+    kept = 0
+    for row, block, score in zip(rows, blocks, record["judgement"]["scores"], strict=True):
+        assert (int(row["row"]), int(row["column"])) == (block["row"], block["column"])
+        assert float(row["fall_when_taken_away_nats"]) == pytest.approx(block["effect"], rel=1e-4)
+        assert float(row["method_score"]) == pytest.approx(score, rel=1e-4)
+        assert row["tokens"].split() == [str(token) for token in block["tokens"]]
+        effects = [back[token] for token in block["tokens"] if token in back]
+        assert float(row["rise_when_given_back_nats"]) == pytest.approx(effects[0], rel=1e-4)
+        kept += int(row["kept"])
+    assert kept == 7
+    assert record["fidelity"]["parting_kl"] is not None
+    for name in ("taken_away", "given_back", "scores"):
+        with Image.open(tmp_path / f"{name}.png") as drawn:
+            assert drawn.size[0] == Image.open("assets/examples/farm.png").size[0]
+
+
+def test_merging_methods_have_nothing_to_give_back(capsys):
+    command = ["matters", "assets/examples/farm.png", "Which vehicle is there?"]
+    assert main([*command, "--method", "tome", "--max-forwards", "1"]) == 0
+    said = capsys.readouterr()
+    assert "Nothing is given back: ToMe merges patches" in said.err
+    assert "restore" not in said.out
+
+
+def test_more_blocks_than_forwards_are_refused(capsys):
+    command = ["matters", "assets/examples/farm.png", "Which vehicle is there?"]
+    assert main([*command, "--block", "1", "--max-forwards", "9"]) == 1
+    assert "256 forwards, more than the 9" in capsys.readouterr().err
+
+
+def test_signals_are_written_as_recorded_and_relative(picture, tmp_path):
+    arguments = ["ask", str(picture), "Where is the cat?", "--max-new-tokens", "1"]
+    assert main([*arguments, "--keep-ratio", "0.25", "--out", str(tmp_path)]) == 0
+    trace = Trace.from_json(tmp_path / "trace.json")
+    rows = list(csv.DictReader((tmp_path / "signals.csv").open(encoding="utf-8")))
+    own = [row for row in rows if row["run"] == "pruned"]
+    assert len(rows) == 2 * len(own) == 2 * len(trace.tokens_per_layer) * trace.num_visual
+    last = [row for row in own if row["layer"] == str(len(trace.tokens_per_layer))]
+    shown = [row for row in last if row["ttv"]]
+    assert [int(row["token"]) for row in shown] == trace.kept.tolist()
+    size = trace.num_text + trace.tokens_per_layer[-1]
+    for row in shown:
+        relative = float(row["ttv_relative_to_uniform"])
+        assert relative == pytest.approx(size * float(row["ttv"]), rel=1e-4)
+
+
+HUGE = "9" * 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan", "--layers", "100000000"], "num_layers must be at most 10,000"),
+        (["plan", "--layers", "10001"], "num_layers must be at most 10,000"),
+        (["plan", "--layers", "-1"], "needs at least 2 of them, not -1"),
+        (["plan", "--method", "fastv", "--equal-compute", "0.5", "--layers", "99999"], "at most"),
+        (["plan", "--method", "tome", "--equal-compute", "0.5", "--layers", "99999"], "at most"),
+    ],
+)
+def test_numbers_that_no_model_has(arguments, message, capsys):
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", "--layers", HUGE],
+        ["plan", "--visual-tokens", HUGE],
+        ["plan", "--keep-tokens", HUGE],
+        ["plan", "--keep-tokens", "9" * 5000],
+        ["plan", "--layers", "1.5"],
+        ["ask", "a.png", "What?", "--max-new-tokens", HUGE],
+        ["ask", "a.png", "What?", "--pin-extra", f"-{HUGE}"],
+        ["bench", "--pairs", HUGE],
+        ["evaluate", "--seeds", HUGE],
+        ["serve", "--port", "99999"],
+        ["serve", "--port", HUGE],
+    ],
+)
+def test_numbers_beyond_all_are_wrong_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "a whole number is needed" in last or "is possible" in last or "1 to 65535" in last
+
+
+@pytest.mark.parametrize("seed", [HUGE, f"-{HUGE}", "1.5", '"x"', "true", str(2**63)])
+def test_seeds_out_of_range(seed, picture, capsys):
+    arguments = ["--method", "random", "--set", f"seed={seed}"]
+    assert main(["ask", str(picture), "Where?", *arguments]) == 1
+    assert "seed must be" in capsys.readouterr().err
+
+
+def test_the_library_refuses_them_too():
+    for wrong in (10**40, -(10**40), 2**63, True, 1.5):
+        with pytest.raises(ValueError, match="seed must be"):
+            get_method("random", seed=wrong)
+        with pytest.raises(ValueError, match=r"num_layers must be|at least 2"):
+            get_method("fastv", num_layers=wrong)
+    assert get_method("random", seed=-5, num_layers=10_000).seed == -5
+
+
+def test_a_question_that_looks_like_an_option(picture, capsys):
+    parser = build_parser()
+    for asked in ("--what?", "-x", "--is it a cat?", "--help"):
+        args = parser.parse_args(["ask", "--method", "fastv", "--", str(picture), asked])
+        assert (args.image, args.question, args.method) == (str(picture), asked, "fastv")
+    with pytest.raises(SystemExit) as stopped:
+        main(["ask", str(picture), "--what?"])
+    assert stopped.value.code == 2
+    assert "goes last, after ' -- '" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_run_in_one_line(picture, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(question, "load_model", interrupted)
+    assert main(["ask", str(picture), "Where?"]) == 130
+    assert capsys.readouterr().err.strip() == "pruneviz: stopped."
+
+
+def test_ctrl_c_while_the_model_runs_leaves_it_clean(picture, capsys, monkeypatch):
+    """The worker is waited for, its hooks are gone, and no thread is left."""
+    loaded = load_model()
+    monkeypatch.setattr(question, "load_model", lambda *_: loaded)
+    stack, threads = loaded.adapter.decoder(loaded.model).module, threading.active_count()
+    begun = threading.Event()
+    handle = stack.register_forward_hook(lambda *_: begun.set())
+
+    def interrupt():
+        begun.wait(60)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    killer = threading.Thread(target=interrupt)
+    killer.start()
+    assert main(["ask", str(picture), "What can you see?", "--max-new-tokens", "400"]) == 130
+    killer.join()
+    handle.remove()
+    assert capsys.readouterr().err.strip().endswith("pruneviz: stopped.")
+    assert threading.active_count() == threads
+    assert not any(module._forward_pre_hooks for module in loaded.model.modules())

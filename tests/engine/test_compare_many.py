@@ -8,9 +8,10 @@ from PIL import Image
 
 from pruneviz.engine import Budget, Session, Settings, compare_many
 from pruneviz.engine import session as session_module
-from pruneviz.engine.agreement import agreement, overlap_matrix
+from pruneviz.engine.agreement import agreement, likeness_order, overlap_matrix
 from pruneviz.engine.compare import candidates
 from pruneviz.errors import InputError
+from pruneviz.metrics import overlap
 
 SHORT = Settings(max_new_tokens=4, signals=False)
 NAMES = ["transprune", "resprune", "fopru", "fastv", "random", "uniform"]
@@ -29,6 +30,27 @@ def test_overlaps_are_intersection_over_union() -> None:
     assert matrix[0, 2] == 0.0
     assert matrix[2, 3] == 1.0
     assert (np.diag(matrix) == 1.0).all()
+
+
+def test_methods_that_keep_alike_stand_beside_each_other() -> None:
+    ways = {0: [0, 1, 2, 3], 2: [0, 1, 2, 4], 4: [0, 1, 5, 4], 1: [9, 8, 7], 3: [9, 8, 6]}
+    overlaps = overlap_matrix([np.array(ways[row]) for row in range(5)])
+    assert likeness_order(overlaps) in ([4, 2, 0, 3, 1], [0, 2, 4, 3, 1], [0, 2, 4, 1, 3])
+    assert likeness_order(overlaps[:1, :1]) == [0]
+    assert likeness_order(overlaps[:0, :0]) == []
+
+
+def test_merged_tokens_are_not_compared(session, picture) -> None:
+    prepared = session.prepare(picture, "Where is the cat?")
+    names = ["visionzip", "random", "prumerge", "uniform"]
+    *_, last = compare_many(session, prepared, names, Budget(0.125), SHORT)
+    result = last.result
+    assert set(result.overlap_names) == {"random", "uniform"}
+    assert result.merged_names == ("visionzip", "prumerge")
+    assert result.agreement.sum() == 2 * 32
+    assert result.agreement_of("visionzip") is None
+    assert [one["final_tokens"] for one in result.to_dict()["methods"]] == [32] * 4
+    assert [one["merged"] for one in result.to_dict()["methods"]] == [True, False, True, False]
 
 
 def test_encoder_and_baseline_run_once(session, monkeypatch) -> None:
@@ -59,7 +81,12 @@ def test_encoder_and_baseline_run_once(session, monkeypatch) -> None:
     assert result.agreement.sum() == 128 * len(NAMES)
     assert result.agreement.dtype == np.int64
     assert result.overlaps.shape == (len(NAMES), len(NAMES))
-    assert result.overlap_names == tuple(NAMES)
+    assert sorted(result.overlap_names) == sorted(NAMES)
+    kept = {outcome.name: outcome.kept for outcome in result.outcomes}
+    expected = overlap_matrix([kept[name] for name in result.overlap_names])
+    assert np.array_equal(result.overlaps, expected)
+    others = [overlap(kept["fopru"], kept[name]) for name in NAMES if name != "fopru"]
+    assert result.agreement_of("fopru") == pytest.approx(np.mean(others))
 
 
 def test_a_baseline_with_signals_serves_runs_without(session, picture) -> None:

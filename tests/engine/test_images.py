@@ -2,11 +2,13 @@
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
+import pruneviz
 from pruneviz.engine import images, read_image
 from pruneviz.errors import InputError
 
@@ -194,3 +196,52 @@ def test_large_pictures_are_decoded_one_at_a_time(monkeypatch):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(read_image, [data] * 4))
     assert most == [1, 1, 1, 1]
+
+
+FOREIGN = [
+    "EPS",
+    "PPM",
+    "PCX",
+    "TGA",
+    "SGI",
+    "ICO",
+    "IM",
+    "SPIDER",
+    "JPEG2000",
+    "XBM",
+    "DDS",
+    "MSP",
+]
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_formats_that_nobody_uploads_are_refused(kind, tmp_path):
+    """Whatever the file is called."""
+    image = gradient().convert({"XBM": "1", "MSP": "1", "SPIDER": "F"}.get(kind, "RGB"))
+    data = encoded(image, kind)
+    with Image.open(io.BytesIO(data)) as known:
+        assert known.format in (kind, "JPEG2000")
+    path = tmp_path / "picture.png"
+    path.write_bytes(data)
+    for source in (data, path, str(path)):
+        with pytest.raises(InputError, match=r"Use PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF\."):
+            read_image(source)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO"])
+def test_formats_that_people_upload_are_read(kind):
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("This Pillow reads no AVIF.")
+    assert read_image(encoded(gradient(), kind)).size == (40, 30)
+
+
+def test_one_place_opens_pictures():
+    """So that none is opened with all formats that Pillow knows."""
+    package = Path(pruneviz.__file__).parent
+    own = {"engine/images.py", "scenes/art.py", "ui/gallery.py"}
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "Image.open(" in path.read_text(encoding="utf-8")
+    }
+    assert found == own, "the others open what ships with the package"

@@ -193,6 +193,7 @@ def test_another_ratio_costs_what_comes_after_the_first_cut(session, picture, na
     assert ours.pruned.cost.scoring_flops > 0
     for signal, values in other.pruned.trace.signals.items():
         assert np.array_equal(ours.pruned.trace.signals[signal], values, equal_nan=True)
+    assert ours.pruned.trace.shares == other.pruned.trace.shares
 
 
 def test_ttv_read_in_another_way_is_recorded_in_every_layer(session, picture) -> None:

@@ -11,6 +11,7 @@ from pruneviz.engine.breakpoint import BreakPoint, break_point, next_count
 from pruneviz.engine.curves import Curve, Point
 from pruneviz.engine.sweeps import MAX_RATIOS, RATIOS, check_ratios
 from pruneviz.errors import InputError
+from pruneviz.methods import get_method
 
 SHORT = Settings(max_new_tokens=4, signals=False)
 FULL = 256
@@ -50,13 +51,37 @@ def test_nothing_run_yet() -> None:
     assert break_point({}, FULL) == BreakPoint(FULL, 0)
 
 
+def test_a_band_is_of_all_its_draws(session, picture) -> None:
+    prepared = session.prepare(picture, "Where is the cat?")
+    *_, last = sweep(session, prepared, ["random"], [0.0625], SHORT, draws=4)
+    (band,) = last.result.chance
+    alone = [
+        session.compare(prepared, get_method("random", keep_ratio=0.0625, seed=seed), SHORT)
+        for seed in range(4)
+    ]
+    found = sorted(one.fidelity.answer_logprob for one in alone)
+    assert band.answer_logprob == pytest.approx((found[0], sum(found[1:3]) / 2, found[3]), abs=1e-4)
+    assert band.same == sum(one.fidelity.exact_match for one in alone)
+    assert len(last.result.to_dict()["chance"]) == 1
+
+
+def test_tokens_that_stand_for_no_patch_are_counted(session, picture) -> None:
+    prepared = session.prepare(picture, "Where is the cat?")
+    *_, last = sweep(session, prepared, ["visionzip"], [0.25, 0.125], SHORT)
+    (curve,) = last.result.curves
+    assert [p.kept for p in curve.points if not p.searched] == [64, 32]
+    assert curve.break_point.resolved
+    assert last.result.chance == ()
+
+
 def test_a_sweep_on_the_model(session, picture) -> None:
     prepared = session.prepare(picture, "Where is the cat?")
     ratios, names = [1.0, 0.5, 0.25], ["transprune", "random"]
-    events = list(sweep(session, prepared, names, ratios, SHORT))
+    events = list(sweep(session, prepared, names, ratios, SHORT, draws=3))
     last = events[-1]
     assert last.kind == "done"
-    assert last.done == last.total == sum(len(c.points) for c in last.result.curves)
+    drawn = 2 * (3 - 1)
+    assert last.done == last.total == sum(len(c.points) for c in last.result.curves) + drawn
     assert [c.name for c in last.result.curves] == names
     for curve in last.result.curves:
         asked = [p for p in curve.points if not p.searched]
@@ -74,6 +99,15 @@ def test_a_sweep_on_the_model(session, picture) -> None:
         assert all(same for count, same in matches.items() if count >= found.kept)
         assert found.fails_at == 0 or not matches[found.fails_at]
         assert matches[found.kept]
+    bands = last.result.chance
+    assert [(b.kept, b.draws) for b in bands] == [(256, 3), (128, 3), (64, 3)]
+    assert bands[0].same == 3
+    curve = last.result.curves[1]
+    for band in bands:
+        (own,) = (p for p in curve.points if p.kept == band.kept and not p.searched)
+        low, middle, high = band.answer_logprob
+        assert low <= middle <= high
+        assert low <= own.answer_logprob <= high
     average = {p.kept: p.layer_average for p in last.result.curves[0].points}
     assert average[64] > 64, "TransPrune keeps more in its first layers"
     done = [e.done for e in events]
@@ -89,7 +123,7 @@ def test_ratios_that_leave_nothing_are_named(session, picture) -> None:
 
 
 def test_equal_counts_must_both_hold() -> None:
-    same = Point("uniform", 0.5, 128, 128.0, 0.5, True, 0.0, -0.1, "a cat")
+    same = Point("uniform", 0.5, 128, 128.0, 0.5, 0.8, True, 0.0, -0.1, "a cat")
     curve = Curve("uniform", "Uniform").with_point(same)
     assert curve.matches == {128: True}
     other = replace(same, keep_ratio=0.501, exact_match=False)

@@ -138,6 +138,14 @@ def test_nothing_is_there_yet(plan_and_rows, tmp_path) -> None:
     assert "accuracy.png" not in {path.name for path in files}
 
 
+def test_kinds_without_an_answer_are_not_drawn(plan_and_rows, tmp_path) -> None:
+    """As a run leaves them that was stopped early."""
+    plan, rows = plan_and_rows
+    first = {key: rows[key] for key in plan.ids(0)}
+    files, _, _ = write_outcome(tmp_path, plan, first, 0.01, "x", COMMAND)
+    assert {"accuracy.pdf", "kinds.pdf"} <= {path.name for path in files}
+
+
 def test_without_kinds(tmp_path) -> None:
     plan, rows = plan_of({FULL: marks(4, 0), ("fopru", 0.5, None): marks(4, 1)})
     files, _, _ = write_outcome(tmp_path, plan, rows, 0.01, "x", COMMAND)

@@ -10,9 +10,16 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from pruneviz import FoPru, TransPrune, prune
-from pruneviz.engine import Comparison, Prepared, Session, Settings
+from pruneviz.engine import (
+    Comparison,
+    Prepared,
+    Session,
+    Settings,
+    what_matters,
+    without_image,
+)
 from pruneviz.engine.batches import Batch, shape_of
-from pruneviz.methods import Method
+from pruneviz.methods import Method, Pinned, Uniform
 from tests.helpers import IMAGE
 
 QUESTION = "where is the cat"
@@ -45,7 +52,49 @@ def check_session(session: Session, method: Method, size: tuple[int, int]) -> Co
     check_unstreamed(session, method, prepared, done)
     check_another_question(session, picture)
     check_batch(session, method, [prepared, session.prepare(noise(size), QUESTION)])
+    check_matters(session, prepared)
+    check_blind(session, prepared)
     return done
+
+
+def check_matters(session: Session, prepared: Prepared) -> None:
+    """Blocks taken away, in either mode of positions, as single runs without them."""
+    settings = Settings(max_new_tokens=5, signals=False)
+    for positions in ("keep", "renumber"):
+        alone = Session(session.loaded, session.newlines, positions)
+        same = alone.prepare(prepared.image, QUESTION)
+        found = list(
+            what_matters(session, prepared, max_forwards=6, positions=positions, settings=settings)
+        )[-1]
+        count = len(found.token_ids)
+        for number in (0, len(found.blocks) - 1):
+            drop = found.blocks[number].tokens.tolist()
+            if len(drop) == found.num_visual:
+                continue
+            single = Pinned(Uniform(keep_ratio=1.0), drop=drop)
+            fidelity = alone.compare(same, single, settings).fidelity
+            assert fidelity is not None
+            wanted = fidelity.answer_logprob * count
+            assert abs(found.reference_logprob - found.values[number] - wanted) < 1e-3
+
+
+def check_blind(session: Session, prepared: Prepared) -> None:
+    """Without an image: what generate says to the prompt's text alone, counted from 0."""
+    settings = Settings(max_new_tokens=5, signals=False)
+    blind = without_image(session, prepared, settings)
+    text = ~prepared.visual_mask[0]
+    embeds = prepared.inputs["inputs_embeds"][:, text]
+    model, ids = session.loaded.model, list[int]()
+    stack = session.loaded.adapter.decoder(model)
+    for _ in range(5):
+        places = torch.arange(embeds.shape[1])[None]
+        if stack.multimodal_rope:
+            places = places.expand(3, 1, -1)
+        states = stack.module(inputs_embeds=embeds, position_ids=places, use_cache=False)
+        ids.append(int(model.lm_head(states.last_hidden_state[0, -1]).argmax()))
+        said = model.get_input_embeddings()(torch.tensor([ids[-1:]]))
+        embeds = torch.cat([embeds, said], dim=1)
+    assert list(blind.token_ids) == ids
 
 
 def check_another_question(session: Session, picture: Image.Image) -> None:

@@ -116,7 +116,7 @@ def test_a_processor_that_cannot_be_built_has_a_stand_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def built(name: str) -> Any:
-        return staticmethod(lambda _: name)
+        return staticmethod(lambda _, **settings: name)
 
     monkeypatch.setattr(loading, "is_torchvision_available", lambda: torchvision)
     monkeypatch.setattr(loading, "find_spec", lambda _: object() if others else None)

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from pruneviz.render import evidence_figure, evidence_svg, save_figure
-from pruneviz.render.evidence import COLOURS, LIGHTER, Curve, Panel
+from pruneviz.render.evidence import Curve, Panel
+from pruneviz.render.styles import COLOURS, GREY, styles
+
+LOOKS = styles(["A", "A & B", "B"], {"B"})
 
 
-def curve(name: str, x=(0.1, 0.25, 0.5), control: bool = False) -> Curve:
+def curve(name: str, x=(0.1, 0.25, 0.5)) -> Curve:
     y = (0.5, 0.6, 0.7)
-    return Curve(name, x, y, tuple(v - 0.1 for v in y), tuple(v + 0.1 for v in y), control)
+    return Curve(name, x, y, tuple(v - 0.1 for v in y), tuple(v + 0.1 for v in y), LOOKS[name])
 
 
 def panel(*curves: Curve, title: str = "Tokens") -> Panel:
@@ -22,13 +25,14 @@ def panel(*curves: Curve, title: str = "Tokens") -> Panel:
 
 
 def test_figure_has_a_panel_each_and_one_legend(tmp_path) -> None:
-    drawn = [panel(curve("A"), curve("B", control=True), title=f"P{n}") for n in range(4)]
+    drawn = [panel(curve("A"), curve("B"), title=f"P{n}") for n in range(4)]
     figure = evidence_figure(drawn, ["Title"], "Caption")
     assert len(figure.axes) == 4
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Unpruned", "A", "B"]
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
-    assert lines["A"].get_color() == COLOURS[0]
-    assert lines["B"].get_marker() == ""
+    assert (lines["A"].get_color(), lines["A"].get_marker()) == (COLOURS[0][0], "o")
+    assert lines["B"].get_color() == LOOKS["B"].colour
+    assert lines["B"].get_linestyle() == "--"
     assert tuple(lines["Unpruned"].get_ydata()) == (0.8, 0.8)
     assert np.allclose(lines["A"].get_xdata(), (0.1, 0.25, 0.5))
     for suffix in ("pdf", "png"):
@@ -38,7 +42,7 @@ def test_figure_has_a_panel_each_and_one_legend(tmp_path) -> None:
 
 def test_nothing_is_cut_off_at_the_edges() -> None:
     """Every text lies on the page, the largest numbers and longest labels too."""
-    one = Curve("A", (0.02, 1.0), (0.0, 1.0), (0.0, 0.9), (0.1, 1.0))
+    one = Curve("A", (0.02, 1.0), (0.0, 1.0), (0.0, 0.9), (0.1, 1.0), LOOKS["A"])
     figure = evidence_figure([panel(one), panel(one), panel(one)])
     figure.canvas.draw()
     width, height = figure.bbox.width, figure.bbox.height
@@ -60,7 +64,7 @@ def test_a_narrow_range_is_drawn_wide() -> None:
 
 def test_svg_for_light_and_dark() -> None:
     both = [evidence_svg(panel(curve("A & B")), dark) for dark in (False, True)]
-    for svg, colour in zip(both, (COLOURS[0], LIGHTER[0]), strict=True):
+    for svg, colour in zip(both, (LOOKS["A & B"].colour, LOOKS["A & B"].lighter), strict=True):
         root = ET.fromstring(svg)  # noqa: S314 - our own
         assert root.tag.endswith("svg")
         assert colour in svg.lower()
@@ -68,8 +72,8 @@ def test_svg_for_light_and_dark() -> None:
     assert both[0] == evidence_svg(panel(curve("A & B")))
 
 
-@pytest.mark.parametrize(("colours", "ground"), [(COLOURS, "#ffffff"), (LIGHTER, "#14171c")])
-def test_curves_stand_out_from_their_ground(colours, ground) -> None:
+@pytest.mark.parametrize(("dark", "ground"), [(0, "#ffffff"), (1, "#14171c")])
+def test_curves_stand_out_from_their_ground(dark, ground) -> None:
     """WCAG's contrast for graphics is 3; the lightest line on white is its worst."""
 
     def luminance(colour: str) -> float:
@@ -77,7 +81,7 @@ def test_curves_stand_out_from_their_ground(colours, ground) -> None:
         linear = np.where(rgb <= 0.03928, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
         return float(linear @ (0.2126, 0.7152, 0.0722))
 
-    for colour in colours:
+    for colour in (pair[dark] for pair in (*COLOURS, GREY)):
         low, high = sorted((luminance(colour), luminance(ground)))
         assert (high + 0.05) / (low + 0.05) >= 3, colour
 

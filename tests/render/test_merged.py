@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from pruneviz.geometry import PatchGrid
-from pruneviz.render import comparison_figure, has_merged, merged_overlay
+from pruneviz.render import comparison_figure, merged_overlay
 from pruneviz.trace import Trace
 from tests.render.conftest import COUNT
 
@@ -78,7 +78,7 @@ def test_an_image_of_another_size_is_refused(image, grid, merged) -> None:
 def test_groups_that_a_later_stage_dropped_are_no_groups(merged) -> None:
     into = merged.stages[0].into
     alone = replace(merged.stages[0], into=np.where(into == np.arange(COUNT), into, -1))
-    assert not has_merged(replace(merged, stages=(alone,)))
+    assert not replace(merged, stages=(alone,)).has_groups
     later = replace(
         merged.stages[0],
         layer=3,
@@ -88,7 +88,7 @@ def test_groups_that_a_later_stage_dropped_are_no_groups(merged) -> None:
         scores=np.zeros(4, dtype=np.float32),
         components={},
     )
-    assert not has_merged(replace(merged, stages=(*merged.stages, later)))
+    assert not replace(merged, stages=(*merged.stages, later)).has_groups
 
 
 def test_the_figure_has_a_panel_of_groups_for_methods_that_merge(
@@ -97,8 +97,8 @@ def test_the_figure_has_a_panel_of_groups_for_methods_that_merge(
     def names(trace: Trace) -> list[str]:
         return [text.get_text() for text in comparison_figure(image, grid, baseline, trace).texts]
 
-    assert has_merged(merged)
-    assert not has_merged(pruned)
+    assert merged.has_groups
+    assert not pruned.has_groups
     assert "Merged groups" in names(merged)
     assert "Merged groups" not in names(pruned)
     twice = replace(grid, title="tiles", others=(replace(grid, title="whole image"),))

@@ -40,6 +40,16 @@ def test_payload_is_strict_json_and_complete(image, grid, baseline, pruned) -> N
     assert [s["name"] for s in payload["signals"]] == ["ttv", "iga", "residual"]
 
 
+def test_shares_are_sent_relative_to_an_even_one(image, grid, baseline, pruned) -> None:
+    sizes = {"ttv": (33, 27, 27, 14, 14)}
+    shared = replace(pruned, shares=sizes)
+    sent = view_payload(image, grid, replace(baseline, shares={"ttv": (33,) * 5}), shared)
+    assert [bool(signal["unit"]) for signal in sent["signals"]] == [True, False, False]
+    back = decode(sent["signals"][0]["runs"][1], 24)
+    wanted = pruned.signals["ttv"] * np.array(sizes["ttv"])[:, None]
+    np.testing.assert_allclose(back, wanted, rtol=2e-3, atol=np.nanmax(wanted) * 2e-6)
+
+
 def test_first_tokens_of_the_order_are_the_kept_ones(pruned) -> None:
     order = pruned.keep_order
     assert sorted(order) == list(range(24))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from training.__main__ import _stages, parser
+from training.__main__ import parser
+from training.run import chosen_stages
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,14 @@ from training.__main__ import _stages, parser
         (["evaluate", "--questions", "none"], "at least 1, not 'none'"),
         (["pruning", "--keep-ratios", "1.5"], "up to 1, not '1.5'"),
         (["speed", "--model", "tests"], "is no model folder"),
+        (["evaluate", "--seed", "-20000"], "from 0 to 999, not '-20000'"),
+        (["pruning", "--seed", "1000"], "from 0 to 999"),
+        (["depth", "--seed", "-1"], "from 0 to 999"),
+        (["evaluate", "--openmoji", "/nowhere"], "/nowhere is not OpenMoji's package"),
+        (["familiar", "--check", "--openmoji", "tests"], "it has no data/openmoji.json"),
+        (["familiar", "--check", "--pictures", "/nowhere"], "no pictures in /nowhere"),
+        (["familiar", "--check", "--pictures", "tests/unit"], "no pictures in tests/unit"),
+        (["familiar"], "one of the arguments --check --out is required"),
     ],
 )
 def test_wrong_values_are_one_line(given, said, capsys) -> None:
@@ -30,12 +39,22 @@ def test_wrong_values_are_one_line(given, said, capsys) -> None:
 def test_a_given_model_stands_in_for_stages() -> None:
     begin = ["train", "--begin", "assets/embedded"]
     tower = ["train", "--tower", "assets/embedded"]
-    assert _stages(parser().parse_args(begin)) == ("joint", "export")
-    assert _stages(parser().parse_args(tower)) == ("symbolic", "align", "joint", "export")
-    assert _stages(parser().parse_args([*tower, "--stage", "joint"])) == ("joint",)
+    assert chosen_stages(parser().parse_args(begin)) == ("joint", "export")
+    assert chosen_stages(parser().parse_args(tower)) == ("symbolic", "align", "joint", "export")
+    assert chosen_stages(parser().parse_args([*tower, "--stage", "joint"])) == ("joint",)
     for given, stage in ((begin, "align"), (tower, "tower")):
         with pytest.raises(SystemExit, match=f"stands in for the stage {stage}"):
-            _stages(parser().parse_args([*given, "--stage", stage]))
+            chosen_stages(parser().parse_args([*given, "--stage", stage]))
+
+
+def test_nothing_that_ships_is_replaced_unless_asked_for() -> None:
+    for command in ("train", "examples"):
+        out = parser().parse_args([command]).out
+        assert out is None or out.parts[0] == "runs"
+    given = ["familiar", "--out", "assets/embedded", "--pictures", "assets/examples"]
+    options = parser().parse_args(given)
+    with pytest.raises(SystemExit, match="go with --check"):
+        options.run(options)
 
 
 def test_a_stage_without_what_goes_before_says_which(tmp_path) -> None:
@@ -43,6 +62,14 @@ def test_a_stage_without_what_goes_before_says_which(tmp_path) -> None:
     options = parser().parse_args(given)
     with pytest.raises(SystemExit, match="no result of the stage tower"):
         options.run(options)
+
+
+def test_nothing_is_begun_anew_for_a_stage_that_cannot_begin(tmp_path, caplog) -> None:
+    given = ["train", "--resume", "--stage", "export", "--work", str(tmp_path)]
+    options = parser().parse_args(given)
+    with caplog.at_level("INFO"), pytest.raises(SystemExit, match="no result of the stage tower"):
+        options.run(options)
+    assert "beginning anew" not in caplog.text
 
 
 def test_drawings_that_are_not_at_hand_are_asked_for() -> None:

@@ -30,9 +30,9 @@ def raw(url: str, body: str) -> str:
     return httpx.get(f"{url}gradio_api/call/ask/{answer.json()['event_id']}", **PATIENT).text
 
 
-def test_four_endpoints_and_no_more(client) -> None:
+def test_five_endpoints_and_no_more(client) -> None:
     info = client.view_api(return_format="dict", print_info=False)
-    assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods"}
+    assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods", "/evaluate"}
     assert not info["unnamed_endpoints"]
 
 
@@ -52,9 +52,17 @@ def test_ask(client, picture) -> None:
     assert set(result["fidelity"]) >= {"exact_match", "first_token_kl"}
 
 
-def test_hints_are_in_the_answer(client, picture) -> None:
-    asked = {"image": handle_file(picture), "question": "Is the giraffe happy?"}
-    hints = client.predict(**asked, api_name="/ask")["hints"]
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("/ask", {}),
+        ("/compare", {"methods": ["random"]}),
+        ("/sweep", {"methods": ["random"], "keep_ratios": [0.5]}),
+    ],
+)
+def test_hints_are_in_the_answer(client, picture, name, more) -> None:
+    asked = {"image": handle_file(picture), "question": "Is the giraffe happy?", **more}
+    hints = client.predict(**asked, api_name=name)["hints"]
     assert "“giraffe”, “happy”" in hints[0]
     assert "other forms of questions" in hints[1]
 
@@ -240,7 +248,7 @@ def test_a_model_that_is_not_offered(models_client, picture, name) -> None:
 
 def test_the_page_endpoints_stay_private(models_client) -> None:
     info = models_client.view_api(return_format="dict", print_info=False)
-    assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods"}
+    assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods", "/evaluate"}
     assert not info["unnamed_endpoints"]
 
 

@@ -39,8 +39,10 @@ def test_an_uploaded_picture_is_asked(open_page, picture) -> None:
     view = page.locator(".pv-view")
     expect(view).to_have_attribute("data-painted", "1:64:mask")
     assert float(view.get_attribute("data-milliseconds")) > 0
-    expect(page.locator("#pv-cost")).to_contain_text("KV cache")
+    expect(page.locator("#pv-summary")).to_contain_text("KV cache")
     expect(page.locator(".pv-tile")).to_have_count(16)
+    watched.more("Cost")
+    expect(page.locator("#pv-cost")).to_contain_text("KV cache")
 
 
 def test_a_picked_example_is_asked_at_once(open_page, examples) -> None:
@@ -87,8 +89,8 @@ def test_stages_scores_and_readout(open_page) -> None:
     page.keyboard.press("ArrowDown")
     expect(page.locator(".pv-readout .pv-where")).not_to_have_text(before)
     expect(canvas).to_have_attribute("aria-label", re.compile("patches kept after layer"))
-    page.locator(".pv-text summary").click()
-    expect(page.locator(".pv-text p")).to_contain_text("Columns by row")
+    page.locator(".pv-astext summary").click()
+    expect(page.locator(".pv-astext p")).to_contain_text("Columns by row")
 
 
 @pytest.mark.parametrize("size", [(480, 240), (150, 450)])
@@ -120,7 +122,7 @@ def test_layer_maps(open_page) -> None:
     expect(page.locator(".pv-signote")).to_contain_text("attention")
     page.click(".pv-runs button:has-text('Baseline')")
     page.click(".pv-scales button:has-text('Rank')")
-    expect(page.locator(".pv-cbar")).to_contain_text("rank within the layer")
+    expect(page.locator(".pv-layers .pv-cbar")).to_contain_text("rank within the layer")
     page.locator(".pv-tile").nth(6).click()
     expect(page.locator(".pv-maptitle")).to_have_text("IGA, layer 7, baseline")
     page.locator(".pv-bigmap").hover(position={"x": 60, "y": 60})
@@ -163,10 +165,10 @@ def test_a_preview_that_is_called_exact_is_what_a_run_keeps(open_page, method, p
     page.fill("#pv-keep input[type=number]", "60")
     watched.ask()
     finished(page, f"{method} kept 15")
-    page.locator(".pv-text summary").click()
+    page.locator(".pv-astext summary").click()
     page.fill("#pv-keep input[type=number]", percent)
     page.keyboard.press("Tab")
-    badge, rows = page.locator(".pv-badge"), page.locator(".pv-text p")
+    badge, rows = page.locator(".pv-badge"), page.locator(".pv-astext p")
     kept = round(256 * float(percent) / 100) if method != "Uniform" else int(2.56 * float(percent))
     expect(badge).to_contain_text(f"Exact: {kept} of 256")
     drawn = rows.inner_text().split("Columns by row:")[1]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 WIDTHS, THEMES = (1440, 390), ("light", "dark")
 PARTS = {
     "Ask": ".pv-canvas .pv-readout .pv-tile .pv-play .pv-layer .pv-enterpic .pv-bigmap "
-    "#pv-baseline #pv-pruned #pv-fidelity #pv-cost #pv-about math",
+    "#pv-baseline #pv-pruned #pv-summary #pv-about math",
     "Compare": "#pv-compare-methods #pv-budget #pv-budget-kind .pv-mask .pv-mbadge .pv-said "
     ".pv-agreemap .pv-matrix",
     "Sweep": "#pv-sweep-methods #pv-sweep-ratios .pv-plot .pv-wide .pv-values",

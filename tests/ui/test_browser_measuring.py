@@ -21,6 +21,7 @@ def test_time_is_shown_once_it_is_measured(open_page, monkeypatch, width) -> Non
     monkeypatch.setattr(measuring, "paired", lambda *args: paired(*args, PLAN))
     watched = open_page(width)
     page = watched.page
+    watched.more("Cost")
     cost, line = page.locator("#pv-cost"), page.locator("#pv-timing")
     expect(cost).to_contain_text("KV cache")
     expect(cost).not_to_contain_text("Measured time")
@@ -50,7 +51,9 @@ def test_measuring_can_be_stopped(open_page, monkeypatch) -> None:
             closed.set()
 
     monkeypatch.setattr(measuring, "paired", endless)
-    page = open_page().page
+    watched = open_page()
+    page = watched.page
+    watched.more("Cost")
     page.click("#pv-measure")
     line = page.locator("#pv-timing")
     expect(line).to_contain_text("round 1 of 5")

@@ -32,6 +32,7 @@ def cell(page: Page, row: int, column: int) -> dict[str, float]:
 
 
 def mode(page: Page, name: str) -> None:
+    page.locator(".pv-hand").evaluate("part => { part.open = true; }")
     page.click(f".pv-modes button:has-text('{name}')")
 
 
@@ -107,6 +108,7 @@ def test_giving_back_the_best_dropped(open_page, session, examples) -> None:
     method = TransPrune.at(0.25, session.num_layers)
     first = session.prepare(examples[0].image, examples[0].questions[0])
     best = best_dropped(session.compare(first, method).pruned.trace, 7)
+    page.locator(".pv-hand").evaluate("part => { part.open = true; }")
     page.fill(".pv-givecount", "7")
     page.click(".pv-giveback")
     finished(page, "TransPrune + pins kept 71 of 256")
@@ -132,7 +134,7 @@ def test_pins_at_a_very_small_budget(open_page) -> None:
 
 def test_every_export_is_a_file(open_page, tmp_path) -> None:
     page = open_page().page
-    page.click("#pv-export > button")
+    page.click("#pv-more button[role=tab]:has-text('Export')")
     for name in ("figure.pdf", "figure.png", "layers.pdf", "table.csv", "trace.json"):
         with page.expect_download() as download:
             page.click(f"#pv-export-{name.replace('.', '-')}")
@@ -169,7 +171,7 @@ def test_a_link_brings_the_view_back(open_page, browser, url) -> None:
     page.keyboard.press("k")
     page.click(".pv-again")
     finished(page, "FoPru + pins")
-    page.click("#pv-export > button")
+    page.click("#pv-more button[role=tab]:has-text('Export')")
     page.click("#pv-link")
     box = page.locator(COPIED).first
     expect(box).to_have_value(re.compile("^http"))
@@ -199,10 +201,10 @@ def test_pin_controls_fit_a_phone(open_page) -> None:
     page = open_page(390).page
     mode(page, "Keep")
     page.locator(".pv-canvas").click(position=cell(page, 4, 4))
-    page.click("#pv-export > button")
+    page.click("#pv-more button[role=tab]:has-text('Export')")
     expect(page.locator("#pv-command")).to_be_visible()
     wide = page.evaluate(
         "[document.documentElement.scrollWidth, ...[...document.querySelectorAll("
-        "'.pv-pinbar *, #pv-export *')].map((e) => Math.ceil(e.getBoundingClientRect().right))]"
+        "'.pv-pinbar *, .pv-exports *')].map((e) => Math.ceil(e.getBoundingClientRect().right))]"
     )
     assert max(wide) <= 390

@@ -44,13 +44,72 @@ def test_methods_side_by_side(open_page) -> None:
     expect(cards).to_have_count(3)
     for index in range(3):
         expect(cards.nth(index).locator(".pv-answer")).not_to_be_empty()
-        expect(cards.nth(index)).to_contain_text("Kept at the end64 (25 %)")
+        expect(cards.nth(index)).to_contain_text("64 of 256 patches, as run")
     root = page.locator(".pv-side-by-side")
     expect(root).to_have_attribute("data-painted", "64:64:64")
     expect(page.locator(".pv-matrix td[title]")).to_have_count(9)
     expect(page.locator(".pv-agreelegend")).to_contain_text("3 (all)")
     page.locator(".pv-agreemap").hover(position={"x": 200, "y": 120})
     expect(page.locator(".pv-agreeread")).to_contain_text(re.compile(r"kept by \d of 3"))
+
+
+def test_the_table_is_sorted_by_keyboard(open_page) -> None:
+    page = compared(open_page(), "Random", "TransPrune", "Uniform")
+    titles = page.locator(".pv-methods tbody th")
+    head = page.locator(".pv-methods thead th")
+
+    def values(column: int) -> list[float]:
+        cells = page.locator(f".pv-methods tbody td:nth-child({column + 1})")
+        return [
+            float(text.split()[0].replace("\N{MINUS SIGN}", "-"))
+            for text in cells.all_inner_texts()
+        ]
+
+    assert values(2) == sorted(values(2), reverse=True), "the most faithful first"
+    expect(head.nth(2)).to_have_attribute("aria-sort", "descending")
+    average = page.get_by_role("button", name="Layer average")
+    average.focus()
+    page.keyboard.press("Enter")
+    expect(head.nth(5)).to_have_attribute("aria-sort", "ascending")
+    expect(head.nth(2)).to_have_attribute("aria-sort", "none")
+    expect(titles.last).to_have_text("TransPrune")
+    expect(average).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(head.nth(5)).to_have_attribute("aria-sort", "descending")
+    expect(titles.first).to_have_text("TransPrune")
+
+
+def test_two_methods_on_one_picture_and_their_patches_swapped(open_page) -> None:
+    page = compared(open_page(), "Random", "FoPru", "ToMe")
+    legend = page.locator(".pv-pairlegend")
+    expect(page.locator(".pv-paira option")).to_have_text(["FoPru", "Random"])
+    text = legend.inner_text()
+    counts = [int(number) for number in re.findall("\N{MULTIPLICATION SIGN} (\\d+)", text)]
+    assert sum(counts) == 256
+    assert counts[0] + counts[2] == counts[1] + counts[2] == 64
+    page.locator(".pv-pairmap").hover(position={"x": 5, "y": 5})
+    expect(page.locator(".pv-pairread")).to_contain_text("Row 1, column 1: kept by")
+    page.click(".pv-swapab")
+    expect(page.locator(".pv-swapped")).to_contain_text("FoPru with Random's patches")
+    expect(page.locator("#pv-compare-status [data-kind=done]")).to_be_visible()
+    page.click("#pv-compare-export button")
+    with page.expect_download() as saved:
+        page.click("#pv-compare-export-table-csv")
+    assert saved.value.suggested_filename == "pruneviz-compare-table.csv"
+
+
+def test_a_link_opens_the_tab_that_it_was_copied_in(open_page) -> None:
+    page = swept(open_page(), "50, 25", "Uniform")
+    page.click("#pv-sweep-export button")
+    page.click("#pv-sweep-link")
+    box = page.locator("#pv-sweep-copied textarea, #pv-sweep-copied input")
+    expect(box).to_have_value(re.compile("tab=sweep"))
+    page.goto(box.input_value())
+    expect(page.locator("#pv-sweep-status")).to_contain_text("settings are filled in")
+    expect(page.locator("#pv-sweep-methods label.selected")).to_have_text(["Uniform"])
+    ratios = page.locator("#pv-sweep-ratios input, #pv-sweep-ratios textarea")
+    expect(ratios).to_have_value("50, 25")
+    expect(page.locator("#pv-tab-sweep")).to_be_visible()
 
 
 def test_the_budget_slider_repaints_all_masks_without_a_run(open_page) -> None:

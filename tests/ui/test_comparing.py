@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from pruneviz.engine import RATIOS
+from pruneviz.shipped import assets_dir
 from pruneviz.ui.compare import tab as compare_tab
-from pruneviz.ui.compare.comparing import Wanted, compare
+from pruneviz.ui.compare.comparing import Wanted, compare, verdict
 from pruneviz.ui.sweep import tab as sweep_tab
 from pruneviz.ui.sweep.sweeping import DEFAULT_RATIOS, SweepWanted, read_ratios, run_sweep
 from tests.ui.conftest import QUESTION
@@ -38,9 +40,56 @@ def test_cards_fill_one_by_one(session, picture) -> None:
     first, second = end.view["panels"]
     assert (first["kept"], second["kept"]) == (64, 64)
     assert [p["previews"]["nested"] for p in (first, second)] == [True, False]
-    assert end.view["overlapTitles"] == ["Random", "TransPrune"]
-    assert ["Kept at the end", "64 (25 %)"] in first["facts"]
+    assert sorted(end.view["overlapTitles"]) == ["Random", "TransPrune"]
+    assert cell(end, first, "Left at the end") == {"text": "64 (25 %)", "value": 64}
     assert first["same"] == (first["diff"] is None)
+    assert first["look"] != second["look"]
+
+
+def cell(screen, panel, title: str) -> dict:
+    titles = [measure["title"] for measure in screen.view["measures"]]
+    return panel["told"][titles.index(title)]
+
+
+def test_the_table_tells_true_and_the_papers_flops(session, picture) -> None:
+    *_, end = compare(session, wanted(picture, "resprune", "random"))
+    resprune, random = end.view["panels"]
+    assert cell(end, resprune, "FLOPs, papers") == cell(end, random, "FLOPs, papers")
+    whole = [cell(end, panel, "FLOPs, all of it")["value"] for panel in (resprune, random)]
+    assert whole[0] > whole[1] > cell(end, random, "FLOPs, papers")["value"]
+    assert cell(end, resprune, "Agreement") == cell(end, random, "Agreement")
+
+
+def test_merged_tokens_are_no_choice_of_patches(session, picture) -> None:
+    *_, end = compare(session, wanted(picture, "visionzip", "random", "tome"))
+    visionzip, random, tome = end.view["panels"]
+    assert [panel["kept"] for panel in end.view["panels"]] == [64, 64, 64]
+    assert cell(end, visionzip, "Left at the end")["text"] == "64 (25 %)"
+    assert visionzip["left"].startswith("64 tokens stand for")
+    assert visionzip["left"].endswith("1 of them for no patch but the whole picture")
+    assert tome["left"] == "64 tokens stand for 256 of 256 patches"
+    assert random["left"] == "64 of 256 patches"
+    assert (random["holders"], bool(tome["holders"])) == (None, True)
+    assert end.view["overlapTitles"] == ["Random"]
+    assert end.view["mergedTitles"] == ["VisionZip", "ToMe"]
+    assert cell(end, tome, "Agreement") == {"text": "merged", "value": None}
+    assert cell(end, random, "Agreement") == {"text": "", "value": None}
+
+
+def test_the_verdict_names_the_fewer() -> None:
+    def said(*same: bool) -> str:
+        runs = [
+            SimpleNamespace(
+                title=f"M{n}", comparison=SimpleNamespace(fidelity=SimpleNamespace(exact_match=it))
+            )
+            for n, it in enumerate(same)
+        ]
+        return verdict(SimpleNamespace(outcomes=runs))
+
+    assert said(True, False).endswith("1 of 2 methods give the baseline's answer: M0.")
+    assert said(True, True, False).endswith("answer; not M2.")
+    assert said(False, False).endswith("0 of 2 methods give the baseline's answer.")
+    assert said(True, True).endswith("answer: M0, M1.")
 
 
 def test_a_budget_out_of_reach_is_a_card(session, picture) -> None:
@@ -83,9 +132,23 @@ def test_a_sweep_shows_progress_and_ends_with_tables(session, picture) -> None:
     json.dumps(end.plot, allow_nan=False)
     (curve,) = end.plot["curves"]
     assert [p["kept"] for p in curve["points"] if not p["searched"]] == [256, 128]
-    assert curve["control"]
+    assert curve["look"]["dash"]
+    assert [band["kept"] for band in end.plot["chance"]] == [256, 128]
+    assert all("layer average" in p["lines"][1] for p in curve["points"])
     assert f"<b>{curve['breakAt']}</b>&nbsp;of&nbsp;256" in end.tables
     assert end.tables.count("pv-holds") + end.tables.count("pv-fails") == len(curve["points"])
+
+
+def test_both_tabs_say_why_not_to_trust_an_answer(session, picture) -> None:
+    wanted = str(picture), "Is the giraffe happy?", ["random"]
+    for run in (compare(session, Wanted(*wanted, 50)), run_sweep(session, SweepWanted(*wanted))):
+        *_, end = run
+        assert 'data-kind="done"' in end.status
+        assert "Do not trust this answer." in end.status
+        assert "“giraffe”" in end.status
+    known = str(assets_dir() / "examples" / "cat.png")
+    *_, end = compare(session, Wanted(known, "Which animal is there?", ["random"], 50))
+    assert "Do not trust" not in end.status
 
 
 def test_ratios_as_typed() -> None:
@@ -106,7 +169,10 @@ def test_a_sweep_without_methods(session, picture) -> None:
 
 def test_scripts_are_whole() -> None:
     for script, names in (
-        (compare_tab.script(), ("function showKept", "function paintPanel", "function matrix")),
+        (
+            compare_tab.script(),
+            ("function showKept", "function paintPanel", "function matrix", "function sortBy"),
+        ),
         (sweep_tab.script(), ("function axes", "function drawCurve")),
     ):
         assert all(script.count(name) == 1 for name in names)

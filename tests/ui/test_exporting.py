@@ -145,6 +145,15 @@ def test_the_command_is_understood_by_the_command_line(shown, examples) -> None:
     assert Path(args.image).name == "second.png"
 
 
+@pytest.mark.parametrize("asked", ["--what is it?", "-x", "--help"])
+def test_a_question_that_looks_like_an_option_is_none(shown, examples, asked) -> None:
+    done = replace(shown.done, question=asked)
+    words = shlex.split(links.command_of(replace(shown, done=done), examples))
+    args = build_parser().parse_args(words[3:])
+    assert (args.question, args.method, str(args.out)) == (asked, "fopru", "results")
+    assert Path(args.image).name == "second.png"
+
+
 def test_the_command_says_how_tokens_were_counted(shown, examples) -> None:
     assert not {"--positions", "--newlines"} & set(links.command_of(shown, examples).split())
     trace = replace(shown.done.pruned.trace, positions="keep", newlines="text")

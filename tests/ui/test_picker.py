@@ -20,7 +20,7 @@ from pruneviz.ui.shared.shown import Held
 from tests.ui.conftest import QUESTION
 
 ERROR, BUSY = 'data-kind="error"', 'data-kind="busy"'
-NAMES = [*picker.Picker.OUTPUTS, "auto", "ask", "compare", "sweep"]
+NAMES = [*picker.Picker.OUTPUTS, "auto", "ask", "compare", "sweep", "howmuch"]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_another_model_is_fetched_and_loaded_in_words(shelf, tiny) -> None:
     assert last["auto"] is True
     assert last["use"]["interactive"]
     assert "no warnings" in last["about"]
-    for tab in ("ask", "compare", "sweep"):
+    for tab in ("ask", "compare", "sweep", "howmuch"):
         assert "tiny answers from now on" in last[tab]
 
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from pruneviz.scenes import phrases
-from pruneviz.scenes.forms import is_taught, unknown
+from pruneviz.scenes.forms import ANY, alone, is_taught, misspelt, unknown
 from pruneviz.scenes.questions import KINDS, ask_many
 from pruneviz.scenes.saying import fill, spread
 from pruneviz.scenes.scene import TEST_SEEDS, sample_scene
@@ -54,6 +54,15 @@ are there three cats
 what is in the corner next to the cat
 what does the dog say
 where is the milk
+how many cards are there
+count the cards
+who drew this picture
+who made this
+do you like the horse
+will the lion call
+do you want a cat
+is every cat here
+what is at the top and at the bottom
 """.strip().splitlines()
 
 
@@ -124,3 +133,68 @@ def test_each_lookalike_would_be_taken_for_a_known_word() -> None:
     near = {w for w in LOOKALIKES if any(len(e) >= SHORTEST and e in KNOWN for e in edits(w))}
     assert near == LOOKALIKES
     assert not LOOKALIKES & KNOWN
+
+
+OWN = """
+what does the red card say
+what is written on the red card
+what is printed on the card
+what's at the top in the middle
+what have you got at the top
+what is standing at the left
+which thing is at the left on the bottom
+is there a cat somewhere
+who's this
+are there any cards
+count every cat
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("question", OWN)
+def test_wordings_of_ones_own_have_a_taught_form(question) -> None:
+    assert is_taught(question, KNOWN)
+    assert list(unknown(question, KNOWN)) == []
+
+
+def test_words_with_a_letter_wrong_are_told() -> None:
+    assert misspelt("Wher is the octpus", KNOWN) == ["wher", "octpus"]
+    assert misspelt("Where is the octpus and the zebra?", KNOWN) == ["octpus"]
+    assert misspelt("Somebody gave the octopus what?", KNOWN) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"),
+    [
+        ("What is in the picture?", {ANY}),
+        ("What can you see?", {ANY}),
+        ("Describe this image.", {ANY}),
+        ("Who is this?", {ANY}),
+        ("Which creature is there?", {"animal"}),
+        ("What snack do you see?", {"food"}),
+        ("Where is the kitten?", {"cat"}),
+        ("What is left of the sign?", {"card"}),
+        ("What color is the note?", {"card"}),
+        ("Where is the horsee?", {"horse"}),
+        ("How many cats are there?", set()),
+        ("How many things are there?", set()),
+        ("Is there a cat?", set()),
+        ("What is at the top left?", set()),
+        ("Where is the giraffe?", set()),
+        ("Why?", set()),
+    ],
+)
+def test_what_there_must_be_one_of(question, wanted) -> None:
+    assert alone(question, KNOWN) == wanted
+
+
+def test_training_asks_no_question_that_takes_several_for_one() -> None:
+    rng = Random(0)  # noqa: S311 - questions, not secrets
+    for seed in range(8_500, 8_700):
+        items = sample_scene(TEST_SEEDS[0] + seed).items
+        there = [*[i.name for i in items], *[i.category for i in items if i.name != "card"]]
+        there = [name for name in there if name != ANY] + [ANY] * len(items)
+        for question in ask_many(
+            sample_scene(TEST_SEEDS[0] + seed), 5, rng, dict.fromkeys(KINDS, 1.0)
+        ):
+            wanted = alone(question.text, KNOWN)
+            assert not wanted or min(there.count(one) for one in wanted) <= 1, question

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +30,7 @@ def recorded(name: str, images: int = 1) -> Trace:
 
 
 def assert_same(a: Trace, b: Trace) -> None:
-    plain = ("method", "parameters", "positions", "num_visual", "num_text", "newlines")
+    plain = ("method", "parameters", "positions", "num_visual", "num_text", "newlines", "shares")
     for name in (*plain, "tokens_per_layer", "kv_lengths"):
         assert getattr(a, name) == getattr(b, name), name
         assert type(getattr(a, name)) is type(getattr(b, name)), name
@@ -204,3 +206,43 @@ def test_traces_saved_before_newlines_were_told(kind: str, tmp_path: Path) -> No
         patch.setattr(Trace, "to_dict", without)
         save(recorded("fastv"), path)
     assert load(path).newlines == "visual"
+
+
+def test_shares_are_told_relative_to_an_even_one(tmp_path: Path) -> None:
+    """Over all tokens that a layer saw: times their number, of which the text is a part."""
+    trace = recorded("transprune")
+    seen = [trace.num_text + count for count in trace.tokens_per_layer]
+    assert trace.shares == {"ttv": tuple(seen)}
+    assert len(set(seen)) > 1
+    relative = trace.relative("ttv")
+    np.testing.assert_allclose(relative, trace.signals["ttv"] * np.array(seen)[:, None], rtol=1e-6)
+    assert relative.dtype == np.float32
+    for name in ("iga", "residual"):
+        assert trace.relative(name) is trace.signals[name]
+    told = trace.to_dict()
+    assert list(told["signals_relative_to_uniform"]) == ["ttv"]
+    first = told["signals_relative_to_uniform"]["ttv"][0][0]
+    assert first == pytest.approx(seen[0] * told["signals"]["ttv"][0][0])
+    del told["shares"], told["signals_relative_to_uniform"]
+    assert Trace.from_dict(told).shares == {}, "one written before they were recorded"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        ({"softmax_scope": "image"}, lambda trace: {"ttv": trace.tokens_per_layer}),
+        ({"part": "magnitude"}, lambda trace: {}),
+    ],
+)
+def test_what_a_share_is_shared_over_follows_the_method(
+    settings: dict[str, str], sizes: Callable[[Trace], Any]
+) -> None:
+    model, case = tiny("llama"), prompt("llama")
+    method = replace(METHODS["transprune"], **settings)
+    with prune(model, method, visual_mask=case.visual, record=["ttv"]) as run:
+        model(**case.inputs)
+    assert run.trace.shares == sizes(run.trace)
+    assert len(set(run.trace.tokens_per_layer)) > 1
+    with prune(model, method, visual_mask=case.visual) as run:
+        model(**case.inputs)
+    assert run.trace.shares == {}, "nothing was recorded"

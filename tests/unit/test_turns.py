@@ -23,7 +23,7 @@ def begun(work: Callable[[], None]) -> threading.Thread:
 def waiting(turns: Turns, count: int) -> None:
     """Wait until so many have or want the turn."""
     pause = threading.Event()
-    while len(turns._line) < count:
+    while len(turns._waiting) < count - 1:
         pause.wait(0.01)
 
 
@@ -32,14 +32,14 @@ def test_a_long_run_lets_others_in_between_its_units() -> None:
 
     def long() -> None:
         for unit in range(3):
-            with turns.turn():
+            with turns:
                 order.append(f"long {unit}")
                 if unit == 0:
                     started.set()
                     assert queued.wait(SECONDS)
 
     def short(name: str) -> None:
-        with turns.turn():
+        with turns:
             order.append(name)
 
     started, queued = threading.Event(), threading.Event()
@@ -56,7 +56,7 @@ def test_a_long_run_lets_others_in_between_its_units() -> None:
 
 def test_who_has_the_turn_may_take_it_again() -> None:
     turns = Turns()
-    with turns.turn(), turns.turn():
+    with turns, turns:
         assert not turns.busy
         seen: list[bool] = []
         begun(lambda: seen.append(turns.busy)).join(SECONDS)
@@ -70,22 +70,22 @@ def test_who_leaves_while_waiting_gives_up_the_place() -> None:
     turns, left, ended = Turns(), threading.Event(), threading.Event()
 
     def wait() -> None:
-        with pytest.raises(AbandonedError), until(left.is_set), turns.turn():
+        with pytest.raises(AbandonedError), until(left.is_set), turns:
             raise AssertionError("it never had its turn")
         ended.set()
 
-    with turns.turn():
+    with turns:
         begun(wait)
         waiting(turns, 2)
         left.set()
         assert ended.wait(SECONDS)
-        assert len(turns._line) == 1
+        assert not turns._waiting
     assert not turns.busy
 
 
 def test_a_turn_is_given_back_after_an_error() -> None:
     turns = Turns()
-    with pytest.raises(RuntimeError), turns.turn():
+    with pytest.raises(RuntimeError), turns:
         raise RuntimeError
     assert not turns.busy
 
@@ -120,12 +120,12 @@ def test_what_waits_inside_a_stream_ends_with_it() -> None:
 
     def work(emit, stop: threading.Event) -> None:
         emit(1)
-        with turns.turn():
+        with turns:
             emit(2)
 
-    with turns.turn():
+    with turns:
         items = stream(work)
         assert next(items) == 1
         waiting(turns, 2)
         items.close()
-        assert len(turns._line) == 1
+        assert not turns._waiting

@@ -14,6 +14,8 @@ from pruneviz.methods.base.card import (
     slashed,
 )
 from pruneviz.methods.base.checks import (
+    LARGEST,
+    MOST_LAYERS,
     as_tuple,
     check_budget,
     check_choice,
@@ -35,6 +37,8 @@ __all__ = [
     "ALIVE",
     "BUDGET",
     "HEADS",
+    "LARGEST",
+    "MOST_LAYERS",
     "POSITIONS",
     "BeforeLLM",
     "Card",

@@ -7,6 +7,11 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+MOST_LAYERS = 10_000
+"""Many times as deep as any model: what follows is as long as a model is deep."""
+LARGEST = 2**31
+"""Tensors, and what draws at random, take numbers up to this and beyond."""
+
 
 def check_budget(keep_ratio: float | None, keep_tokens: int | None) -> None:
     """Raise ValueError unless at most one of the two is given and it makes sense."""
@@ -18,10 +23,12 @@ def check_budget(keep_ratio: float | None, keep_tokens: int | None) -> None:
         check_whole(keep_tokens, "keep_tokens", 1)
 
 
-def check_whole(value: Any, what: str, low: int) -> None:
-    """Raise ValueError unless `value` is a whole number of at least `low`."""
+def check_whole(value: Any, what: str, low: int, high: int = LARGEST) -> None:
+    """Raise ValueError unless `value` is a whole number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise ValueError(f"{what} must be a whole number of at least {low}, not {value!r}.")
+    if int(value) > high:
+        raise ValueError(f"{what} must be at most {high:,}, not {value:,}.")
 
 
 def is_finite(value: Real | float) -> bool:

@@ -11,7 +11,7 @@ import torch
 
 from pruneviz.methods.base.answer import check_scores
 from pruneviz.methods.base.card import Card
-from pruneviz.methods.base.checks import check_budget, check_count
+from pruneviz.methods.base.checks import MOST_LAYERS, check_budget, check_count, check_whole
 from pruneviz.methods.base.context import StageContext
 from pruneviz.methods.base.host import Host
 from pruneviz.methods.base.needs import Needs
@@ -83,8 +83,7 @@ class Method(ABC):
             if value is not None:
                 object.__setattr__(self, field_name, kind(value))
         if self.num_layers is not None:
-            if not isinstance(self.num_layers, int) or self.num_layers < 1:
-                raise ValueError(f"num_layers must be a positive integer, not {self.num_layers!r}.")
+            check_whole(self.num_layers, "num_layers", 1, MOST_LAYERS)
             self.plan(self.num_layers)
 
     @property
@@ -139,6 +138,14 @@ class Method(ABC):
 
         Then what a context gives and what :class:`Scores` holds has a dimension more in front,
         the rows; they have equally many visual tokens. Else it is asked row by row.
+        """
+        return False
+
+    @property
+    def apart(self) -> bool:
+        """Whether rows of a batch that are equal may each get a choice of their own.
+
+        Else equal neighbours, as beams are, are chosen for once.
         """
         return False
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import transformers
-from safetensors import SafetensorError
 from transformers.utils import is_torchvision_available
 
 from pruneviz.errors import ModelLoadError, UnsupportedModelError
@@ -18,30 +17,26 @@ from pruneviz.models.core.architecture import Architecture
 from pruneviz.models.core.knowledge import Knowledge, load_knowledge
 from pruneviz.models.core.placing import (
     DTYPES,
+    out_of_memory,
     pick_device,
     pick_dtype,
     quantised,
     to_device,
     too_large,
 )
+from pruneviz.models.core.reading import AS_DATA, check_weight_files, read_config, told_as
 from pruneviz.models.core.sizing import check_configuration
+from pruneviz.models.core.whole import (
+    check_finite,
+    check_generation,
+    check_keys,
+    check_together,
+)
 from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.models.registry import LOADABLE, supported_models
 from pruneviz.shipped import EMBEDDED, assets_dir
 
-UNREADABLE = (
-    OSError,
-    ValueError,
-    ImportError,
-    RuntimeError,
-    MemoryError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    SafetensorError,
-)
-"""What transformers raises on files that are missing, damaged or do not belong together."""
+logger = logging.getLogger("pruneviz")
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,8 @@ class LoadedModel:
         What the library knows about the family.
     knowledge : Knowledge or None
         What the model was taught, where its folder says so.
+    notes : tuple of str
+        What of its folder could not be used, for people; answers are not changed by that.
     """
 
     name: str
@@ -65,6 +62,7 @@ class LoadedModel:
     processor: Any = field(repr=False)
     adapter: Adapter = field(repr=False)
     knowledge: Knowledge | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def tokenizer(self) -> Any:
@@ -119,43 +117,56 @@ def load_model(
         # Loaded in a blink: a progress bar would only be noise.
         transformers.utils.logging.disable_progress_bar()
     try:
-        settings |= adapter.load_settings(transformers.AutoConfig.from_pretrained(source))
-        model, report = architecture.model_class.from_pretrained(
-            source, output_loading_info=True, **settings
-        )
-        processor = _processor(architecture, source)
-    except UNREADABLE as error:
-        if _memory(error):
-            raise too_large(name, where) from error
-        raise ModelLoadError(f"Could not load {name!r}: {error}") from error
+        with told_as(lambda text, error: _failure(name, where, text, error)):
+            if Path(source).is_dir():
+                check_weight_files(Path(source))
+            settings |= adapter.load_settings(read_config(source))
+            model, report = architecture.model_class.from_pretrained(
+                source,
+                output_loading_info=True,
+                # Else the error says nothing but that there is one.
+                ignore_mismatched_sizes=True,
+                use_safetensors=True,
+                **AS_DATA,
+                **settings,
+            )
+            processor = _processor(architecture, source)
     finally:
         transformers.utils.logging.enable_progress_bar()
-    _check_complete(name, report["missing_keys"])
+    check_keys(name, report)
+    check_finite(name, model)
+    check_generation(name, model.generation_config)
     if quantisation is None:
         model = to_device(model, where, name)
     model.eval()
     adapter.decoder(model)
-    adapter.complete(processor, model)
+    with told_as(lambda text, error: _failure(name, where, text, error)):
+        adapter.complete(processor, model)
+    check_together(name, model, processor, adapter)
     remember_tokenizer(model, processor.tokenizer)
-    return LoadedModel(name, model, processor, adapter, load_knowledge(Path(source)))
+    return LoadedModel(name, model, processor, adapter, *_known(Path(source)))
 
 
-def _check_complete(name: str, missing: Collection[str]) -> None:
-    """Refuse a model that would answer with some of its weights at random."""
-    if missing:
-        first = ", ".join(sorted(missing)[:3]) + (" and others" if len(missing) > 3 else "")
-        raise ModelLoadError(
-            f"Could not load {name!r}: its files lack weights that the model has ({first}). Give a "
-            "complete copy; if only the head (lm_head) is missing because it is the embedding, its "
-            "config.json must say so with tie_word_embeddings."
-        )
+def _failure(name: str, where: Any, text: str, error: Exception) -> ModelLoadError:
+    if out_of_memory(error):
+        return too_large(name, where)
+    return ModelLoadError(f"Could not load {name!r}: {text}")
+
+
+def _known(folder: Path) -> tuple[Knowledge | None, tuple[str, ...]]:
+    """What a model was taught, and a note where that cannot be read."""
+    try:
+        return load_knowledge(folder), ()
+    except ModelLoadError as error:
+        logger.warning("%s", error)
+        return None, (str(error),)
 
 
 def _processor(architecture: Architecture, source: str) -> Any:
     whole = is_torchvision_available() and all(map(find_spec, architecture.needs))
     if architecture.stand_in is not None and not whole:
         return architecture.stand_in.from_pretrained(source)
-    return transformers.AutoProcessor.from_pretrained(source)
+    return transformers.AutoProcessor.from_pretrained(source, **AS_DATA)
 
 
 def where_is(name: str) -> str:
@@ -174,13 +185,8 @@ def model_type(name: str) -> str:
         If its family is not supported.
     """
     source = where_is(name)
-    try:
-        config = transformers.AutoConfig.from_pretrained(source)
-    except UNREADABLE as error:
-        raise ModelLoadError(
-            f"No model found at {source!r}. Give 'embedded', a folder with config.json, or a hub "
-            f"id (its download needs a network). {error}"
-        ) from error
+    with told_as(lambda text, _: _unknown(source, text)):
+        config = read_config(source)
     if config.model_type not in LOADABLE:
         raise UnsupportedModelError(
             f"{source!r} is a {config.model_type!r} model, which is not supported. Supported "
@@ -189,9 +195,11 @@ def model_type(name: str) -> str:
     return str(config.model_type)
 
 
-def _memory(error: Exception) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text
+def _unknown(source: str, text: str) -> ModelLoadError:
+    return ModelLoadError(
+        f"No model found at {source!r}. Give 'embedded', a folder with config.json, or a hub id "
+        f"(its download needs a network). {text}"
+    )
 
 
 __all__ = [

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 import transformers
 
-from pruneviz.errors import ModelLoadError
+from pruneviz.errors import ModelLoadError, UnsupportedModelError
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
+WAITING = ("cpu", "disk")
+"""Places of a ``device_map`` from which weights are brought when their layer runs."""
 QUANTISATIONS = (None, "4bit", "8bit")
 
 
@@ -67,6 +69,36 @@ def to_device(model: Any, device: torch.device, name: str) -> Any:
         raise too_large(name, device) from error
     except (AssertionError, RuntimeError) as error:
         raise ModelLoadError(f"Device {device} cannot be used: {error}") from error
+
+
+def check_one_device(model: Any) -> None:
+    """Refuse a model whose layers run on several devices.
+
+    Weights that only wait on the host or on disk, as with accelerate's offload, do not matter.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If ``device_map`` has split it.
+    """
+    places = getattr(model, "hf_device_map", None) or {}
+    running = {
+        f"cuda:{place}" if isinstance(place, int) else str(place)
+        for place in places.values()
+        if str(place) not in WAITING
+    }
+    if len(running) > 1:
+        raise UnsupportedModelError(
+            f"{type(model).__name__} is split over several devices ({', '.join(sorted(running))}), "
+            "which was never tried with pruning. Load it on one: device_map={'': 0}, with the rest "
+            "offloaded to the host if it does not fit, or quantised."
+        )
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is short."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text
 
 
 def too_large(name: str, device: torch.device | str, why: str = "") -> ModelLoadError:

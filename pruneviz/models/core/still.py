@@ -10,6 +10,7 @@ import transformers
 from PIL import Image
 
 from pruneviz.errors import InputError
+from pruneviz.models.core.reading import AS_DATA, read_config
 from pruneviz.models.core.towers import pair
 
 
@@ -41,8 +42,8 @@ class StillProcessor(ABC):
         described, _ = transformers.ProcessorMixin.get_processor_dict(source)
         template = described.get("chat_template")
         return cls(
-            transformers.AutoImageProcessor.from_pretrained(source),
-            transformers.AutoTokenizer.from_pretrained(source),
+            transformers.AutoImageProcessor.from_pretrained(source, **AS_DATA),
+            transformers.AutoTokenizer.from_pretrained(source, **AS_DATA),
             template if isinstance(template, str) else None,
         )
 
@@ -119,7 +120,7 @@ class TiledStills(StillProcessor):
     def from_pretrained(cls, source: str) -> Self:
         """Load the parts; the model's configuration says how many tokens a crop has."""
         made = super().from_pretrained(source)
-        config = transformers.AutoConfig.from_pretrained(source)
+        config = read_config(source)
         vision = config.vision_config
         patches = pair(vision.image_size)[0] // pair(vision.patch_size)[0]
         made.crop_tokens = (patches // cls.merge(config)) ** 2

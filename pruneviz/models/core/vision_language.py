@@ -132,6 +132,11 @@ class VisionLanguageAdapter(Adapter):
         ids = inputs["input_ids"]
         embeds = model.get_input_embeddings()(ids)
         mask = self.visual_mask(model, ids).unsqueeze(-1)
+        if int(mask.sum()) != len(rows):  # what there is too much of would be left out in silence
+            raise InputError(
+                f"The prompt has {int(mask.sum())} places for the {len(rows)} tokens of its "
+                "pictures: the processor's settings are not the model's."
+            )
         embeds = embeds.masked_scatter(mask, rows.to(embeds.device, embeds.dtype))
         return {"inputs_embeds": embeds, "attention_mask": inputs["attention_mask"]}
 

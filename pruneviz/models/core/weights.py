@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from pathlib import Path
@@ -12,9 +11,10 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError, safe_open
 
+from pruneviz.errors import ModelLoadError
+from pruneviz.models.core.reading import weight_files
 from pruneviz.shipped import EMBEDDED, assets_dir
 
-INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 
@@ -52,17 +52,9 @@ def weight_bytes(name: str, dtype: Any = "auto") -> int | None:
     if folder is None:
         return None
     try:
-        return sum(_file_bytes(file, dtype) for file in _files(folder)) or None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError):
+        return sum(_file_bytes(file, dtype) for file in weight_files(folder)) or None
+    except (OSError, ValueError, SafetensorError, ModelLoadError):
         return None
-
-
-def _files(folder: Path) -> list[Path]:
-    index = folder / INDEX
-    if not index.is_file():
-        return [folder / SINGLE]
-    names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-    return [folder / Path(name).name for name in sorted(set(names))]
 
 
 def _file_bytes(file: Path, dtype: Any) -> int:

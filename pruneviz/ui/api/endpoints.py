@@ -14,6 +14,7 @@ from pruneviz.engine import (
     Budget,
     CompareEvent,
     Comparison,
+    Prepared,
     Shelf,
     SweepEvent,
     compare_many,
@@ -99,8 +100,8 @@ def make_ask(shelf: Shelf) -> Callable[..., dict]:
         Returns
         -------
         dict
-            Question, method, parameters, both answers with cost, fidelity, and the
-            pruning stages with the indices of the kept tokens.
+            Question, method, parameters, both answers with cost, fidelity, the pruning stages
+            with the indices of the kept tokens, and ``hints``: why not to trust the answers.
         """
         with refusals():
             share, name = number(keep_ratio, "keep_ratio"), text(method, "method")
@@ -148,7 +149,9 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
         dict
             The baseline; per method either a ``problem`` (the budget is out of its reach) or
             settings, answer, fidelity, cost and the indices of the kept tokens; how many methods
-            keep each token; and the overlaps of the kept sets (intersection over union).
+            that choose keep each token; the overlaps of their kept sets (intersection over
+            union), like beside like; the methods that merged, which have none; and ``hints``:
+            why not to trust the answers.
         """
         with refusals():
             kind = cast(Kind, text(budget_kind, "budget_kind"))  # any other is refused here:
@@ -157,7 +160,7 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
             asked, path = text(question, "question"), uploaded_path(image)
             session = shelf.session(model)
             prepared = session.prepare(path, asked)
-            return outcome(compare_many(session, prepared, names, shared))
+            return outcome(compare_many(session, prepared, names, shared), prepared)
 
     return compare
 
@@ -193,25 +196,27 @@ def make_sweep(shelf: Shelf) -> Callable[..., dict]:
         dict
             The baseline; per method its points (kept count, layer average, share of the FLOPs,
             fidelity, answer), its break point (the smallest kept count from which on every run
-            gave the baseline's answer, and the largest count that failed), and the ratios that
-            leave no token.
+            gave the baseline's answer, and the largest count that failed), the ratios that
+            leave no token, and ``hints``: why not to trust the answers. With ``"random"`` also
+            what ten random subsets at each ratio give, and whether each point is above, within
+            or below them at an equal layer average.
         """
         with refusals():
             names, ratios = chosen_methods(methods), check_ratios(keep_ratios)
             asked, path = text(question, "question"), uploaded_path(image)
             session = shelf.session(model)
             prepared = session.prepare(path, asked)
-            return outcome(sweep(session, prepared, names, ratios))
+            return outcome(sweep(session, prepared, names, ratios), prepared)
 
     return sweep_ratios
 
 
-def outcome(events: Iterable[CompareEvent | SweepEvent]) -> dict[str, Any]:
-    """What a run ends with, as plain values."""
+def outcome(events: Iterable[CompareEvent | SweepEvent], prepared: Prepared) -> dict[str, Any]:
+    """What a run ends with, as plain values, and why not to trust it."""
     *_, last = events
     if last.result is None:
         raise RuntimeError("The run ended without a result.")
-    return last.result.to_dict()
+    return {**last.result.to_dict(), "hints": list(prepared.hints)}
 
 
 def result(done: Comparison) -> dict[str, Any]:
@@ -233,8 +238,8 @@ def result(done: Comparison) -> dict[str, Any]:
     }
 
 
-def uploaded_path(image: Any) -> str:
-    """Path of an uploaded file.
+def uploaded_path(image: Any, what: str = "image", example: str = "picture.png") -> str:
+    """Path of an uploaded file; `what` and `example` are for the error.
 
     A bare path is refused: it would let a caller read any picture on this machine. Gradio has
     checked that the path inside a `FileData` lies among its uploads.
@@ -243,6 +248,6 @@ def uploaded_path(image: Any) -> str:
     marked = isinstance(image, dict) and image.get("meta") == {"_type": "gradio.FileData"}
     if not isinstance(path, str) or not marked:
         raise InputError(
-            "The image must be an uploaded file; with gradio_client: handle_file('picture.png')."
+            f"The {what} must be an uploaded file; with gradio_client: handle_file({example!r})."
         )
     return path

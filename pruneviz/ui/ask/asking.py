@@ -14,7 +14,7 @@ from pruneviz.methods.base import Method
 from pruneviz.render import view_payload
 from pruneviz.ui.shared import methods, texts
 from pruneviz.ui.shared.answers import answer_card, waiting_card
-from pruneviz.ui.shared.costs import cost_html
+from pruneviz.ui.shared.costs import cost_html, summary_html
 from pruneviz.ui.shared.encoding import REFRESH, encode, is_small
 from pruneviz.ui.shared.failures import guarded
 from pruneviz.ui.shared.fidelity import fidelity_html
@@ -32,6 +32,7 @@ class Screen:
     status: str | None = None
     baseline: str | None = None
     pruned: str | None = None
+    summary: str | None = None
     fidelity: str | None = None
     view: dict[str, Any] | None = None
     cost: str | None = None
@@ -113,6 +114,7 @@ def finished(
             done.pruned.text,
             same=None if done.fidelity is None else same,
         ),
+        summary=summary_html(done),
         fidelity=fidelity_html(done),
         view=view_payload(
             prepared.image,

@@ -20,6 +20,7 @@ SCRIPTS = (
     "ask/player.js",
     "ask/pins.js",
     "ask/parts.js",
+    "ask/matters.js",
     "ask/main.js",
 )
 
@@ -42,4 +43,38 @@ def create(value: dict[str, Any] | None = None) -> gr.HTML:
         apply_default_css=False,
         elem_id="pv-view",
         server_functions=[kept_at],
+    )
+
+
+def live() -> gr.HTML:
+    """Create what shows the answer at the slider's budget, in place of the run's own."""
+    return gr.HTML(
+        value=None,
+        html_template=read_static("ask/live.html"),
+        js_on_load=join_scripts("shared/base.js", "ask/live.js"),
+        apply_default_css=False,
+        elem_id="pv-live",
+    )
+
+
+def carrier() -> gr.HTML:
+    """Create what brings a map of effects to the canvas; it shows nothing itself."""
+    return gr.HTML(
+        value=None,
+        html_template="<span></span>",
+        js_on_load=(
+            "const send = () => window.dispatchEvent(new CustomEvent('pruneviz:effects', "
+            "{ detail: props.value })); watch('value', send);"
+        ),
+        apply_default_css=False,
+        elem_id="pv-effectsdata",
+    )
+
+
+def slot(name: str) -> gr.HTML:
+    """Where a part of the canvas component stands that belongs elsewhere on the page."""
+    return gr.HTML(
+        f'<div id="pv-{name}-slot" class="pv-slot"></div>',
+        apply_default_css=False,
+        elem_id=f"pv-{name}",
     )

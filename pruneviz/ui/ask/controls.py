@@ -1,4 +1,4 @@
-"""What the Ask tab sets: method, keep ratio, buttons, further settings."""
+"""What the Ask tab sets: method, keep ratio, further settings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import gradio as gr
 
 from pruneviz.methods import Choice, Option, Range
 from pruneviz.methods.registry import METHODS
-from pruneviz.ui.inputs.examples import Tip
 from pruneviz.ui.shared import methods, texts
-from pruneviz.ui.shared.buttons import rerun_tick, run_buttons
+from pruneviz.ui.shared.buttons import rerun_tick
 from pruneviz.ui.shared.fields import Percent
-from pruneviz.ui.shared.question import KEEP_PERCENT
 
 
 @dataclass(frozen=True)
@@ -31,46 +29,42 @@ class Controls:
     pins: gr.Textbox
 
 
-def create(rerun: bool, tip: Tip | None = None) -> Controls:
-    """Create the components.
+def choosing(shown: str) -> tuple[gr.Radio, gr.HTML]:
+    """Which method prunes, and a line on it; `shown` is chosen."""
+    method = gr.Radio(
+        methods.choices(),
+        value=shown,
+        label="Pruning method",
+        info=texts.METHOD_INFO.format(methods.controls_named()),
+        elem_id="pv-method",
+        elem_classes="pv-chips",
+    )
+    return method, gr.HTML(methods.describe(shown), elem_id="pv-about")
 
-    `rerun` says whether moving the slider asks again by itself: for small models. `tip` is what
-    the first example suggests to the model that the page opens with.
-    """
-    shown = tip.method if tip else methods.DEFAULT
-    with gr.Row(elem_classes="pv-controls"):
-        with gr.Column(scale=6, min_width=300):
-            method = gr.Radio(
-                methods.choices(),
-                value=shown,
-                label="Pruning method",
-                info=texts.METHOD_INFO.format(methods.controls_named()),
-                elem_id="pv-method",
-                elem_classes="pv-chips",
-            )
-            about = gr.HTML(methods.describe(shown), elem_id="pv-about")
-        with gr.Column(scale=4, min_width=300):
-            keep = Percent(
-                1,
-                100,
-                tip.keep_percent if tip else KEEP_PERCENT,
-                step=1,
-                label=texts.KEEP_LABEL,
-                info=texts.KEEP_INFO,
-                elem_id="pv-keep",
-            )
-            auto = rerun_tick(rerun, "auto")
-            ask, stop = run_buttons("Ask", "ask", "stop")
-    with gr.Accordion("More settings", open=False):
+
+def budget(rerun: bool, percent: float) -> tuple[gr.Slider, gr.Checkbox]:
+    """How much is kept; `rerun` says whether moving it asks again by itself: for small models."""
+    keep = Percent(
+        1,
+        100,
+        percent,
+        step=1,
+        label=texts.KEEP_LABEL,
+        elem_id="pv-keep",
+    )
+    return keep, rerun_tick(rerun, "auto")
+
+
+def further(shown: str) -> tuple[dict[str, Any], gr.Slider]:
+    """A component for every option of every method, and how long an answer may be."""
+    with gr.Accordion("More settings", open=False, elem_id="pv-further"):
         options = _options(shown)
         length = gr.Slider(1, 256, 48, step=1, label="Longest answer (tokens)")
-    # The canvas keeps the pins; a script puts them in whenever something is asked.
-    pins = gr.Textbox(visible=False)
-    return Controls(method, about, keep, ask, stop, options, length, auto, pins)
+    return options, length
 
 
 def _options(shown: str) -> dict[str, Any]:
-    """A component for every option of every method; only those of the method shown are visible."""
+    """Only those of the method shown are visible."""
     found = {}
     for key, (name, option) in methods.options().items():
         common = {

@@ -16,6 +16,7 @@ from pruneviz.scratch import no_room
 from pruneviz.ui.ask import links
 from pruneviz.ui.inputs.examples import Example
 from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.downloads import COPY_SCRIPT, DOWNLOAD_SCRIPT, QUIET, kept
 from pruneviz.ui.shared.shown import LIFETIME, Held, Shown, release
 from pruneviz.ui.shared.status import status_html
 
@@ -27,21 +28,6 @@ FILES = {
     "table.csv": "Cost table (CSV)",
     "trace.json": "Trace (JSON)",
 }
-DOWNLOAD_SCRIPT = """(file) => {
-  if (!file || !file.url) return;
-  const link = document.createElement("a");
-  link.href = file.url;
-  link.download = file.orig_name || "";
-  link.click();
-}"""
-# The page's own address is known in the browser alone; without a clipboard the text can be marked.
-COPY_SCRIPT = """(kind, text) => {
-  if (!text) return "";
-  const copied = kind === "link" ? location.origin + location.pathname + "?" + text : text;
-  if (navigator.clipboard) navigator.clipboard.writeText(copied).catch(() => {});
-  return copied;
-}"""
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
@@ -60,27 +46,26 @@ class Panel:
 
 
 def create() -> Panel:
-    """Create the panel, closed."""
+    """Create the panel."""
     held = gr.State(None, time_to_live=LIFETIME, delete_callback=release)
-    with gr.Accordion("Export this result", open=False, elem_id="pv-export"):
-        with gr.Row(elem_classes="pv-exports"):
-            files = {
-                name: gr.Button(title, size="sm", min_width=130, elem_id=f"pv-{_id(name)}")
-                for name, title in FILES.items()
-            }
-            link = gr.Button("Copy link", size="sm", min_width=130, elem_id="pv-link")
-            command = gr.Button("Copy command", size="sm", min_width=130, elem_id="pv-command")
-        note = gr.HTML("", elem_id="pv-exportnote", apply_default_css=False)
-        copied = gr.Textbox(
-            label="Copied",
-            interactive=False,
-            visible=False,
-            lines=1,
-            max_lines=4,
-            elem_id="pv-copied",
-        )
-        kind, text = gr.Textbox(visible=False), gr.Textbox(visible=False)
-        served = gr.DownloadButton(visible=False)
+    with gr.Row(elem_classes="pv-exports"):
+        files = {
+            name: gr.Button(title, size="sm", min_width=130, elem_id=f"pv-{_id(name)}")
+            for name, title in FILES.items()
+        }
+        link = gr.Button("Copy link", size="sm", min_width=130, elem_id="pv-link")
+        command = gr.Button("Copy command", size="sm", min_width=130, elem_id="pv-command")
+    note = gr.HTML("", elem_id="pv-exportnote", apply_default_css=False)
+    copied = gr.Textbox(
+        label="Copied",
+        interactive=False,
+        visible=False,
+        lines=1,
+        max_lines=4,
+        elem_id="pv-copied",
+    )
+    kind, text = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    served = gr.DownloadButton(visible=False)
     return Panel(held, files, link, command, note, copied, kind, text, served)
 
 
@@ -114,7 +99,7 @@ def make_writer(name: str, cache: Callable[[str], str | None]) -> Callable[[Any]
             return [None, status_html(texts.NOTHING_TO_EXPORT, "error")]
         try:
             shown = held.shown
-            path = held.write(file_name(shown, name), lambda p: make_file(shown, p), _kept(cache))
+            path = held.write(file_name(shown, name), lambda p: make_file(shown, p), kept(cache))
         except OSError as error:
             return [None, status_html(no_room(error) or str(error), "error")]
         except ValueError as error:
@@ -166,16 +151,6 @@ def file_name(shown: Shown, name: str) -> str:
     """Such as ``pruneviz-transprune-25-figure.pdf``."""
     pinned = "-pins" if shown.pins else ""
     return f"pruneviz-{shown.question.method}-{shown.question.keep_percent:g}{pinned}-{name}"
-
-
-def _kept(cache: Callable[[str], str | None]) -> Callable[[str], str]:
-    def keep(path: str) -> str:
-        served = cache(path)
-        if served is None:
-            raise OSError("The file could not be kept for the download.")
-        return served
-
-    return keep
 
 
 def _id(name: str) -> str:

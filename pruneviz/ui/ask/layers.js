@@ -1,8 +1,8 @@
 // Small maps of one signal in every layer, on one scale, and one of them enlarged.
-const SCALES = ["Linear", "Log", "Rank"];
+// The first keeps one layer from flattening all others.
+const SCALES = ["Per layer", "Log", "Linear", "Rank"];
 const MISSING = () => (isDark() ? "#151a24" : "#dfe2e7");
 const DECADES = 1e-6;
-const MOST_ACROSS = 12;
 const BIG = 400; // CSS pixels of an enlarged map's longer side
 
 function decodeSignal(packed) {
@@ -12,33 +12,49 @@ function decodeSignal(packed) {
     : Math.max(0, Math.exp(packed.low + (code - 1) * step) - packed.offset));
 }
 
-// One scale for both runs and all layers; ranks are within a layer.
+const CHANGE = 2; // in place of a run: the pruned one over the baseline
+const shownRun = () => Math.min(view.run, 1);
+
+// Of each run alone, of all of them, or of a layer by itself: what the colours reach over.
 function setScale() {
-  const signal = view.signals[view.signal];
-  const all = range([].concat(...signal.runs.filter(Boolean).map((run) => range(run))));
-  let [low, high] = all;
+  const { runs } = view.signals[view.signal];
+  if (view.run === CHANGE) {
+    const sizes = Float64Array.from(change(runs).filter(Number.isFinite), Math.abs).sort();
+    const far = sizes.length ? sizes[Math.floor(0.98 * (sizes.length - 1))] || 1 : 1;
+    view.limits = [-far, far];
+    return;
+  }
+  let [low, high] = range([].concat(...runs.map((run) => range(run))));
   if (view.scaleName === "Log") {
     let least = high;
-    for (const run of signal.runs) {
-      for (const value of run || []) if (value > 0 && value < least) least = value;
+    for (const run of runs) {
+      for (const value of run) if (value > 0 && value < least) least = value;
     }
     low = Math.max(least, high * DECADES);
   }
   view.limits = [low, high];
 }
 
+// How many times as large as in the baseline, in doublings.
+const change = ([before, after]) => Float64Array.from(after, (value, at) =>
+  value > 0 && before[at] > 0 ? Math.log2(value / before[at]) : NaN);
+
 function layerValues(layer) {
-  const run = view.signals[view.signal].runs[view.run];
-  return run.subarray(layer * view.tokens, (layer + 1) * view.tokens);
+  const { runs } = view.signals[view.signal];
+  const from = layer * view.tokens, to = from + view.tokens;
+  return view.run === CHANGE ? change(runs.map((run) => run.subarray(from, to)))
+    : runs[view.run].subarray(from, to);
 }
 
 function units(values) {
-  if (view.scaleName === "Rank") return percentiles(values);
-  const log = view.scaleName === "Log";
-  const [low, high] = view.limits.map((v) => (log ? Math.log(Math.max(v, 1e-300)) : v));
+  const changed = view.run === CHANGE;
+  if (view.scaleName === "Rank" && !changed) return percentiles(values);
+  const log = view.scaleName === "Log" && !changed;
+  const ends = view.scaleName === "Per layer" && !changed ? range(values) : view.limits;
+  const [low, high] = ends.map((v) => (log ? Math.log(Math.max(v, 1e-300)) : v));
   return Float64Array.from(values, (v) => {
     if (!Number.isFinite(v)) return NaN;
-    const at = log ? Math.log(Math.max(v, view.limits[0])) : v;
+    const at = log ? Math.log(Math.max(v, ends[0])) : Math.min(high, Math.max(low, v));
     return high > low ? (at - low) / (high - low) : 0.5;
   });
 }
@@ -72,11 +88,10 @@ function drawMap(canvas, layer, longest) {
 function sheet() {
   if (!view.ready || !view.signals.length) return;
   setScale();
-  const pruned = new Set(view.run === 1 ? view.stages.map((stage) => stage.layer) : []);
-  const layers = view.signals[view.signal].runs[view.run].length / view.tokens;
+  const pruned = new Set(view.run > 0 ? view.stages.map((stage) => stage.layer) : []);
+  const layers = view.signals[view.signal].runs[shownRun()].length / view.tokens;
   const title = view.signals[view.signal].title;
-  const rows = Math.ceil(layers / MOST_ACROSS);
-  $(".pv-sheet").style.setProperty("--pv-columns", Math.ceil(layers / rows));
+  $(".pv-sheet").style.setProperty("--pv-columns", Math.ceil(Math.sqrt(layers)));
   fill($(".pv-sheet"), ...Array.from({ length: layers }, (_, layer) => {
     const tile = node("button", "pv-tile");
     tile.type = "button";
@@ -92,25 +107,50 @@ function sheet() {
     tile.addEventListener("click", () => goTo(layer));
     return tile;
   }));
-  const [low, high] = view.limits;
-  const bar = view.scaleName === "Rank" ? colourBar("lowest", "highest", "rank within the layer")
-    : colourBar(number(low), number(high),
-      `${view.scaleName.toLowerCase()}, shared by both runs and all layers`);
+  const bar = scaleBar();
   const gone = swatch("none", "no value: dropped before");
-  const keys = view.run === 1 ? [bar, gone] : [bar];
+  const keys = view.run > 0 ? [bar, gone] : [bar];
   if (pruned.size && (pruned.size > 1 || !pruned.has(0))) keys.push(swatch("cutkey", "✂ patches are dropped after this layer"));
   fill($(".pv-cbar"), ...keys);
   goTo(view.layer);
 }
 
+function scaleBar() {
+  const [low, high] = view.limits;
+  if (view.run === CHANGE) {
+    const times = number(2 ** high);
+    return colourBar(`÷ ${times}`, `× ${times}`, "pruned over baseline; middle: unchanged");
+  }
+  if (view.scaleName === "Rank") return colourBar("lowest", "highest", "rank within the layer");
+  if (view.scaleName === "Per layer") {
+    return colourBar("lowest", "highest", "linear, each layer and run by itself");
+  }
+  return colourBar(number(low), number(high),
+    `${view.scaleName.toLowerCase()}, shared by both runs and all layers`);
+}
+
+// The enlarged map by itself, or on the picture.
+function bigMap(canvas) {
+  if (!view.onPicture) {
+    const [ctx, w, h] = drawMap(canvas, view.layer, Math.min(canvas.parentElement.clientWidth || 320, BIG));
+    view.bigCell = [w, h];
+    view.bigScale = null;
+    return [ctx, (cell) => [cell % view.columns * w, Math.floor(cell / view.columns) * h, w, h]];
+  }
+  const drawn = overlayMap(canvas, units(layerValues(view.layer)));
+  if (!drawn) return null;
+  view.bigScale = drawn.scale;
+  return [drawn.ctx, (cell) => place(cell, drawn.scale)];
+}
+
 function enlarge() {
   if (!view.ready || !view.signals.length) return;
   const canvas = $(".pv-bigmap");
-  const room = Math.min(canvas.parentElement.clientWidth || 320, BIG);
-  const [ctx, w, h] = drawMap(canvas, view.layer, room);
-  view.bigCell = [w, h];
+  const drawn = bigMap(canvas);
+  if (!drawn) return;
+  const [ctx, spot] = drawn;
   const signal = view.signals[view.signal];
-  const name = ["baseline", "pruned run"][view.run];
+  const name = ["baseline", "pruned run", "pruned over baseline"][view.run];
   $(".pv-maptitle").textContent = `${signal.title}, layer ${view.layer + 1}, ${name}`;
   canvas.setAttribute("aria-label", `${$(".pv-maptitle").textContent}. Arrow keys move from patch to patch.`);
   const token = tokenAt(view.cursor), line = $(".pv-mapread");
@@ -121,13 +161,15 @@ function enlarge() {
   const row = Math.floor(view.cursor / view.columns), column = view.cursor % view.columns;
   ctx.lineWidth = 3;
   ctx.strokeStyle = "#111827";
-  ctx.strokeRect(column * w, row * h, w, h);
+  ctx.strokeRect(...spot(view.cursor));
   ctx.lineWidth = 1.5;
   ctx.strokeStyle = "#ffffff";
-  ctx.strokeRect(column * w, row * h, w, h);
+  ctx.strokeRect(...spot(view.cursor));
   const values = layerValues(view.layer), value = values[token];
-  const place = `Row ${row + 1}, column ${column + 1}: `;
+  const said = view.run === CHANGE ? `${number(2 ** value)} times the baseline's`
+    : `${number(value)}${signal.unit && ` ${signal.unit}`}`;
+  const at = `Row ${row + 1}, column ${column + 1}: `;
   line.textContent = Number.isFinite(value)
-    ? `${place}${number(value)}, above ${Math.round(100 * percentiles(values)[token])} % of the patches in this layer.`
-    : `${place}dropped before this layer.`;
+    ? `${at}${said}, above ${Math.round(100 * percentiles(values)[token])} % of the patches in this layer.`
+    : `${at}dropped before this layer.`;
 }

@@ -85,7 +85,9 @@ def command_of(shown: Shown, examples: Sequence[Example]) -> str:
     """The command line that repeats the result, quoted for a shell."""
     asked, example = shown.question, example_of(shown, examples)
     image = _reachable(example.image) if example else Path(asked.image or "picture.png").name
-    parts = ["python", "-m", "pruneviz", "ask", image, shown.done.question]
+    given = [image, shown.done.question]
+    dashed = any(text.startswith("-") for text in given)
+    parts = ["python", "-m", "pruneviz", "ask", *([] if dashed else given)]
     parts += ["--method", asked.method, "--keep-ratio", f"{asked.keep_percent / 100:g}"]
     for name, value in _options(asked).items():
         parts += ["--set", f"{name}={value}"]
@@ -96,7 +98,8 @@ def command_of(shown: Shown, examples: Sequence[Example]) -> str:
     if shown.model != EMBEDDED:
         parts += ["--model", shown.model]
     parts += _reading(shown.done.pruned.trace, asked.method)
-    return shlex.join([*parts, "--out", "results"])
+    # After two dashes alone nothing is an option any more.
+    return shlex.join([*parts, "--out", "results", *(["--", *given] if dashed else [])])
 
 
 def example_of(shown: Shown, examples: Sequence[Example]) -> Example | None:

@@ -1,12 +1,37 @@
 // State, controls and events. `element`, `props` and `watch` come from gr.HTML.
-const view = { ready: false, pinned: false, cursor: null, scaleName: "Log", run: 1, signal: 0 };
+const view = { ready: false, pinned: false, cursor: null, scaleName: SCALES[0], run: 1, onPicture: false, signal: 0 };
 const root = $(".pv-view");
+
+// The parts that belong elsewhere go there as soon as the page has their places.
+function settleParts() {
+  for (const part of [...root.querySelectorAll(":scope > .pv-part")]) {
+    const slot = document.getElementById(`pv-${part.dataset.slot}-slot`);
+    if (!slot) continue;
+    elsewhere.push(part);
+    slot.replaceChildren(part);
+  }
+}
+
+// Tabs below the canvas are made when they are first looked at.
+const waiting = new MutationObserver(() => {
+  settleParts();
+  if (root.querySelector(":scope > .pv-part")) return;
+  waiting.disconnect();
+  later();
+});
+waiting.observe(document.body, { childList: true, subtree: true });
+
+function turn(state) {
+  settleParts();
+  root.dataset.state = state;
+  elsewhere.forEach((part) => { part.hidden = state !== "ready"; });
+}
 
 function load() {
   const data = props.value;
   if (!data || !data.image) {
     view.ready = false;
-    root.dataset.state = "empty";
+    turn("empty");
     return;
   }
   const picture = new Image();
@@ -39,7 +64,11 @@ function adopt(data, picture) {
   const firstCut = view.stages.length ? view.stages[0].layer : 1;
   view.layer = Math.min(layers, Math.max(1, firstCut)) - 1;
   pause();
-  root.dataset.state = "ready";
+  turn("ready");
+  fresh("ask");
+  ran = [];
+  forgetEffects();
+  fitStage();
   controls();
   settle();
   sheet();
@@ -72,7 +101,7 @@ function controls() {
     view.signal = index;
     layerControls();
   });
-  buttons($(".pv-runs"), ["Baseline", "Pruned"], view.run, (index) => {
+  buttons($(".pv-runs"), ["Baseline", "Pruned", "Change"], view.run, (index) => {
     view.run = index;
     layerControls();
   });
@@ -80,10 +109,16 @@ function controls() {
     view.scaleName = SCALES[index];
     layerControls();
   });
+  buttons($(".pv-onto"), ["Map", "On the picture"], Number(view.onPicture), (index) => {
+    view.onPicture = index === 1;
+    layerControls();
+  });
   layerControls();
 }
 
 function layerControls() {
+  press($(".pv-onto"), Number(view.onPicture));
+  $(".pv-scales").hidden = view.run === CHANGE; // it has one of its own
   press($(".pv-signals"), view.signal);
   press($(".pv-runs"), view.run);
   press($(".pv-scales"), SCALES.indexOf(view.scaleName));
@@ -99,7 +134,7 @@ function refresh() {
   legend();
   pinBar();
   readout();
-  $(".pv-text p").textContent = asText();
+  $(".pv-astext p").textContent = asText();
 }
 
 function point(cell) {
@@ -112,6 +147,7 @@ function point(cell) {
 }
 
 function bigCellUnder(event) {
+  if (view.bigScale) return cellUnder(event, view.bigScale);
   const box = event.currentTarget.getBoundingClientRect();
   const column = Math.floor((event.clientX - box.left) / view.bigCell[0]);
   const row = Math.floor((event.clientY - box.top) / view.bigCell[1]);
@@ -150,6 +186,7 @@ function wire(canvas, find) {
 }
 
 wirePins();
+wireEffects();
 wirePlayer();
 wire($(".pv-canvas"), cellUnder);
 wire($(".pv-bigmap"), bigCellUnder);
@@ -187,6 +224,23 @@ function keepAt(percent) {
   if (view.preview !== null || view.budget === BEYOND || due) rest();
 }
 onSlide("pv-keep", keepAt);
+// Masks of budgets that ran behind the result: with them the preview is exact.
+let ran = [];
+window.addEventListener("pruneviz:answers", (event) => {
+  ran = event.detail.filter((row) => row.mask).map((row) => ({ ...row, mask: unpack.u1(row.mask) }));
+});
+// With several stages the same count at the end may come from other ones before.
+function lendMasks() {
+  const { masks, single } = view.previews;
+  ran.forEach((row) => {
+    if (pinned()) masks.delete(row.kept);
+    else if (single) masks.set(row.kept, row.mask);
+  });
+  if (single || pinned()) return;
+  ran.forEach((row) => masks.delete(row.kept));
+  const row = ran.find((one) => Math.abs(one.percent - view.percent) < 1e-6);
+  if (row) masks.set(row.kept, row.mask);
+}
 // Also when the number is typed, reset or set with an example.
 window.addEventListener("pruneviz:keep", (event) => keepAt(Number(event.detail)));
 // An example was chosen; if that moves the slider too, one run answers both.
@@ -195,13 +249,28 @@ window.addEventListener("pruneviz:example", () => {
   due = true;
   rest();
 });
+// As wide as the picture can be at the height that it may have.
+function fitStage() {
+  const stage = root.closest(".pv-stage");
+  if (!stage || !view.ready) return;
+  const [x0, y0, x1, y1] = view.window;
+  stage.style.setProperty("--pv-wanted", `${Math.round(tallest() * (x1 - x0) / (y1 - y0))}px`);
+}
 let queued = 0;
 const later = () => {
   cancelAnimationFrame(queued);
-  queued = requestAnimationFrame(() => { paint(); enlarge(); drawEntering(); });
+  queued = requestAnimationFrame(() => { paint(); enlarge(); drawEntering(); drawEffects(); });
 };
-new ResizeObserver(later).observe($(".pv-pic"));
-new MutationObserver(() => { if (view.ready) { refresh(); sheet(); } })
+const sizes = new ResizeObserver(later);
+sizes.observe($(".pv-pic"));
+sizes.observe($(".pv-layers"));
+sizes.observe($(".pv-matter"));
+window.addEventListener("resize", fitStage);
+new MutationObserver(() => { if (view.ready) { refresh(); sheet(); drawEffects(); } })
   .observe(document.body, { attributes: true, attributeFilter: ["class"] });
+const stale = watchStale("ask");
+document.addEventListener("input", (event) => {
+  if (event.target.closest && event.target.closest("#pv-method")) stale();
+}, true);
 watch("value", load);
 load();

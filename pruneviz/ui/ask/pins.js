@@ -49,10 +49,14 @@ function clearPins() {
 function settle() {
   root.dataset.pins = pinText();
   if (!view.ready) return;
+  lendMasks();
   const budget = view.percent === view.ranPercent || asRan(view.previews, view.budget, view.ranBudget);
   const same = pinText() === view.ranPins && budget;
   view.preview = same || view.budget === BEYOND ? null : view.budget;
   if (view.preview === null) view.stage = view.stages.length;
+  const shown = view.preview !== null && !pinned();
+  window.dispatchEvent(new CustomEvent("pruneviz:moved", {
+    detail: { count: view.budget, percent: view.percent, shown } }));
   refresh();
 }
 
@@ -170,5 +174,5 @@ function wirePins() {
     if (count >= 1 && giveBack(count)) trigger("again", {});
   });
   // The page sends this when its picture changes, by hand or by an example.
-  window.addEventListener("pruneviz:picture", clearPins);
+  window.addEventListener("pruneviz:changed", clearPins);
 }

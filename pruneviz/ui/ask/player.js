@@ -9,19 +9,19 @@ function stageBefore(layer) {
 }
 
 function goTo(layer) {
-  view.layer = Math.min(view.perLayer[view.run].length - 1, Math.max(0, layer));
+  view.layer = Math.min(view.perLayer[shownRun()].length - 1, Math.max(0, layer));
   press($(".pv-sheet"), view.layer);
-  const slider = $(".pv-layer"), last = view.perLayer[view.run].length;
+  const slider = $(".pv-layer"), last = view.perLayer[shownRun()].length;
   slider.max = last;
   slider.value = view.layer + 1;
   $(".pv-layerread").textContent = `${view.layer + 1} / ${last}`;
   slider.setAttribute("aria-valuetext", `Layer ${view.layer + 1} of ${last}, ${entering()}`);
-  root.dataset.layer = `${view.layer + 1}:${view.perLayer[view.run][view.layer]}`;
+  root.dataset.layer = `${view.layer + 1}:${view.perLayer[shownRun()][view.layer]}`;
   enlarge();
   drawEntering();
 }
 
-const entering = () => `${view.perLayer[view.run][view.layer]} of ${view.tokens} patches enter it`;
+const entering = () => `${view.perLayer[shownRun()][view.layer]} of ${view.tokens} patches enter it`;
 
 // The picture with the patches that the layer sees; those dropped just before it stand out.
 function drawEntering() {
@@ -71,13 +71,13 @@ function pause() {
 
 function step() {
   goTo(view.layer + 1);
-  if (view.layer === view.perLayer[view.run].length - 1) pause();
+  if (view.layer === view.perLayer[shownRun()].length - 1) pause();
 }
 
 // Played again from the end, it starts over.
 function play() {
   if (!view.ready) return;
-  if (view.layer === view.perLayer[view.run].length - 1) goTo(0);
+  if (view.layer === view.perLayer[shownRun()].length - 1) goTo(0);
   playing = setInterval(step, STEP);
   playButton();
 }

@@ -134,23 +134,24 @@ function legend() {
 
 function badge() {
   const text = $(".pv-badge");
-  const share = (count) => `${count} of ${view.tokens} patches (${Math.round(1000 * count / view.tokens) / 10} %)`;
+  text.title = "";
+  const share = (count) => `${count} of ${view.tokens} patches (${+(100 * count / view.tokens).toPrecision(3)} %)`;
   text.classList.toggle("pv-preview", view.preview !== null);
   if (view.preview !== null) {
     const exact = !pinned() && isExact(view.previews, view.preview, view.stages[0].kept);
-    text.textContent = `${exact ? "Exact" : "Preview"}: ${share(view.count)} would be kept. ` +
-      (exact ? "This is the method's own choice at this keep ratio. "
-        : "Drawn from the last run's ranking; scores may change with the budget. ") +
-      (pinned() ? "Ask again to run it with the pins." : "Press Ask to run it.");
+    text.textContent = `${exact ? "Exact" : "Preview"}: ${share(view.count)}` +
+      (exact ? "." : ", by the last run's ranking.") + (pinned() ? " Ask again to run it with the pins." : "");
+    text.title = exact ? "The method's own choice at this keep ratio."
+      : "Scores may change with the budget; Ask runs it.";
   } else if (view.budget === BEYOND) {
     text.textContent = "Out of reach: no run is possible at this keep ratio. Shown is the last run.";
   } else if (view.stage === 0) {
     text.textContent = `All ${view.tokens} patches enter the model, as in the baseline.`;
   } else {
     const stage = view.stages[view.stage - 1];
-    const rest = stage.into ? mergedCount(stage) : `${stage.alive - stage.kept} dropped at this stage`;
+    const rest = stage.into ? mergedCount(stage) : `${stage.alive - stage.kept} dropped here`;
     const what = stage.into ? share(stage.kept).replace("patches", "tokens") : share(stage.kept);
-    text.textContent = [`${stage.title}: ${what} are kept, ${rest}.`, ...stage.notes].join(" ");
+    text.textContent = [`${stage.title}: ${what} kept, ${rest}.`, ...stage.notes].join(" ");
   }
 }
 

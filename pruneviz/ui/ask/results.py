@@ -1,4 +1,4 @@
-"""The right column: status, both answers, fidelity, the canvas, the cost and its measuring."""
+"""What the Ask tab shows of a run: status, both answers, canvas, cost, fidelity, measuring."""
 
 from __future__ import annotations
 
@@ -8,23 +8,37 @@ from typing import Any
 import gradio as gr
 
 from pruneviz.engine.bench import PAIRS
-from pruneviz.ui.ask import canvas as view
-from pruneviz.ui.ask import exporting
+from pruneviz.ui.ask import canvas, exporting
+from pruneviz.ui.ask.mattering import SIDES
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.answers import empty_card
 from pruneviz.ui.shared.status import status_html
 
 
 @dataclass(frozen=True)
+class Matters:
+    """Handles of what measures by intervention."""
+
+    side: gr.Radio
+    run: gr.Button
+    restore: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    data: gr.HTML
+
+
+@dataclass(frozen=True)
 class Results:
-    """Handles of the result column; what is shown in the order of `pruneviz.ui.asking.Screen`.
+    """Handles of what is shown, in the order of `pruneviz.ui.ask.asking.Screen`.
 
     `measure` and `stop` are the buttons of paired times, `timing` the line that tells of them.
+    `live` and `chance` are worked out behind a result.
     """
 
     status: gr.HTML
     baseline: gr.HTML
     pruned: gr.HTML
+    summary: gr.HTML
     fidelity: gr.HTML
     view: gr.HTML
     cost: gr.HTML
@@ -32,39 +46,71 @@ class Results:
     measure: gr.Button
     stop: gr.Button
     export: exporting.Panel
+    live: gr.HTML
+    chance: gr.HTML
+    matters: Matters
 
     def outputs(self) -> list[Any]:
         """All of them, in order; last the result that can be exported."""
-        answers = [self.status, self.baseline, self.pruned, self.fidelity]
-        return [*answers, self.view, self.cost, self.timing, self.export.held]
+        answers = [self.status, self.baseline, self.pruned, self.summary]
+        return [*answers, self.fidelity, self.view, self.cost, self.timing, self.export.held]
 
 
-def create(opening: bool = False) -> Results:
-    """Create the column's components, empty; `opening` says that a result is on its way."""
-    line = status_html(texts.OPENING, "busy") if opening else status_html(texts.READY)
-    status = gr.HTML(line, elem_id="pv-status", apply_default_css=False)
+def line(opening: bool) -> gr.HTML:
+    """The line that tells what is going on; `opening` says that a result is on its way."""
+    text = status_html(texts.OPENING, "busy") if opening else status_html(texts.READY)
+    return gr.HTML(text, elem_id="pv-status", apply_default_css=False)
+
+
+def answers() -> tuple[gr.HTML, gr.HTML, gr.HTML]:
+    """Both answers, side by side, and what stands for the second while the slider moves."""
     with gr.Row(elem_classes="pv-answers", equal_height=True):
-        with gr.Column(min_width=280):
-            baseline = gr.HTML(
-                empty_card("Baseline", "The answer with all patches."),
-                elem_id="pv-baseline",
-                apply_default_css=False,
-            )
-        with gr.Column(min_width=280):
-            pruned = gr.HTML(
-                empty_card("Pruned", "The answer with the patches that are kept."),
-                elem_id="pv-pruned",
-                apply_default_css=False,
-            )
-    fidelity = gr.HTML("", elem_id="pv-fidelity", apply_default_css=False)
-    panel = exporting.create()
-    canvas = view.create()
-    cost = gr.HTML("", elem_id="pv-cost", apply_default_css=False)
-    measured = _measuring()
-    return Results(status, baseline, pruned, fidelity, canvas, cost, *measured, panel)
+        with gr.Column(min_width=140):
+            baseline = _card("Baseline", "The answer with all patches.", "pv-baseline")
+        with gr.Column(min_width=140):
+            pruned = _card("Pruned", "The answer with the patches that are kept.", "pv-pruned")
+            live = canvas.live()
+    return baseline, pruned, live
 
 
-def _measuring() -> tuple[gr.HTML, gr.Button, gr.Button]:
+def _card(title: str, text: str, name: str) -> gr.HTML:
+    return gr.HTML(empty_card(title, text), elem_id=name, apply_default_css=False)
+
+
+def blank(name: str) -> gr.HTML:
+    """What stays empty until there is a result."""
+    return gr.HTML("", elem_id=f"pv-{name}", apply_default_css=False)
+
+
+def mattering() -> Matters:
+    """The blocks' size, the buttons, the line that tells, and the map."""
+    with gr.Row(elem_classes="pv-matterrow"):
+        side = gr.Radio(
+            SIDES,
+            value=2,
+            show_label=False,
+            label="Taken away together",
+            elem_classes="pv-chips",
+            elem_id="pv-side",
+        )
+        run = gr.Button("Measure what matters", size="sm", elem_id="pv-matters-run", min_width=170)
+        again = gr.Button(
+            "Find what restores the answer", size="sm", elem_id="pv-matters-restore", min_width=210
+        )
+        stop = gr.Button(
+            "Stop",
+            size="sm",
+            variant="stop",
+            interactive=False,
+            elem_id="pv-matters-stop",
+            min_width=80,
+        )
+    status = blank("matters-status")
+    canvas.slot("matters")
+    return Matters(side, run, again, stop, status, canvas.carrier())
+
+
+def measuring() -> tuple[gr.HTML, gr.Button, gr.Button]:
     """The line that tells of the measuring, and the buttons that start and stop it."""
     with gr.Row(elem_id="pv-measuring", elem_classes="pv-measuring"):
         measure = gr.Button(texts.MEASURE, size="sm", elem_id="pv-measure", scale=0, min_width=130)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 import gradio as gr
@@ -12,6 +13,8 @@ from pruneviz.errors import InputError
 from pruneviz.ui.ask import exporting
 from pruneviz.ui.ask.asking import Screen, ask, said
 from pruneviz.ui.ask.controls import Controls
+from pruneviz.ui.ask.living import live
+from pruneviz.ui.ask.mattering import Mattered, find_restoring, measure_effects
 from pruneviz.ui.ask.measuring import Measured, measure
 from pruneviz.ui.ask.results import Results
 from pruneviz.ui.inputs import gallery
@@ -19,16 +22,15 @@ from pruneviz.ui.inputs.column import Inputs
 from pruneviz.ui.inputs.examples import Example
 from pruneviz.ui.shared import methods, texts
 from pruneviz.ui.shared.failures import on_model
+from pruneviz.ui.shared.latest import Latest
 from pruneviz.ui.shared.pins import read_pins
 from pruneviz.ui.shared.question import Question
 from pruneviz.ui.shared.running import filled, steps, wire_rest, wire_run, wire_stop
 from pruneviz.ui.shared.shown import Held
 from pruneviz.ui.shared.status import status_html
 
-PICTURE_SCRIPT = (
-    "() => { window.dispatchEvent(new CustomEvent('pruneviz:picture', "
-    "{ detail: { changed: true } })); }"
-)
+CHANGED_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:changed')); }"
+OWN_SCRIPT = "(text) => { window.dispatchEvent(new CustomEvent('pruneviz:own')); return text; }"
 EXAMPLE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:example')); }"
 KEEP_SCRIPT = (
     "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
@@ -49,9 +51,19 @@ def settings(inputs: Inputs, controls: Controls) -> list[Any]:
 
 
 def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> None:
-    """Connect the shared column."""
+    """Connect the strip above the tabs."""
     inputs.question.submit(None, None, None, js=ENTER_SCRIPT, api_visibility="private")
-    inputs.image.change(None, None, None, js=PICTURE_SCRIPT, api_visibility="private")
+    inputs.image.change(None, None, None, js=CHANGED_SCRIPT, api_visibility="private")
+    # Alone what a visitor does: not what an example, a link or the opening of the page sets.
+    inputs.image.input(
+        _own_picture(examples),
+        inputs.question,
+        inputs.question,
+        js=OWN_SCRIPT,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     if inputs.gallery is not None:
         picked = inputs.gallery.pick(
             _picker(examples),
@@ -64,6 +76,12 @@ def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> 
         picked.then(None, None, None, js=EXAMPLE_SCRIPT, api_visibility="private")
 
 
+def _own_picture(examples: list[Example]) -> Callable[[str], Any]:
+    """A question of an example says nothing about a picture of the visitor's own."""
+    known = {question for example in examples for question in example.questions}
+    return lambda text: "" if text in known else gr.skip()
+
+
 def wire_asking(
     shelf: Shelf,
     chosen: gr.Textbox,
@@ -71,10 +89,11 @@ def wire_asking(
     controls: Controls,
     results: Results,
     examples: list[Example],
-) -> None:
-    """Connect the Ask tab."""
-    _wire_run(shelf, chosen, inputs, controls, results)
+) -> list[Any]:
+    """Connect the Ask tab; returns the events after which a result is there."""
+    runs = _wire_run(shelf, chosen, inputs, controls, results)
     _wire_measure(shelf, results)
+    _wire_matters(shelf, results)
     _wire_method(controls)
     exporting.wire(results.export, examples, shelf.offered)
     # Painting needs no server. The canvas itself listens to the slider's moves; of a number that
@@ -87,6 +106,7 @@ def wire_asking(
         api_visibility="private",
         show_progress="hidden",
     )
+    return runs
 
 
 def updates(screen: Screen) -> list[Any]:
@@ -95,6 +115,7 @@ def updates(screen: Screen) -> list[Any]:
         screen.status,
         screen.baseline,
         screen.pruned,
+        screen.summary,
         screen.fidelity,
         screen.view,
         screen.cost,
@@ -105,7 +126,8 @@ def updates(screen: Screen) -> list[Any]:
 
 def _wire_run(
     shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, controls: Controls, results: Results
-) -> None:
+) -> list[Any]:
+    """Let everything that asks do so; returns the events after which a result is there."""
     buttons = [controls.ask, controls.stop]
     ask_again = _asker(shelf, list(controls.options))
     outputs = [*results.outputs(), *buttons]
@@ -121,8 +143,74 @@ def _wire_run(
     )
 
     script = pin_script(1, len(values) + 1)
-    moved = wire_rest(results.view.rest, controls.auto, ask_again, values, outputs, script)
-    wire_stop(controls.stop, [*asked, moved], results.status, buttons, texts.STOPPED)
+    moved = [
+        wire_rest(event, controls.auto, ask_again, values, outputs, script)
+        for event in (results.view.rest, controls.method.input)
+    ]
+    wire_stop(controls.stop, [*asked, *moved], results.status, buttons, texts.STOPPED)
+    return [*asked, *moved]
+
+
+def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any]) -> None:
+    """After every run work out what lies around it, until the visitor begins another one."""
+    latest = Latest()
+
+    def values(request: gr.Request, held: Held | None, wanted: bool) -> Iterator[list[Any]]:
+        number = latest.begin(request.session_hash)
+        with closing(live(shelf, held, wanted)) as found:
+            for one in found:
+                if not latest.holds(request.session_hash, number):
+                    break
+                yield filled(one.answers, one.chance)
+            else:
+                return
+        # What was not sent would else count as cleared.
+        yield [gr.skip(), gr.skip()]
+
+    def newer(request: gr.Request) -> None:
+        latest.begin(request.session_hash)
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    starts = (controls.ask.click, results.view.again, results.view.rest, controls.method.input)
+    for start in starts:
+        start(newer, None, None, queue=False, **quiet)
+    for run in runs:
+        run.then(
+            values,
+            [results.export.held, controls.auto],
+            [results.live, results.chance],
+            concurrency_id="live",
+            concurrency_limit=2,
+            **quiet,
+        )
+
+
+def _wire_matters(shelf: Shelf, results: Results) -> None:
+    """Let one button measure what matters, another find what restores the answer."""
+    part = results.matters
+    outputs = [part.status, part.data, part.run, part.stop]
+
+    def values(screen: Mattered) -> list[Any]:
+        return filled(screen.line, screen.data)
+
+    def runner(work: Callable[..., Generator[Mattered]]) -> Callable[..., Iterator[list[Any]]]:
+        def run(held: Held | None, side: int) -> Iterator[list[Any]]:
+            yield from steps(work(shelf, held, side), values, Mattered())
+
+        return run
+
+    asked = []
+    for button, work in ((part.run, measure_effects), (part.restore, find_restoring)):
+        asked += wire_run(
+            [button.click],
+            runner(work),
+            [results.export.held, part.side],
+            outputs,
+            part.status,
+            [part.run, part.stop],
+            scroll=False,
+        )
+    wire_stop(part.stop, asked, part.status, [part.run, part.stop], texts.MATTERS_STOPPED)
 
 
 def _wire_measure(shelf: Shelf, results: Results) -> None:

@@ -54,13 +54,16 @@ function agreementRead() {
     return;
   }
   const row = Math.floor(view.cursor / view.columns) + 1, column = view.cursor % view.columns + 1;
-  const names = view.panels.filter((p) => p.ready && p.state[token] === KEPT).map((p) => p.title);
+  const chose = view.panels.filter((p) => p.ready && !p.holders);
+  const names = chose.filter((p) => p.state[token] === KEPT).map((p) => p.title);
+  const into = view.panels.filter((p) => p.holders && p.holders[token] >= 0).map((p) => p.title);
   line.textContent = `Row ${row}, column ${column}: kept by ${names.length} of ` +
-    `${view.overlapTitles.length}${names.length ? `: ${names.join(", ")}` : ""}.`;
+    `${view.overlapTitles.length}${names.length ? `: ${names.join(", ")}` : ""}` +
+    `${into.length ? `; in a merged token of ${into.join(", ")}` : ""}.`;
 }
 
 function matrix() {
-  const table = $(".pv-matrix"), head = node("tr"), names = view.overlapTitles;
+  const grid = $(".pv-matrix"), head = node("tr"), names = view.overlapTitles;
   head.append(node("td"), ...names.map((name) => {
     const cell = node("th");
     cell.scope = "col";
@@ -71,7 +74,7 @@ function matrix() {
     const line = node("tr"), title = node("th", "", names[row]);
     title.scope = "row";
     line.append(title, ...values.map((value, column) => {
-      const cell = node("td", "", value.toFixed(2));
+      const cell = node("td", "", names.length > 9 ? value.toFixed(2).replace(/^0/, "") : value.toFixed(2));
       cell.style.background = colour(value);
       // Cividis passes the grey that suits neither black nor white just below its middle.
       cell.style.color = value > 0.47 ? "#000" : "#fff";
@@ -80,5 +83,13 @@ function matrix() {
     }));
     return line;
   });
-  fill(table, head, ...rows);
+  const merged = view.mergedTitles.map((name) => {
+    const line = node("tr", "pv-mergedrow"), title = node("th", "", name);
+    title.scope = "row";
+    const cell = node("td", "", "merged: no choice of patches");
+    cell.colSpan = names.length;
+    line.append(title, cell);
+    return line;
+  });
+  fill(grid, head, ...rows, ...merged);
 }

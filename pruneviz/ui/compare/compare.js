@@ -2,15 +2,6 @@
 const view = { ready: false, preview: null, cursor: null, room: 0 };
 const root = $(".pv-side-by-side");
 const BUDGETS = { final: "left at the end", compute: "averaged over layers" };
-const GLOSSARY = [
-  ["Kept at the end", "Patches still in the model at its last layer, and their share."],
-  ["Layer average", "Patches averaged over all layers: what the work is roughly proportional to."],
-  ["FLOPs", "Computed work as the papers count it (visual tokens in the language model only), against the baseline."],
-  ["KV cache", "Memory that the prompt's keys and values take while answering, against the baseline."],
-  ["First-token KL", "How far the first answer token's probabilities moved (nats; 0 = not at all)."],
-  ["Log-probability", "How likely the pruned model finds the baseline's answer (nats per token; 0 = certain); in brackets, the change against the baseline."],
-];
-
 function load() {
   const data = props.value;
   if (!data || !data.image) return;
@@ -29,19 +20,28 @@ function adopt(data, picture) {
     agreement: unpack.i4(data.agreement),
     panels: data.panels.map((panel) => (panel.ready
       ? { ...panel, state: unpack.u1(panel.state), order: unpack.i4(panel.order),
+        holders: panel.holders ? unpack.i4(panel.holders) : null,
         previews: adoptPreviews(panel.previews, data.tokens) } : { ...panel })),
   });
   root.dataset.state = "ready";
   $(".pv-said b").textContent = data.baseline === null ? "…" : data.baseline || "(empty answer)";
+  drawTable();
   fill($(".pv-panels"), ...view.panels.map(makeCard));
+  fill($(".pv-glossary dl"), ...view.measures.flatMap(({ title, note }) =>
+    [node("dt", "", title), node("dd", "", note)]));
   const items = [swatch("on", "kept"), swatch("off", "dropped")];
+  if (view.mergedTitles.length) {
+    items.push(swatch("groupkey", "merged: one colour a group, a dot on the token that holds it"));
+  }
   if (isCropped()) items.push(swatch("unseen", "never seen by the model (cropped)"));
   fill($(".pv-masklegend"), ...items);
   $(".pv-agreement").hidden = view.overlapTitles.length < 2;
+  $(".pv-agreement").classList.toggle("pv-many", view.overlapTitles.length > 9);
   if (view.overlapTitles.length >= 2) {
     agreementLegend();
     matrix();
   }
+  adoptPair(pair.titles || []);
   paintAll();
 }
 
@@ -60,6 +60,7 @@ function paintAll() {
   if (!view.ready) return;
   paintMasks();
   paintAgreement();
+  paintPair();
   agreementRead();
   const old = view.preview !== null, line = $(".pv-previewline");
   line.hidden = !old;
@@ -67,10 +68,13 @@ function paintAll() {
     ? `Masks at ${number(view.preview.percent)} % (${BUDGETS[view.preview.kind]}). Answers and numbers are of the last run, at ${number(view.percent)} % (${BUDGETS[view.kind]}); press Compare to run it.`
     : "";
   $(".pv-agreement").classList.toggle("pv-stale", old);
-  $(".pv-lastrun").textContent = old ? "Of the last run, not of the budget previewed above." : "";
+  $(".pv-tablewrap").classList.toggle("pv-stale", old);
+  for (const line of root.querySelectorAll(".pv-lastrun")) {
+    line.textContent = old ? "Of the last run, not of the budget previewed above." : "";
+  }
+  $(".pv-pair").classList.toggle("pv-stale", old);
 }
 
-fill($(".pv-glossary dl"), ...GLOSSARY.flatMap(([name, text]) => [node("dt", "", name), node("dd", "", text)]));
 $(".pv-agreemap").addEventListener("pointermove", (event) => {
   const cell = view.ready ? cellUnder(event) : null;
   if (cell === view.cursor) return;

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from pruneviz.engine import Budget, Prepared, Session, SideBySide, compare_many
-from pruneviz.engine.budgets import Kind
+from pruneviz.engine.budgets import KINDS, Kind
 from pruneviz.errors import InputError
+from pruneviz.exports import compared
 from pruneviz.render import panels_payload
+from pruneviz.ui.compare.measures import columns
 from pruneviz.ui.compare.panels import card
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.encoding import REFRESH, encode
 from pruneviz.ui.shared.failures import guarded
+from pruneviz.ui.shared.runs import Run, read_methods
 from pruneviz.ui.shared.status import status_html
 
 
@@ -48,6 +52,7 @@ class CompareScreen:
 
     status: str | None = None
     view: dict[str, Any] | None = None
+    run: Run | None = None
 
 
 def compare(session: Session, wanted: Wanted) -> Generator[CompareScreen]:
@@ -65,12 +70,42 @@ def _compare(session: Session, wanted: Wanted) -> Iterator[CompareScreen]:
     with closing(compare_many(session, prepared, wanted.methods or [], budget)) as events:
         for event in events:
             if event.result is not None:
-                over = event.kind == "done"
-                line = status_html(verdict(event.result), "done") if over else None
-                yield CompareScreen(line, payload(session, prepared, event.result))
+                view = payload(session, prepared, event.result)
+                if event.kind != "done":
+                    yield CompareScreen(view=view)
+                    continue
+                line = status_html(verdict(event.result), "done", prepared.hints)
+                yield CompareScreen(line, view, remembered(session, prepared, wanted, event.result))
             elif time.monotonic() - shown > REFRESH:
                 shown = time.monotonic()
                 yield CompareScreen(status=status_html(event.text, "busy"))
+
+
+def remembered(session: Session, prepared: Prepared, wanted: Wanted, result: SideBySide) -> Run:
+    """The result with what a link and a command need to have it again."""
+    names = [outcome.name for outcome in result.outcomes]
+    option = "--keep-ratio" if wanted.kind == "final" else "--equal-compute"
+    methods = [word for name in names for word in ("--method", name)]
+    return Run.of(
+        prepared,
+        tab="compare",
+        asked=wanted.image,
+        link={"methods": ",".join(names), "budget": f"{wanted.percent:g}", "kind": wanted.kind},
+        arguments=(*methods, option, f"{result.budget.share:g}"),
+        result=result,
+        model=session.loaded.name,
+        write=compared.write,
+    )
+
+
+def restored(values: Mapping[str, str]) -> tuple[list[str] | None, Kind | None, float | None]:
+    """Methods, kind of budget and percent that a link sets; None is left as it is."""
+    kind = next((known for known in KINDS if known == values.get("kind")), None)
+    try:
+        percent = float(values.get("budget", ""))
+    except ValueError:
+        percent = math.nan
+    return read_methods(values.get("methods")), kind, percent if 1 <= percent <= 100 else None
 
 
 def verdict(result: SideBySide) -> str:
@@ -79,7 +114,10 @@ def verdict(result: SideBySide) -> str:
     if not ran:
         return "No method can meet this budget; each card says why."
     same = [title for title, done in ran if done.fidelity and done.fidelity.exact_match]
+    others = [title for title, _ in ran if title not in same]
     names = f": {', '.join(same)}" if same else ""
+    if 0 < len(others) < len(same):
+        names = f"; not {', '.join(others)}"
     left = len(result.outcomes) - len(ran)
     rest = f" {left} cannot meet this budget." if left else ""
     return f"Done: {len(same)} of {len(ran)} methods give the baseline's answer{names}.{rest}"
@@ -87,17 +125,18 @@ def verdict(result: SideBySide) -> str:
 
 def payload(session: Session, prepared: Prepared, result: SideBySide) -> dict[str, Any]:
     """What the tab's canvas draws, the cards' text included."""
-    total = prepared.grid.num_tokens
     titles = {outcome.name: outcome.title for outcome in result.outcomes}
     return {
         **panels_payload(
             prepared.image,
             prepared.grid,
-            [card(outcome, total, session.num_layers) for outcome in result.outcomes],
+            [card(outcome, result, session.num_layers) for outcome in result.outcomes],
             result.agreement,
             [titles[name] for name in result.overlap_names],
             result.overlaps,
+            [titles[name] for name in result.merged_names],
         ),
+        "measures": columns(),
         "kind": result.budget.kind,
         "percent": 100 * result.budget.share,
         "baseline": None if result.baseline is None else result.baseline.text,

@@ -1,15 +1,18 @@
 // One card a method: mask, badge, answer, difference and numbers.
 const LARGEST = 300; // CSS pixels of a mask's height
 
+const MERGED = 3;
+
+// What a merged patch showed is still in the model: it is painted like a kept one, in its group.
 function panelStates(panel, count) {
-  if (count === null) return panel.state;
+  if (count === null) return panel.state.map((state) => (state === MERGED ? KEPT : state));
   const none = new Uint8Array(view.tokens).fill(DROPPED);
   return keepFirst(none, ranking(panel.previews, panel.order, count), count);
 }
 
-// Patches at the slider's budget; null = as run.
+// Patches at the slider's budget; null = as run. Which patches go together, only a run can tell.
 function previewCount(panel) {
-  if (view.preview === null) return null;
+  if (view.preview === null || panel.holders) return null;
   const count = countAt(panel.previews, view.preview.kind, view.preview.percent);
   return asRan(panel.previews, count, panel.kept) ? null : count;
 }
@@ -20,31 +23,38 @@ function paintPanel(panel) {
   const scale = Math.min(view.room / (x1 - x0), LARGEST / (y1 - y0));
   const width = (x1 - x0) * scale, height = (y1 - y0) * scale;
   const ctx = context(panel.canvas, width, height);
-  const kept = drawPatches(ctx, panelStates(panel, count), width, height, scale, false);
+  const groups = panel.holders && count === null;
+  const kept = drawPatches(ctx, panelStates(panel, count), width, height, scale, false,
+    groups ? () => paintGroups(ctx, panel.holders, scale) : null);
+  const said = groups ? panel.left : `${kept} of ${view.tokens} patches kept`;
   panel.canvas.setAttribute("aria-label",
-    `${panel.title}: ${kept} of ${view.tokens} patches kept, on a grid of ${view.rows} rows and ${view.columns} columns.`);
+    `${panel.title}: ${said}, on a grid of ${view.rows} rows and ${view.columns} columns.`);
   panelBadge(panel, wanted);
 }
 
 function panelBadge(panel, count) {
   const share = (n) => `${n} of ${view.tokens} patches`;
-  let kind = "exact", text = `${share(panel.kept)}, as run`;
-  if (count === BEYOND) {
+  let kind = "exact", text = `${panel.left}, as run`;
+  if (view.preview !== null && panel.holders) {
+    kind = "waits";
+    text = `groups at ${number(view.preview.percent)} % need a run; shown: ${panel.left}`;
+  } else if (count === BEYOND) {
     kind = "beyond";
-    text = `cannot reach ${number(view.preview.percent)} %; shown: ${share(panel.kept)}`;
+    text = `cannot reach ${number(view.preview.percent)} %; shown: ${panel.left}`;
   } else if (count !== null) {
     kind = isExact(panel.previews, count, panel.kept) ? "exact" : "preview";
     text = share(count);
   }
-  const words = { exact: "exact", preview: "preview", beyond: "out of reach" };
+  const words = { exact: "exact", preview: "preview", beyond: "out of reach", waits: "last run" };
   fill(panel.badge, node("b", "", words[kind]), node("span", "", text));
   panel.badge.className = `pv-mbadge pv-m${kind}`;
   panel.badge.title = {
     exact: "These are the patches that the method keeps at this budget.",
     preview: "Drawn from the last run's ranking; scores may change with the budget.",
     beyond: "The method cannot spend so little, as it drops patches only inside the model.",
+    waits: "Which patches a method merges at another budget, only a run can tell.",
   }[kind];
-  panel.said.classList.toggle("pv-stale", view.preview !== null && count !== null);
+  panel.said.classList.toggle("pv-stale", view.preview !== null && (count !== null || Boolean(panel.holders)));
 }
 
 function chip(same) {
@@ -73,21 +83,26 @@ function difference(panel) {
   return box;
 }
 
-function numbers(facts) {
+function numbers(told) {
   const list = node("dl", "pv-facts");
-  for (const [name, value] of facts) {
+  told.forEach(({ text }, index) => {
+    if (!text) return;
     const line = node("div");
-    line.append(node("dt", "", name), node("dd", "", value));
+    line.append(node("dt", "", view.measures[index].title), node("dd", "", text));
     list.append(line);
-  }
-  return list;
+  });
+  const more = node("details", "pv-numbers");
+  more.append(node("summary", "", "Numbers"), list);
+  return more;
 }
 
 function makeCard(panel) {
   const card = node("article", "pv-card pv-method-card");
   const head = node("header");
   panel.badge = node("p", "pv-mbadge");
-  head.append(node("h3", "", panel.title));
+  const name = node("h3");
+  name.append(look(panel), node("span", "", panel.title));
+  head.append(name);
   card.append(head);
   card.dataset.method = panel.title;
   if (!panel.ready) {
@@ -104,7 +119,7 @@ function makeCard(panel) {
   line.append(node("p", "pv-answer", panel.answer || "(empty answer)"), chip(panel.same));
   panel.said.append(line);
   if (panel.diff) panel.said.append(difference(panel));
-  panel.said.append(numbers(panel.facts));
+  panel.said.append(numbers(panel.told));
   const frame = node("div", "pv-maskbox");
   frame.append(panel.canvas);
   card.append(frame, panel.said);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,14 +10,18 @@ from typing import Any
 import gradio as gr
 
 from pruneviz.engine import Shelf
-from pruneviz.ui.compare.comparing import CompareScreen, Wanted, compare
+from pruneviz.ui.compare.comparing import CompareScreen, Wanted, compare, restored
+from pruneviz.ui.compare.swapping import SwapScreen, swap
 from pruneviz.ui.inputs.column import Inputs
-from pruneviz.ui.shared import texts
+from pruneviz.ui.inputs.examples import Example
+from pruneviz.ui.shared import exports, texts
 from pruneviz.ui.shared.buttons import methods_box, rerun_tick, run_buttons
 from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.fields import Percent
+from pruneviz.ui.shared.opened import on_link
 from pruneviz.ui.shared.previews import kept_at
-from pruneviz.ui.shared.running import LONG, filled, steps, wire_rest, wire_run, wire_stop
+from pruneviz.ui.shared.running import LONG, MODEL, filled, steps, wire_rest, wire_run, wire_stop
+from pruneviz.ui.shared.runs import HeldRun
 from pruneviz.ui.shared.static import join_scripts, read_static
 from pruneviz.ui.shared.status import status_html
 
@@ -25,8 +29,11 @@ SCRIPTS = (
     "shared/base.js",
     "shared/patches.js",
     "shared/previews.js",
+    "shared/groups.js",
+    "compare/table.js",
     "compare/panels.js",
     "compare/agreement.js",
+    "compare/pair.js",
     "compare/compare.js",
 )
 BUDGET_SCRIPT = (
@@ -47,6 +54,8 @@ class CompareTab:
     stop: gr.Button
     status: gr.HTML
     view: gr.HTML
+    swapped: gr.HTML
+    export: exports.ExportPanel
 
 
 @cache
@@ -91,11 +100,22 @@ def create(percent: float) -> CompareTab:
         elem_id="pv-panels",
         server_functions=[kept_at],
     )
-    return CompareTab(chosen, kind, budget, auto, run, stop, status, view)
+    swapped = gr.HTML("", elem_id="pv-swapped", apply_default_css=False)
+    export = exports.create("compare")
+    return CompareTab(chosen, kind, budget, auto, run, stop, status, view, swapped, export)
 
 
-def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> None:
-    """Connect the tab."""
+def wire(
+    shelf: Shelf,
+    chosen: gr.Textbox,
+    inputs: Inputs,
+    tab: CompareTab,
+    tabs: gr.Tabs,
+    examples: Sequence[Example],
+) -> None:
+    """Connect the tab; `tabs` shows it where a link asks for it."""
+    exports.wire(tab.export, examples, shelf.offered)
+    on_link(tabs, "compare", tab.status, [tab.methods, tab.kind, tab.budget], restored)
     # The canvas itself listens to the slider's moves; the rest it hears of here.
     gr.on(
         [tab.budget.change, tab.kind.change],
@@ -108,7 +128,7 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> N
     )
     values = [chosen, inputs.image, inputs.question, tab.methods, tab.budget, tab.kind]
     buttons = [tab.run, tab.stop]
-    outputs = [tab.status, tab.view, *buttons]
+    outputs = [tab.status, tab.view, tab.swapped, tab.export.held, *buttons]
 
     def run(model: str, *now: Any) -> Iterator[list[Any]]:
         wanted = Wanted(*now)
@@ -116,10 +136,36 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: CompareTab) -> N
         yield from steps(screens, updates, CompareScreen())
 
     asked = wire_run([tab.run.click], run, values, outputs, tab.status, buttons, where=LONG)
+    swaps = _wire_swap(shelf, chosen, tab)
     moved = wire_rest(tab.view.rest, tab.auto, run, values, outputs)
-    wire_stop(tab.stop, [*asked, moved], tab.status, buttons, texts.COMPARE_STOPPED)
+    wire_stop(tab.stop, [*asked, *swaps, moved], tab.status, buttons, texts.COMPARE_STOPPED)
+
+
+def _wire_swap(shelf: Shelf, chosen: gr.Textbox, tab: CompareTab) -> list[Any]:
+    """Let the canvas ask one method with another's patches; returns what Stop has to cancel."""
+    buttons = [tab.run, tab.stop]
+
+    def run(model: str, held: HeldRun | None, event: gr.EventData) -> Iterator[list[Any]]:
+        last = held.run if held else None
+        screens = on_model(
+            shelf, model, lambda session: swap(session, last, event._data), SwapScreen
+        )
+        yield from steps(screens, lambda one: filled(one.status, one.told), SwapScreen())
+
+    return [
+        tab.view.swap(
+            run,
+            [chosen, tab.export.held],
+            [tab.status, tab.swapped, *buttons],
+            trigger_mode="once",
+            show_progress="hidden",
+            api_visibility="private",
+            **MODEL,
+        )
+    ]
 
 
 def updates(screen: CompareScreen) -> list[Any]:
-    """Values for the status line and the canvas."""
-    return filled(screen.status, screen.view)
+    """Values for the status line, the canvas, what was swapped and what can be exported."""
+    held = None if screen.run is None else HeldRun(screen.run)
+    return filled(screen.status, screen.view, None if screen.view is None else "", held)

@@ -1,4 +1,4 @@
-"""The left column, shared by all tabs: picture, examples and question."""
+"""The strip above the tabs, shared by all of them: picture, examples and question."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pruneviz.ui.shared.fields import Picture
 
 @dataclass(frozen=True)
 class Inputs:
-    """Handles of the column."""
+    """Handles of the strip."""
 
     image: gr.Image
     gallery: gr.HTML | None
@@ -21,27 +21,37 @@ class Inputs:
 
 
 def create(examples: list[Example]) -> Inputs:
-    """Create the column's components, the first example filled in."""
+    """Create the strip's components, the first example filled in."""
     first = examples[0] if examples else None
-    image = Picture(
+    with gr.Row(elem_classes="pv-inputs"):
+        image = _picture(first)
+        with gr.Column(scale=1, min_width=280, elem_classes="pv-asked"):
+            question = _question(first)
+            examples_row = gallery.create(examples) if examples else None
+    return Inputs(image, examples_row, question)
+
+
+def _picture(first: Example | None) -> gr.Image:
+    return Picture(
         value=str(first.image) if first else None,
         label="Picture",
         type="filepath",
         image_mode=None,
         sources=["upload", "clipboard", "webcam"],
-        buttons=["fullscreen"],
-        height=200,
+        buttons=[],
+        height=118,
         show_label=False,
         elem_id="pv-image",
     )
-    examples_row = gallery.create(examples) if examples else None
-    question = gr.Textbox(
+
+
+def _question(first: Example | None) -> gr.Textbox:
+    return gr.Textbox(
         value=first.questions[0] if first and first.questions else "",
         label="Question",
-        placeholder="What is in the picture?",
+        placeholder="How many things are there?",
         lines=1,
         max_lines=5,
         submit_btn=False,
         elem_id="pv-question",
     )
-    return Inputs(image, examples_row, question)

@@ -3,8 +3,7 @@ const box = element.querySelector(".pv-gallery");
 const linked = new URLSearchParams(location.search).get("example");
 const names = (props.value || []).map((example) => example.stem);
 let chosen = linked === null ? 0 : names.indexOf(linked);
-let sent = performance.now();
-const SETTLED = 4000; // milliseconds after which a change of the picture is the visitor's own
+let asked = 0;
 
 function made(tag, className, text) {
   const node = document.createElement(tag);
@@ -14,7 +13,8 @@ function made(tag, className, text) {
 }
 
 function send(question) {
-  sent = performance.now();
+  asked = question;
+  draw();
   trigger("pick", { image: chosen, question });
 }
 
@@ -34,9 +34,8 @@ function draw() {
     button.append(image);
     button.addEventListener("click", () => {
       chosen = index;
-      draw();
-      box.querySelectorAll(".pv-thumb")[index].focus();
       send(0);
+      box.querySelectorAll(".pv-thumb")[index].focus();
     });
     row.append(button);
   });
@@ -46,17 +45,20 @@ function draw() {
   (examples[chosen]?.questions || []).forEach((text, index) => {
     const button = made("button", "pv-question", text);
     button.type = "button";
-    const note = examples[chosen].notes?.[index];
-    if (note) button.append(made("small", "", note));
-    button.addEventListener("click", () => send(index));
+    button.title = examples[chosen].notes?.[index] || "";
+    button.addEventListener("click", () => {
+      send(index);
+      box.querySelectorAll(".pv-question")[index].focus();
+    });
     questions.append(button);
   });
-  box.replaceChildren(made("p", "pv-galleryhead", "Examples"), row, questions);
+  const note = examples[chosen]?.notes?.[asked];
+  if (note) questions.append(made("p", "pv-gallerytip", note));
+  box.replaceChildren(row, questions);
 }
 
 // A picture of the visitor's own is none of the examples.
-window.addEventListener("pruneviz:picture", (event) => {
-  if (!(event.detail && event.detail.changed) || performance.now() - sent < SETTLED) return;
+window.addEventListener("pruneviz:own", () => {
   chosen = -1;
   draw();
 });

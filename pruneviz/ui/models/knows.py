@@ -14,6 +14,14 @@ from pruneviz.ui.shared.texts import OTHER_KNOWS, TASTE_OF_KINDS, UNKNOWN_LIMITS
 
 EVERY = 1.0
 """Seconds between two lines on a download."""
+PHOTOGRAPH_MODELS = (
+    ("HuggingFaceTB/SmolVLM-256M-Instruct", "SmolVLM 256M", "about 0.5 GB"),
+    ("HuggingFaceTB/SmolVLM-500M-Instruct", "SmolVLM 500M", "about 1 GB"),
+    ("Qwen/Qwen2.5-VL-3B-Instruct", "Qwen2.5-VL 3B", "about 7.5 GB"),
+    ("llava-hf/llava-1.5-7b-hf", "LLaVA-1.5 7B", "about 14 GB"),
+)
+"""Hub ids, names, and what the weights take in 16 bits."""
+
 LARGER = "For real pictures, start the app with --model and a larger one."
 LARGER_HERE = "For real pictures, choose another model below."
 LARGER_TYPED = "For real pictures, choose a larger one below, such as llava-hf/llava-1.5-7b-hf."
@@ -85,8 +93,16 @@ def _claims(knowledge: Knowledge | None) -> str:
     good = [TASTE_OF_KINDS[kind] for kind in knowledge.claims]
     text = f"Of new scenes it answers over 95 % of these questions rightly: {'; '.join(good)}."
     weak = [
-        f"{TASTE_OF_KINDS[kind]} ({int(100 * share)} %)"
-        for kind, share in knowledge.accuracy.items()
+        f"{TASTE_OF_KINDS[kind]} ({_shares(knowledge, kind)})"
+        for kind in knowledge.accuracy
         if kind not in knowledge.claims
     ]
     return text + (f" Of what else it was taught it is less sure: {'; '.join(weak)}." * bool(weak))
+
+
+def _shares(knowledge: Knowledge, kind: str) -> str:
+    """Both shares that a claim depends on."""
+    trained = f"{int(100 * knowledge.accuracy[kind])} %"
+    if kind not in knowledge.novel:
+        return trained
+    return f"{trained} in trained wordings, {int(100 * knowledge.novel[kind])} % in others"

@@ -29,7 +29,7 @@ def wire(
     outputs: list[Any],
     status: gr.HTML,
     buttons: list[gr.Button],
-) -> None:
+) -> Any:
     """Fill the page when it is opened; `buttons` are those that run the model and stop it.
 
     In two steps: what is known is shown at once, even while a model is being loaded for somebody
@@ -40,6 +40,7 @@ def wire(
     greeted = page.load(loader.greet, None, [*outputs, due], **quiet)
     answered = greeted.then(loader.answer, due, [*outputs, *buttons], **quiet, **MODEL)
     wire_stop(buttons[1], [answered], status, buttons, texts.STOPPED)
+    return answered
 
 
 SAME = [gr.skip(), gr.skip()]

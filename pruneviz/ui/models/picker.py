@@ -29,7 +29,7 @@ from pruneviz.ui.shared.shown import Held
 from pruneviz.ui.shared.status import status_html
 
 CHANGED_SCRIPT = (
-    "(name) => { if (name) window.dispatchEvent(new CustomEvent('pruneviz:picture')); }"
+    "(name) => { if (name) window.dispatchEvent(new CustomEvent('pruneviz:changed')); }"
 )
 """Pins name patches, and another model cuts the picture into others."""
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -53,6 +53,7 @@ class Picker:
     use: gr.Button
     stop: gr.Button
     status: gr.HTML
+    suggested: dict[str, gr.Button]
 
     OUTPUTS = ("chosen", "named", "box", "about", "choice", "typed")
 
@@ -68,6 +69,7 @@ class Followers:
     ask: gr.HTML
     compare: gr.HTML
     sweep: gr.HTML
+    howmuch: gr.HTML
     auto: gr.Checkbox
     held: gr.State
 
@@ -100,7 +102,19 @@ def create(shelf: Shelf) -> Picker:
             use = gr.Button(texts.USE_MODEL, size="sm", elem_id="pv-use")
             stop = gr.Button("Stop", size="sm", visible=False, elem_id="pv-stop-model")
             status = gr.HTML("", elem_id="pv-picked", apply_default_css=False)
-    return Picker(chosen, named, fetched, box, about, choice, typed, use, stop, status)
+            suggested = _suggestions(shelf.any_name)
+    return Picker(chosen, named, fetched, box, about, choice, typed, use, stop, status, suggested)
+
+
+def _suggestions(shown: bool) -> dict[str, gr.Button]:
+    """A button for each model that knows photographs, by the memory that it takes."""
+    with gr.Column(visible=shown, elem_classes="pv-suggested"):
+        gr.HTML(f'<p class="pv-note">{texts.PHOTOGRAPHS}</p>', apply_default_css=False)
+        with gr.Row():
+            return {
+                name: gr.Button(f"{title}, {takes}", size="sm", min_width=150)
+                for name, title, takes in knows.PHOTOGRAPH_MODELS
+            }
 
 
 def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
@@ -115,28 +129,23 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
         **QUIET,
     )
     # Two steps: only the second one keeps other models from running.
+    outputs = [picker.status, picker.fetched, picker.use, picker.stop]
+    how: dict[str, Any] = {"trigger_mode": "once", "concurrency_id": "fetch", **QUIET}
     fetching = gr.on(
         [picker.use.click, picker.typed.submit],
         make_fetch(shelf),
         [picker.chosen, picker.choice, picker.typed],
-        [picker.status, picker.fetched, picker.use, picker.stop],
-        trigger_mode="once",
-        concurrency_id="fetch",
+        outputs,
         concurrency_limit=8,
-        **QUIET,
+        **how,
     )
-    loading = fetching.then(
-        make_load(shelf),
-        [picker.fetched, picker.named, followers.held],
-        [
-            *(picker.status, picker.fetched, picker.use, *picker.outputs()),
-            *(followers.auto, followers.ask, followers.compare, followers.sweep),
-        ],
-        **QUIET,
-        **MODEL,
-    )
+    begun = [fetching]
+    for name, button in picker.suggested.items():
+        begun.append(button.click(make_fetch(shelf, name), [picker.chosen], outputs, **how))
+    for one in begun:
+        _wire_load(shelf, picker, followers, one)
     stopped = picker.stop.click(
-        None, None, None, cancels=[fetching], queue=False, api_visibility="private"
+        None, None, None, cancels=begun, queue=False, api_visibility="private"
     )
     stopped.then(
         lambda: [
@@ -147,6 +156,21 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
         None,
         [picker.status, picker.use, picker.stop],
         **QUIET,
+    )
+
+
+def _wire_load(shelf: Shelf, picker: Picker, followers: Followers, fetching: Any) -> None:
+    """Load what was fetched, and let everything follow it."""
+    loading = fetching.then(
+        make_load(shelf),
+        [picker.fetched, picker.named, followers.held],
+        [
+            *(picker.status, picker.fetched, picker.use, *picker.outputs()),
+            *(followers.auto, followers.ask, followers.compare, followers.sweep),
+            followers.howmuch,
+        ],
+        **QUIET,
+        **MODEL,
     )
     loading.then(None, picker.fetched, None, js=CHANGED_SCRIPT, **QUIET)
 
@@ -161,12 +185,15 @@ def make_look(shelf: Shelf) -> Callable[[str, str | None, str | None], list[Any]
     return look
 
 
-def make_fetch(shelf: Shelf) -> Callable[[str, str | None, str | None], Iterator[list[Any]]]:
-    """Handler of the button's first step."""
+def make_fetch(shelf: Shelf, suggested: str = "") -> Callable[..., Iterator[list[Any]]]:
+    """Handler of the button's first step; of one that stands for a model, `suggested`."""
 
-    def run(chosen: str, choice: str | None, typed: str | None) -> Iterator[list[Any]]:
+    def run(
+        chosen: str, choice: str | None = None, typed: str | None = None
+    ) -> Iterator[list[Any]]:
         yield [gr.skip(), "", gr.update(interactive=False), gr.update(visible=True)]
-        with closing(attended(fetch(shelf, chosen, choice or typed or ""), in_line=False)) as steps:
+        wanted = suggested or choice or typed or ""
+        with closing(attended(fetch(shelf, chosen, wanted), in_line=False)) as steps:
             for step in steps:
                 yield [step.status, step.fetched or gr.skip(), gr.skip(), gr.skip()]
             yield [gr.skip(), gr.skip(), gr.skip(), gr.update(visible=False)]
@@ -178,7 +205,7 @@ def make_load(shelf: Shelf) -> Callable[[str, str, Held | None], Iterator[list[A
     """Handler of the second step; does nothing where the first one failed."""
 
     def run(name: str, named: str, held: Held | None) -> Iterator[list[Any]]:
-        rest = [gr.skip()] * (4 + len(Picker.OUTPUTS))
+        rest = [gr.skip()] * (5 + len(Picker.OUTPUTS))
         failed = True
         for step in attended(load(shelf, name)) if name else ():
             if step.session is None:
@@ -201,6 +228,7 @@ def values(shelf: Shelf, session: Session, named: str, held: Held | None) -> lis
         earlier(session, held.shown.model if held else None),
         status_html(texts.NEW_COMPARE.format(title)),
         status_html(texts.NEW_SWEEP.format(title)),
+        status_html(texts.NEW_HOWMUCH.format(title)),
     ]
 
 

@@ -13,7 +13,7 @@ from pruneviz.scratch import Scratch, no_room
 
 logger = logging.getLogger(__name__)
 CALLS = re.compile(r"/gradio_api/(?:call(?:/v2)?|run|api|queue/join|component_server)(?:/|$)")
-UNKNOWN = "There is no such endpoint. Endpoints: /ask, /compare, /sweep, /methods."
+UNKNOWN = "There is no such endpoint. “Use via API” at the foot of the page lists them."
 FAILED = "The request could not be understood."
 NOT_WRITABLE = "The server may not write to its folder of uploads."
 UPLOAD = "/gradio_api/upload"

@@ -1,6 +1,8 @@
 // Shared by the other scripts of this folder, which are joined into one function body.
 const FELL = 0, DROPPED = 1, KEPT = 2;
-const $ = (selector) => element.querySelector(selector);
+const elsewhere = []; // parts of the component that stand in slots of the page
+const $ = (selector) => element.querySelector(selector)
+  || elsewhere.map((part) => part.matches(selector) ? part : part.querySelector(selector)).find(Boolean);
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const unpack = {
   u1: (text) => bytes(text),
@@ -115,6 +117,20 @@ function onSlide(id, move) {
     const inside = event.target.closest && event.target.closest(`#${id}`);
     if (inside && event.target.value !== "") move(Number(event.target.value));
   }, true);
+}
+
+// From when a visitor changes what is asked until the next result, what a tab shows is of before.
+const tabPanel = (name) => document.getElementById(`pv-tab-${name}`);
+function watchStale(name) {
+  const mark = () => { if (tabPanel(name)) tabPanel(name).dataset.stale = "yes"; };
+  ["pruneviz:own", "pruneviz:example"].forEach((event) => window.addEventListener(event, mark));
+  document.addEventListener("input", (event) => {
+    if (event.target.closest && event.target.closest("#pv-question")) mark();
+  }, true);
+  return mark;
+}
+function fresh(name) {
+  if (tabPanel(name)) delete tabPanel(name).dataset.stale;
 }
 
 // Whether part of the shown picture was never seen by the model.

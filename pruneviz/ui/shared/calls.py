@@ -14,7 +14,7 @@ from gradio.components.api_component import Api
 from gradio.utils import get_upload_folder
 
 NOT_UPLOADED = (
-    "The image was not uploaded here. It must be an uploaded file; with gradio_client: "
+    "The file was not uploaded here. It must be an uploaded file; with gradio_client: "
     "handle_file('picture.png')."
 )
 

@@ -69,6 +69,36 @@ def _timed(timing: Report) -> list[Line]:
     ]
 
 
+def summary(done: Comparison) -> list[tuple[str, str, str]]:
+    """What is left of the baseline's work: number (or nothing), what it counts, its share."""
+    a, b = done.baseline.cost, done.pruned.cost
+    total = done.grid.num_tokens
+    return [
+        (f"{b.final_tokens} of {total}", "patches kept", share_of(b.final_tokens, total)),
+        (
+            count(round(b.layer_average, 1)),
+            "a layer on average",
+            share_of(b.layer_average, total),
+        ),
+        ("", "FLOPs", share_of(b.total_flops, a.total_flops)),
+        ("", "KV cache", share_of(b.kv_bytes, a.kv_bytes)),
+    ]
+
+
+def summary_html(done: Comparison) -> str:
+    """The same in a line."""
+    items = "".join(
+        f"<li>{f'<b>{escape(number)}</b> ' if number else ''}{escape(name)} <b>{share}</b></li>"
+        for number, name, share in summary(done)
+    )
+    return f'<ul class="pv-costline" aria-label="Cost in short">{items}</ul>'
+
+
+def share_of(part: float, whole: float) -> str:
+    """A share in per cent."""
+    return f"{100 * part / whole:.3g} %" if whole else "none"
+
+
 def cost_html(done: Comparison, small: bool, timing: Report | None = None) -> str:
     """The table, the staircase of visual tokens per layer, and what to think of the times."""
     rows = "".join(

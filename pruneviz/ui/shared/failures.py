@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pruneviz.engine import Session, Shelf
 from pruneviz.errors import PruneVizError, told
+from pruneviz.methods import own_fault
 from pruneviz.scratch import no_room
 from pruneviz.ui.models.knows import fetching, title
 from pruneviz.ui.shared.attending import attended
@@ -26,10 +27,17 @@ def guarded(screens: Iterator[T], failed: Callable[[str], T]) -> Generator[T]:
     try:
         yield from screens
     except MEANT as error:
-        yield failed(status_html(told(error), "error"))
+        yield failed(status_html(own_fault(error) or told(error), "error"))
     except BROKEN as error:
         logger.exception("The run failed")
-        yield failed(status_html(explain(error), "error"))
+        yield failed(status_html(own_fault(error) or explain(error), "error"))
+    except Exception as error:
+        # Anything may go wrong in a method of the visitor's own: its author is told the line.
+        line = own_fault(error)
+        if line is None:
+            raise
+        logger.exception("A method of one's own failed")
+        yield failed(status_html(line, "error"))
 
 
 def on_model(
@@ -37,13 +45,15 @@ def on_model(
     name: str,
     run: Callable[[Session], Generator[T]],
     said: Callable[[str], T],
+    in_line: bool = True,
 ) -> Generator[T]:
     """Screens of a run on a model, which is loaded first where it is not in memory.
 
     `said` makes a screen of a status line. Closing the generator stops the run, and so does the
-    visitor by leaving.
+    visitor by leaving. `in_line`: it waits for the visitor's other runs, as those do that fill the
+    same part of the page.
     """
-    yield from attended(guarded(_on_model(shelf, name, run, said), said))
+    yield from attended(guarded(_on_model(shelf, name, run, said), said), in_line)
 
 
 def _on_model(

@@ -15,8 +15,12 @@ def nats(value: float, sign: str = "-") -> str:
     return format(value, sign + kind).replace("-", "\N{MINUS SIGN}")
 
 
+def _kl(value: float | None) -> str:
+    return "they do not" if value is None else f"{value:.3g}"
+
+
 def fidelity_html(done: Comparison) -> str:
-    """Four numbers with a line on each, and the token-level difference."""
+    """Six numbers with a line on each, and the token-level difference."""
     if done.fidelity is None:
         return '<p class="pv-note">The run was stopped, so the answers were not compared.</p>'
     found = done.fidelity
@@ -30,6 +34,12 @@ def fidelity_html(done: Comparison) -> str:
             FIDELITY_NOTES["divergence"],
         ),
         ("First-token KL", f"{found.first_token_kl:.3g}", FIDELITY_NOTES["kl"]),
+        ("KL where they part", _kl(found.parting_kl), FIDELITY_NOTES["parting"]),
+        (
+            "Largest KL",
+            f"{found.largest_kl:.3g} at token {found.largest_kl_at + 1}",
+            FIDELITY_NOTES["largest"],
+        ),
         (
             "Log-probability",
             f"{nats(found.baseline_logprob)} → {nats(found.answer_logprob)} ({nats(drop, '+')})",

@@ -8,7 +8,8 @@ from html import escape
 from typing import Any
 
 from pruneviz.methods import Card, Method, Option, get_method
-from pruneviz.methods.registry import METHODS
+from pruneviz.methods.registry import METHODS, controls
+from pruneviz.render.styles import Style, styles
 from pruneviz.ui.shared.mathml import mathml
 
 DEFAULT = next(iter(METHODS))
@@ -24,15 +25,15 @@ def compared() -> list[str]:
     return [name for name, cls in METHODS.items() if cls.card.compared]
 
 
-def controls() -> list[str]:
-    """Names of the controls."""
-    return [name for name, cls in METHODS.items() if cls.card.control]
-
-
 def controls_named() -> str:
     """The controls' titles in a row, such as "Random and Uniform"."""
     *others, last = (METHODS[name].title for name in controls())
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def looks() -> dict[str, Style]:
+    """How each method is drawn, by its name."""
+    return styles(list(METHODS), controls())
 
 
 def options() -> dict[str, tuple[str, Option]]:

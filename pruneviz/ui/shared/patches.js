@@ -7,11 +7,11 @@ function stageStates() {
 
 const cellBox = (cell) => view.boxes.subarray(4 * cell, 4 * cell + 4);
 
-// Cell under the pointer of a canvas painted at view.scale; null beside the grid.
-function cellUnder(event) {
+// Cell under the pointer of a canvas with the picture at some scale; null beside the grid.
+function cellUnder(event, scale = view.scale) {
   const box = event.currentTarget.getBoundingClientRect();
-  const x = (event.clientX - box.left) / view.scale + view.window[0];
-  const y = (event.clientY - box.top) / view.scale + view.window[1];
+  const x = (event.clientX - box.left) / scale + view.window[0];
+  const y = (event.clientY - box.top) / scale + view.window[1];
   for (let cell = 0; cell < view.cellToken.length; cell++) {
     const [left, top, right, bottom] = cellBox(cell);
     if (x >= left && x < right && y >= top && y < bottom) return cell;
@@ -57,28 +57,55 @@ function hatch(ctx, width, height, scale) {
   ctx.restore();
 }
 
-function contour(ctx, scale, cellKept) {
-  const path = new Path2D();
-  const [x, y] = view.window;
-  for (let cell = 0; cell < cellKept.length; cell++) {
-    const [left, top, right, bottom] = cellBox(cell);
-    const beside = (cell + 1) % view.columns ? cell + 1 : -1;
-    const below = cell + view.columns;
-    if (beside >= 0 && cellKept[cell] !== cellKept[beside]) {
-      path.moveTo((right - x) * scale, (top - y) * scale);
-      path.lineTo((right - x) * scale, (bottom - y) * scale);
+// Dots over what is not kept: a white page or a dark picture fades into itself, a pattern shows.
+const DOTS = 6; // CSS pixels from one to the next
+let dotted = null;
+function dots(ctx) {
+  if (!dotted) {
+    const tile = document.createElement("canvas");
+    tile.width = tile.height = 2 * DOTS;
+    const pen = tile.getContext("2d");
+    pen.scale(2, 2);
+    for (const [at, style] of [[DOTS / 2 + 0.5, "rgba(255,255,255,.5)"], [DOTS / 2, "rgba(74,82,98,.8)"]]) {
+      pen.fillStyle = style;
+      pen.beginPath();
+      pen.arc(at, at, 0.9, 0, 2 * Math.PI);
+      pen.fill();
     }
-    if (below < cellKept.length && cellKept[cell] !== cellKept[below]) {
-      path.moveTo((left - x) * scale, (bottom - y) * scale);
-      path.lineTo((right - x) * scale, (bottom - y) * scale);
+    dotted = tile;
+  }
+  const pattern = ctx.createPattern(dotted, "repeat");
+  pattern.setTransform(new DOMMatrix().scale(0.5));
+  return pattern;
+}
+
+// Lines where cells differ from those beside them, or from nothing (0) at the grid's own edge.
+function contour(ctx, scale, cellKept) {
+  const path = new Path2D(), [x, y] = view.window, inset = 1;
+  for (let cell = 0; cell < cellKept.length; cell++) {
+    const [left, top, right, bottom] = cellBox(cell), own = cellKept[cell];
+    const column = cell % view.columns, below = cell + view.columns;
+    const [x0, y0, x1, y1] = [(left - x) * scale, (top - y) * scale, (right - x) * scale, (bottom - y) * scale];
+    const last = column + 1 === view.columns, lowest = below >= cellKept.length;
+    const sides = [
+      [own !== (last ? 0 : cellKept[cell + 1]), x1 - last * inset, y0, x1 - last * inset, y1],
+      [own !== (lowest ? 0 : cellKept[below]), x0, y1 - lowest * inset, x1, y1 - lowest * inset],
+      [column === 0 && own !== 0, x0 + inset, y0, x0 + inset, y1],
+      [cell < view.columns && own !== 0, x0, y0 + inset, x1, y0 + inset],
+    ];
+    for (const [drawn, fromX, fromY, toX, toY] of sides) {
+      if (!drawn) continue;
+      path.moveTo(fromX, fromY);
+      path.lineTo(toX, toY);
     }
   }
   ctx.lineCap = "square";
-  ctx.lineWidth = 2.5;
-  ctx.strokeStyle = isDark() ? "rgba(0,0,0,.55)" : "rgba(255,255,255,.8)";
+  // A dark line in a light one: one of the two is seen on any picture.
+  ctx.lineWidth = 3.4;
+  ctx.strokeStyle = isDark() ? "rgba(0,0,0,.8)" : "rgba(255,255,255,.92)";
   ctx.stroke(path);
-  ctx.lineWidth = 1.1;
-  ctx.strokeStyle = isDark() ? "#e7eaf0" : "#2c313b";
+  ctx.lineWidth = 1.4;
+  ctx.strokeStyle = isDark() ? "#f1f4f9" : "#1b202a";
   ctx.stroke(path);
 }
 
@@ -129,11 +156,13 @@ function keptCells(states, scale) {
   return { cells, path, count };
 }
 
-// On a picture without colour: a veil over all of it, and the kept patches as they are.
+// On a picture without colour: a veil and dots over all of it, and the kept patches as they are.
 function showKept(ctx, states, path, width, height, scale) {
   ctx.fillStyle = veil(0.55);
   ctx.fillRect(0, 0, width, height);
   fillCells(ctx, states, FELL, scale, veil(0.5));
+  ctx.fillStyle = dots(ctx);
+  ctx.fillRect(0, 0, width, height);
   ctx.save();
   ctx.clip(path);
   ctx.drawImage(view.picture, 0, 0, width, height);
@@ -154,6 +183,9 @@ function drawPatches(ctx, states, width, height, scale, heated, more) {
   return kept.count;
 }
 
+// What is left of a screen for the picture, so that the slider below it is in view as well.
+const tallest = () => Math.max(280, innerHeight * 0.52);
+
 function paint() {
   if (!view.ready) return;
   const started = performance.now();
@@ -161,7 +193,7 @@ function paint() {
   const [x0, y0, x1, y1] = view.window;
   const room = canvas.parentElement.clientWidth;
   if (!room) return;
-  const scale = Math.min(room / (x1 - x0), Math.max(280, innerHeight * 0.66) / (y1 - y0));
+  const scale = Math.min(room / (x1 - x0), tallest() / (y1 - y0));
   const width = (x1 - x0) * scale, height = (y1 - y0) * scale;
   view.scale = scale;
   const ctx = context(canvas, width, height);

@@ -64,12 +64,10 @@ class Shown:
         return cls(question, pins, done, image, grid, prepared.picture, model)
 
 
-@dataclass
-class Held:
-    """One visitor's last result and the files written from it."""
+class Written:
+    """Who writes files for a visitor and remembers them."""
 
-    shown: Shown
-    files: list[Path] = field(default_factory=list)
+    files: list[Path]
 
     def write(self, name: str, write: Callable[[Path], None], cache: Callable[[str], str]) -> str:
         """Make a file in a folder of its own and hand it over; `cache` copies what is served."""
@@ -83,7 +81,15 @@ class Held:
         return served
 
 
-def release(held: Held | None) -> None:
+@dataclass
+class Held(Written):
+    """One visitor's last result and the files written from it."""
+
+    shown: Shown
+    files: list[Path] = field(default_factory=list)
+
+
+def release(held: Written | None) -> None:
     """Delete what was written for a visitor who has gone."""
     for path in held.files if held else ():
         path.unlink(missing_ok=True)

@@ -4,12 +4,11 @@ from pruneviz.models.registry import loadable_titles
 
 TITLE = "PruneViz"
 LEAD = (
-    "A vision-language model reads a picture as hundreds of patches, and most can be left out. "
-    "Ask something and see which ones a pruning method keeps, whether the answer survives, and "
-    "what is saved."
+    "Which image patches can a vision-language model do without? Ask, slide, and see whether the "
+    "answer survives."
 )
 TASTE_OF_KINDS = {
-    "what": "what is this",
+    "what": "what is this, of a picture with one thing",
     "place": "what is at the top left",
     "category": "which animal is there",
     "where": "where is the cat",
@@ -45,20 +44,32 @@ BUDGET_INFO = (
 BUDGET_HINT = "Share of all patches that each method may use."
 COMPARE_READY = "Ready. Tick methods, choose a budget and press Compare."
 COMPARE_STOPPED = "Stopped. The cards show the methods that had finished."
-SWEEP_READY = "Ready. Tick methods and press Sweep: each is run at every keep ratio."
+SWEEP_READY = (
+    "Ready. Tick methods and press Sweep: each is run at every keep ratio. Random is drawn ten "
+    "times at each, which takes as many runs as ten methods."
+)
 SWEEP_STOPPED = "Stopped. The plot shows what had been run."
 RATIOS_INFO = "Share of the patches left at the end, from 100 down."
 BREAK_NOTE = (
     "The break point is the smallest number of patches from which on, up to all of them, every run "
     "gave the baseline's answer, token for token. Between the last count that fails and the next "
     "that holds, the search halves the gap down to one patch; it assumes that the answer changes "
-    "once in there."
+    "once in there. Patches at the end say little of compute where a method drops late: the layer "
+    "average and the FLOPs do. Methods that choose a number of tokens by themselves, such as "
+    "PruMerge in its paper, are told here how many."
+)
+CHANCE_NOTE = (
+    "Random subsets, {} drawn at each keep ratio. A method does better than chance where the "
+    "baseline's answer is more probable than after every one of them, at an equal layer average; "
+    "by luck alone one draw more would lie above ten others once in eleven times. Where lucky "
+    "draws give the answer, no method can do better than they do. Between two ratios the "
+    "band is read on the line from one to the other."
 )
 VALUES_NOTE = (
     "Log-prob.: how likely the pruned model finds the baseline's answer (nats per token, 0 = "
     "certain). KL: how far the first answer token's probabilities moved (0 = not at all). FLOPs: "
-    "computed work as the papers count it, against the baseline. * run in "
-    "search of the break point."
+    "true ones against the baseline's, encoder and choosing included; the papers' count visual "
+    "tokens in the language model only. * run in search of the break point."
 )
 
 CHOOSE_MODEL = "Model"
@@ -67,6 +78,9 @@ TYPED_LABEL = "Hub id or folder"
 *_OTHERS, _LAST = loadable_titles()
 TYPED_INFO = (
     f"A {', '.join(_OTHERS)} or {_LAST} model on the hub, or a folder on this page's server."
+)
+PHOTOGRAPHS = (
+    "For photographs, by memory needed; a press downloads the model from the hub and takes it:"
 )
 USE_MODEL = "Use this model"
 NOT_TYPED = "Type a hub id or the path of a folder first."
@@ -80,11 +94,24 @@ SIZE_UNKNOWN = "How much memory its weights take cannot be read from its files."
 FETCH_STOPPED = "Stopped. What had come stays for the next time."
 MODEL_WAITS = "Its files are here. Waiting for the runs before it …"
 NEW_COMPARE = "{} answers from now on. Cards below, if any, are from the model before."
+NEW_HOWMUCH = "{} answers from now on. Results below, if any, are from the model before."
 NEW_SWEEP = "{} answers from now on. A plot below, if any, is from the model before."
 
 READING = "Reading the picture …"
 
 NOTHING_TO_EXPORT = "There is no result to export yet, or it is over an hour old. Ask first."
+NO_RUN_TO_EXPORT = (
+    "There is no result to export yet, or it is over an hour old. Run the methods first."
+)
+TAB_LINK_COPIED = "Link copied: it brings back example, question and this tab's settings."
+TAB_LINK_WITHOUT_PICTURE = (
+    "Link copied, without your picture: it stays on this machine. Whoever opens the link finds the "
+    "question and this tab's settings, and has to add the picture."
+)
+SWAP_NEEDS_TWO = "Choose two methods that have run and that choose patches instead of merging them."
+SWAP_OTHER_MODEL = "Another model has been chosen since. Compare again first."
+SWAP_OTHER_PICTURE = "The picture of this comparison is no longer there. Compare again first."
+LINK_SETTINGS = "The link's settings are filled in. Press the button to run them."
 LINK_COPIED = "Link copied: it brings back example, question, method, settings and pins."
 LINK_WITHOUT_PICTURE = (
     "Link copied, without your picture: it stays on this machine. Whoever opens the link finds "
@@ -116,6 +143,7 @@ MEASURE_NOTE = (
     "Runs this question unpruned and pruned in turn, {} times each: times of different moments "
     "cannot be compared."
 )
+MATTERS_STOPPED = "Stopped. The map shows what had been tried."
 MEASURE_STOPPED = "Stopped. No time was measured."
 NOTHING_TO_MEASURE = "There is no result to measure yet, or it is over an hour old. Ask first."
 
@@ -123,6 +151,8 @@ FIDELITY_NOTES = {
     "match": "Whether both answers are the same, token for token.",
     "divergence": "The first answer token at which they part.",
     "kl": "How far the first answer token's probabilities moved (nats; 0 = not at all).",
+    "parting": "The same at the first token at which the answers differ.",
+    "largest": "The same at the token of the baseline's answer where it is largest.",
     "logprob": "How likely each run finds the baseline's answer (nats per token; 0 = certain).",
 }
 COST_HINTS = {

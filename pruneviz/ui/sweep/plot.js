@@ -1,21 +1,6 @@
 // Pieces of the plot: scales, ticks, marks. Colours are CSS classes, so that themes apply.
 const SVG = "http://www.w3.org/2000/svg";
 const PAD = { left: 54, right: 16, top: 14, bottom: 46 };
-const COLOURS = 7;
-const MARKS = [
-  "M-5,0a5,5 0 1,0 10,0a5,5 0 1,0 -10,0", // circle
-  "M-4.5,-4.5h9v9h-9z", // square
-  "M0,-6L5.5,4.5H-5.5z", // triangle
-  "M0,-6.5L5.5,0L0,6.5L-5.5,0z", // diamond
-  "M0,6L5.5,-4.5H-5.5z", // triangle downwards
-  "M-3,-5.5h6L6,0L3,5.5h-6L-6,0z", // hexagon
-  "M-6,0L4.5,-5.5V5.5z", // triangle to the left
-];
-const CONTROL_MARKS = [
-  "M-1.7,-5.5h3.4v3.8h3.8v3.4h-3.8v3.8h-3.4v-3.8h-3.8v-3.4h3.8z", // plus
-  "M-5.5,-5.5L0,-2.4L5.5,-5.5L2.4,0L5.5,5.5L0,2.4L-5.5,5.5L-2.4,0z", // star of four
-];
-
 function svg(tag, attributes, text) {
   const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes || {})) made.setAttribute(name, value);
@@ -23,14 +8,24 @@ function svg(tag, attributes, text) {
   return made;
 }
 
-const styleOf = (curve) => (curve.control ? "pv-cc" : `pv-c${curve.style % COLOURS}`);
+// A method's own colour on both grounds and its dashes; CSS takes what suits the theme.
+const styleOf = (curve) => `--light:${curve.look.light};--dark:${curve.look.dark};--dash:${curve.look.dash || "none"}`;
 
 function mark(curve, x, y, kind, size = 1) {
-  const marks = curve.control ? CONTROL_MARKS : MARKS;
   return svg("path", {
-    d: marks[curve.style % marks.length], class: `pv-mark ${styleOf(curve)} ${kind || ""}`,
+    d: curve.look.path, class: `pv-mark pv-styled ${kind || ""}`, style: styleOf(curve),
     transform: `translate(${x.toFixed(1)},${y.toFixed(1)}) scale(${size})`,
   });
+}
+
+// What the random draws span, from lowest to highest, and their median.
+function drawBand(plot, area, bands, key) {
+  const spots = bands.map((band) => ({ band, x: area.x(100 * band.kept / view.total) }));
+  const along = (end, list = spots) => list.map((s) =>
+    `${s.x.toFixed(1)},${area.y(s.band[key][end]).toFixed(1)}`).join("L");
+  plot.append(
+    svg("path", { class: "pv-band", d: `M${along(2)}L${along(0, [...spots].reverse())}Z` }),
+    svg("path", { class: "pv-bandline", d: `M${along(1)}` }));
 }
 
 // Round numbers from low to high, about `wanted` of them.

@@ -34,22 +34,31 @@ function series() {
     button.type = "button";
     button.setAttribute("aria-pressed", String(!view.hidden.has(curve.name)));
     const sample = svg("svg", { width: 34, height: 14, "aria-hidden": "true" });
-    sample.append(svg("line", { class: `pv-curve ${styleOf(curve)}`, x1: 1, x2: 33, y1: 7, y2: 7 }),
+    sample.append(svg("line", { class: "pv-curve pv-styled", style: styleOf(curve), x1: 1, x2: 33, y1: 7, y2: 7 }),
       mark(curve, 17, 7));
     button.append(sample, node("span", "", curve.title));
+    if (curve.noBetter) button.append(node("small", "pv-bad", "no better than the luckiest draw"));
     button.addEventListener("click", () => {
       if (!view.hidden.delete(curve.name)) view.hidden.add(curve.name);
       button.setAttribute("aria-pressed", String(!view.hidden.has(curve.name)));
       draw();
     });
     return button;
-  }), ringKey());
+  }), ringKey(), ...(view.chance.length ? [bandKey()] : []));
 }
 
 function ringKey() {
   const item = node("span", "pv-key"), sample = svg("svg", { width: 20, height: 20, "aria-hidden": "true" });
   sample.append(svg("circle", { class: "pv-ring", cx: 10, cy: 10, r: 8 }));
-  item.append(sample, node("span", "", "break point"));
+  item.append(sample, node("span", "", "break point: from here up, the baseline's answer"));
+  return item;
+}
+
+function bandKey() {
+  const item = node("span", "pv-key"), sample = svg("svg", { width: 34, height: 14, "aria-hidden": "true" });
+  sample.append(svg("rect", { class: "pv-band", x: 0, y: 1, width: 34, height: 12 }),
+    svg("line", { class: "pv-bandline", x1: 0, x2: 34, y1: 7, y2: 7 }));
+  item.append(sample, node("span", "", `chance: ${view.chance[0].draws} random draws, lowest to highest`));
   return item;
 }
 
@@ -64,6 +73,7 @@ function scales(width, height) {
     return { x, y: (row) => PAD.top + inside * (row + 0.5) / Math.max(1, rows.length), rows, low, high };
   }
   const values = curves.flatMap((c) => c.points.map((p) => p[measure.key]));
+  values.push(...view.chance.flatMap((band) => band[measure.key]));
   if (measure.key === "answer_logprob" && Number.isFinite(view.baselineLogprob)) values.push(view.baselineLogprob);
   let [bottom, top] = range([...values, 0]);
   if (top - bottom < 1e-6) [bottom, top] = [Math.min(bottom, -0.1), Math.max(top, 0.1)];
@@ -79,8 +89,11 @@ function draw() {
   if (!view.ready) return;
   const plot = $(".pv-plot"), width = plot.parentElement.clientWidth;
   if (!width) return;
-  const height = width < 560 ? 330 : 400, area = { ...scales(width, height), width, height };
   const measure = MEASURES[view.measure], same = measure.key === "exact_match";
+  // A row a method, with its name above it, needs room for both.
+  const least = same ? 70 + 30 * shown().length : 0;
+  const height = Math.max(least, width < 560 ? 330 : 400);
+  const area = { ...scales(width, height), width, height };
   plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
   plot.setAttribute("height", height);
   plot.replaceChildren();
@@ -91,11 +104,12 @@ function draw() {
     const y = area.y(view.baselineLogprob);
     plot.append(svg("line", { class: "pv-baseline", x1: PAD.left, x2: width - PAD.right, y1: y, y2: y }));
   }
+  if (!same && view.chance.length) drawBand(plot, area, view.chance, measure.key);
   view.dots = [];
   shown().forEach((curve, row) => drawCurve(plot, area, curve, same ? row : null, measure.key));
   $(".pv-measurenote").textContent = measure.note;
   plot.setAttribute("aria-label", `${measure.name} of ${plural(shown().length, "method")} against the ` +
-    "share of patches kept. Arrow keys move from point to point; all values are in the table below.");
+    `share of patches kept${view.chance.length ? `, with the band of ${view.chance[0].draws} random draws` : ""}. ` + "Arrow keys move from point to point; all values are in the table below.");
   root.dataset.painted = `${measure.key}:${view.across}:${view.dots.length}`;
   // A redraw (resize, theme) keeps what is being read.
   point((view.at && view.dots.find((dot) => dot.p === view.at.p)) || null);
@@ -108,13 +122,13 @@ function drawCurve(plot, area, curve, row, key) {
   if (row !== null) {
     plot.append(svg("text", { class: "pv-rowname", x: PAD.left + 4, y: spots[0].y - 12 }, curve.title));
   }
-  plot.append(svg("path", { class: `pv-curve ${styleOf(curve)}`,
+  plot.append(svg("path", { class: "pv-curve pv-styled", style: styleOf(curve),
     d: "M" + spots.map((s) => `${s.x.toFixed(1)},${s.y.toFixed(1)}`).join("L") }));
   for (const spot of spots) {
     const kind = row !== null && !spot.p.exact_match ? "pv-hollow" : "";
     plot.append(mark(curve, spot.x, spot.y, kind, spot.p.searched && row === null ? 0.6 : 1));
     if (curve.breakAt === spot.p.kept) {
-      plot.append(svg("circle", { class: `pv-ring ${styleOf(curve)}`, cx: spot.x, cy: spot.y, r: 10 }));
+      plot.append(svg("circle", { class: "pv-ring pv-styled", style: styleOf(curve), cx: spot.x, cy: spot.y, r: 10 }));
     }
   }
   view.dots.push(...spots);
@@ -130,15 +144,10 @@ function point(spot) {
     $(".pv-plotread").textContent = "Point at a mark to read its values, or focus the plot and use the arrow keys. Click a method above to hide it.";
     return;
   }
-  const { p, curve } = spot, percent = (v) => `${+(100 * v / view.total).toPrecision(3)} %`;
+  const { p, curve } = spot, lines = p.lines;
   plot.append(svg("circle", { class: "pv-aim", cx: spot.x, cy: spot.y, r: 13 }));
-  const lines = [
-    `${p.kept} of ${view.total} patches at the end (${percent(p.kept)})`,
-    `layer average ${percent(p.layer_average)}, FLOPs ${+(100 * p.flops_share).toPrecision(3)} %`,
-    `log-probability ${signed(p.answer_logprob.toFixed(3))}, KL ${number(p.first_token_kl)}`,
-  ];
   const verdict = p.exact_match ? "= same answer" : `≠ ${p.text || "(empty answer)"}`;
-  const name = curve.title + (curve.breakAt === p.kept ? ", break point" : "");
+  const name = curve.title + (curve.breakAt === p.kept ? ", break point: from here up, the baseline's answer" : "");
   fill(tip, node("b", "", name), ...lines.map((line) => node("span", "", line)),
     node("span", p.exact_match ? "pv-good" : "pv-bad", verdict));
   const box = plot.getBoundingClientRect(), wide = tip.offsetWidth;

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pruneviz.engine import RATIOS, Session, Sweep, sweep
+from pruneviz.engine import RATIOS, Prepared, Session, Sweep, sweep
+from pruneviz.engine.sweeps import check_ratios
 from pruneviz.errors import InputError
-from pruneviz.methods.registry import METHODS
+from pruneviz.exports import swept
 from pruneviz.ui.shared import methods, texts
 from pruneviz.ui.shared.encoding import REFRESH, encode
 from pruneviz.ui.shared.failures import guarded
+from pruneviz.ui.shared.runs import Run, read_methods
 from pruneviz.ui.shared.status import status_html
 from pruneviz.ui.sweep.tables import tables_html
+from pruneviz.ui.sweep.wording import no_better, point_lines, summary
 
 DEFAULT_RATIOS = ", ".join(f"{100 * ratio:g}" for ratio in RATIOS)
 
@@ -38,6 +41,7 @@ class SweepScreen:
     status: str | None = None
     plot: dict[str, Any] | None = None
     tables: str | None = None
+    run: Run | None = None
 
 
 def run_sweep(session: Session, wanted: SweepWanted) -> Generator[SweepScreen]:
@@ -54,13 +58,48 @@ def _sweep(session: Session, wanted: SweepWanted) -> Iterator[SweepScreen]:
         for event in events:
             line = f"Run {min(event.done + 1, event.total)} of {event.total}: {event.text} …"
             if event.kind == "done" and event.result is not None:
-                verdict = status_html(summary(event.result, event.done), "done")
-                yield SweepScreen(verdict, plot(event.result), tables_html(event.result))
+                told = summary(event.result, event.done)
+                verdict = status_html(told, "done", prepared.hints)
+                run = remembered(session, prepared, wanted, ratios, event.result)
+                yield SweepScreen(verdict, plot(event.result), tables_html(event.result), run)
             elif event.result is not None:
                 yield SweepScreen(status_html(line, "busy"), plot(event.result))
             elif time.monotonic() - shown > REFRESH:
                 shown = time.monotonic()
                 yield SweepScreen(status=status_html(line, "busy"))
+
+
+def remembered(
+    session: Session,
+    prepared: Prepared,
+    wanted: SweepWanted,
+    ratios: Sequence[float],
+    result: Sweep,
+) -> Run:
+    """The result with what a link and a command need to have it again."""
+    names = [curve.name for curve in result.curves]
+    arguments = [word for name in names for word in ("--method", name)]
+    arguments += [word for ratio in ratios for word in ("--keep-ratio", f"{ratio:g}")]
+    percents = ",".join(f"{100 * ratio:g}" for ratio in ratios)
+    return Run.of(
+        prepared,
+        tab="sweep",
+        asked=wanted.image,
+        link={"methods": ",".join(names), "ratios": percents},
+        arguments=tuple(arguments),
+        result=result,
+        model=session.loaded.name,
+        write=swept.write,
+    )
+
+
+def restored(values: Mapping[str, str]) -> tuple[list[str] | None, str | None]:
+    """Methods and keep ratios that a link sets; None is left as it is."""
+    try:
+        ratios = check_ratios(read_ratios(values.get("ratios", "")))
+    except InputError:
+        return read_methods(values.get("methods")), None
+    return read_methods(values.get("methods")), ", ".join(f"{100 * r:g}" for r in ratios)
 
 
 def read_ratios(text: str) -> list[float]:
@@ -84,38 +123,23 @@ def read_ratios(text: str) -> list[float]:
     return found
 
 
-def summary(result: Sweep, runs: int) -> str:
-    """The outcome in one sentence."""
-    known = [(c.break_point.kept, c.title) for c in result.curves if c.break_point]
-    if not known:
-        return f"Done: {runs} runs."
-    kept = min(known)[0]
-    first = [title for count, title in known if count == kept]
-    listed = f"{', '.join(first[:-1])} and {first[-1]}" if len(first) > 1 else first[0]
-    gets, gives = ("get", "they give") if len(first) > 1 else ("gets", "it gives")
-    return (
-        f"Done: {runs} runs. {listed} {gets} by with the fewest patches: from {kept} of "
-        f"{result.num_visual} up {gives} the baseline's answer."
-    )
-
-
 def plot(result: Sweep) -> dict[str, Any]:
     """What the plot draws."""
-    # Controls have marks of their own, so that new methods do not change theirs.
-    controls = methods.controls()
-    names = [name for name in METHODS if name not in controls]
-    styles = {name: at for group in (names, controls) for at, name in enumerate(group)}
+    looks = methods.looks()
     return {
         "total": result.num_visual,
         "baseline": None if result.baseline is None else result.baseline.text,
         "baselineLogprob": result.baseline_logprob if result.baseline is not None else None,
+        "chance": [asdict(band) for band in result.chance],
         "curves": [
             {
                 "name": curve.name,
                 "title": curve.title,
-                "style": styles[curve.name],
-                "control": curve.name in controls,
-                "points": [asdict(point) for point in curve.points],
+                "look": looks[curve.name].to_dict(),
+                "noBetter": no_better(curve, result),
+                "points": [
+                    {**asdict(point), "lines": point_lines(point, result)} for point in curve.points
+                ],
                 "breakAt": curve.break_point.kept if curve.break_point else None,
             }
             for curve in result.curves

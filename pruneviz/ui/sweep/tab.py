@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,13 +11,22 @@ import gradio as gr
 
 from pruneviz.engine import Shelf
 from pruneviz.ui.inputs.column import Inputs
-from pruneviz.ui.shared import texts
+from pruneviz.ui.inputs.examples import Example
+from pruneviz.ui.shared import exports, texts
 from pruneviz.ui.shared.buttons import methods_box, run_buttons
 from pruneviz.ui.shared.failures import on_model
+from pruneviz.ui.shared.opened import on_link
 from pruneviz.ui.shared.running import LONG, filled, steps, wire_run, wire_stop
+from pruneviz.ui.shared.runs import HeldRun
 from pruneviz.ui.shared.static import join_scripts, read_static
 from pruneviz.ui.shared.status import status_html
-from pruneviz.ui.sweep.sweeping import DEFAULT_RATIOS, SweepScreen, SweepWanted, run_sweep
+from pruneviz.ui.sweep.sweeping import (
+    DEFAULT_RATIOS,
+    SweepScreen,
+    SweepWanted,
+    restored,
+    run_sweep,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class SweepTab:
     status: gr.HTML
     plot: gr.HTML
     tables: gr.HTML
+    export: exports.ExportPanel
 
 
 @cache
@@ -64,11 +74,21 @@ def create() -> SweepTab:
         elem_id="pv-plot",
     )
     tables = gr.HTML("", elem_id="pv-sweep-tables", apply_default_css=False)
-    return SweepTab(chosen, ratios, run, stop, status, plot, tables)
+    export = exports.create("sweep")
+    return SweepTab(chosen, ratios, run, stop, status, plot, tables, export)
 
 
-def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: SweepTab) -> None:
-    """Connect the tab."""
+def wire(
+    shelf: Shelf,
+    chosen: gr.Textbox,
+    inputs: Inputs,
+    tab: SweepTab,
+    tabs: gr.Tabs,
+    examples: Sequence[Example],
+) -> None:
+    """Connect the tab; `tabs` shows it where a link asks for it."""
+    exports.wire(tab.export, examples, shelf.offered)
+    on_link(tabs, "sweep", tab.status, [tab.methods, tab.ratios], restored)
 
     def run(model: str, *now: Any) -> Iterator[list[Any]]:
         wanted = SweepWanted(*now)
@@ -80,7 +100,7 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: SweepTab) -> Non
         [tab.run.click, tab.ratios.submit],
         run,
         [chosen, inputs.image, inputs.question, tab.methods, tab.ratios],
-        [tab.status, tab.plot, tab.tables, *buttons],
+        [tab.status, tab.plot, tab.tables, tab.export.held, *buttons],
         tab.status,
         buttons,
         where=LONG,
@@ -89,5 +109,6 @@ def wire(shelf: Shelf, chosen: gr.Textbox, inputs: Inputs, tab: SweepTab) -> Non
 
 
 def updates(screen: SweepScreen) -> list[Any]:
-    """Values for the status line, the plot and the tables."""
-    return filled(screen.status, screen.plot, screen.tables)
+    """Values for the status line, the plot, the tables and what can be exported."""
+    held = None if screen.run is None else HeldRun(screen.run)
+    return filled(screen.status, screen.plot, screen.tables, held)

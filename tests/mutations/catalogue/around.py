@@ -23,6 +23,27 @@ def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
 
 AROUND = (
     _in(
+        "engine/images",
+        "Pictures are opened in every format that Pillow knows",
+        "Image.open(source, formats=[name for name in FORMATS if _known(name)])",
+        "Image.open(source)",
+        "tests/engine/test_images.py",
+    ),
+    _in(
+        "ui/ask/links",
+        "A copied question that begins with a dash is an option",
+        'dashed = any(text.startswith("-") for text in given)',
+        "dashed = False",
+        "tests/ui/test_exporting.py",
+    ),
+    _in(
+        "methods/spending",
+        "A plan may be as deep as memory is large",
+        'check_whole(num_layers, "num_layers", 1, MOST_LAYERS)',
+        'check_whole(num_layers, "num_layers", 1, 10**5)',
+        "tests/cli/test_cli.py",
+    ),
+    _in(
         "scenes/render",
         "Things of a wide picture come out wide when it is squashed",
         "across, down = item.size / squash**0.5, item.size * squash**0.5",
@@ -48,6 +69,13 @@ AROUND = (
         "The background counts as unclear",
         "(visual.float().cpu() - self.background)[self.things(visual)]",
         "visual.float().cpu() - self.background",
+        KNOWLEDGE,
+    ),
+    _in(
+        "models/core/knowledge",
+        "One thing is several",
+        "all(counts[one] > 1 for one in wanted)",
+        "all(counts[one] > 0 for one in wanted)",
         KNOWLEDGE,
     ),
     _in(
@@ -98,6 +126,48 @@ AROUND = (
         "matrix[row, column] = matrix[column, row] = shared",
         "matrix[row, column] = shared",
         COMPARE,
+    ),
+    _in(
+        "engine/compare",
+        "Merged tokens are compared with chosen patches",
+        "chose = [name for name, trace in traces.items() if not trace.has_groups]",
+        "chose = list(traces)",
+        COMPARE,
+    ),
+    _in(
+        "engine/agreement",
+        "Chains of like methods are joined at the wrong ends",
+        "overlaps[ends[0][-1], ends[1][0]]",
+        "overlaps[ends[0][0], ends[1][-1]]",
+        COMPARE,
+    ),
+    _in(
+        "engine/curves",
+        "The median draw is what a method must beat",
+        "for end in (0, 2)",
+        "for end in (0, 1)",
+        "tests/ui/test_sweeptables.py",
+    ),
+    _in(
+        "engine/curves",
+        "Chance is judged by the patches left at the end",
+        "compute = point.layer_average",
+        "compute = point.kept",
+        "tests/ui/test_sweeptables.py",
+    ),
+    _in(
+        "engine/sweeps",
+        "Every draw is of the same subset",
+        "seed=seed,",
+        "seed=0,",
+        SWEEPS,
+    ),
+    _in(
+        "render/styles",
+        "As many marks as colours, so that pairs come again",
+        "*MARKS[at % len(MARKS)]",
+        "*MARKS[at % len(COLOURS)]",
+        "tests/render/test_styles.py",
     ),
     _in(
         "engine/session",
@@ -194,8 +264,8 @@ AROUND = (
     _in(
         "engine/shelf",
         "Any model may be named",
-        "if self.any_name and len(wanted)",
-        "if len(wanted)",
+        "typed = isinstance(name, str) and self.any_name",
+        "typed = isinstance(name, str)",
         SHELF,
     ),
     _in(

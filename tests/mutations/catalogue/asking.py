@@ -294,13 +294,6 @@ FINITE_VALUES = (
         FINITE,
     ),
     _in(
-        "pruning/finite",
-        "No damaged weight is found",
-        "for name, values in named if not torch.isfinite(values).all()",
-        "for name, values in named if values is None",
-        FINITE,
-    ),
-    _in(
         "pruning/chooser",
         "Scores are not looked at",
         'doubts.note([f"the scores of {name}" for name in names], scores.total, batched)',

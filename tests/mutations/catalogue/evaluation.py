@@ -12,6 +12,10 @@ DATA = "tests/evaluation/test_data.py"
 LOG = "tests/evaluation/test_log.py"
 PLAN = "tests/evaluation/test_plan.py"
 RUNNER = "tests/evaluation/test_runner.py"
+PARCELS = "tests/evaluation/test_parcels.py"
+CLUSTER = "tests/evaluation/test_cluster.py"
+CREW = "tests/evaluation/test_crew.py"
+KILLED = f"{CREW}::test_workers_are_killed_and_nothing_is_lost_or_doubled"
 BATCHES = "tests/engine/test_batches.py"
 
 
@@ -96,6 +100,90 @@ EVALUATION = (
         'key = self._unpruned[row["id"]]',
         'key = row["id"]',
         RUNNER,
+    ),
+    _in(
+        "evaluation/parcels",
+        "A question that ends every worker is asked for ever",
+        "        if ends >= ENDS:\n            return []\n",
+        "",
+        PARCELS,
+    ),
+    _in(
+        "evaluation/parcels",
+        "Questions fail for what another did that was sent with them",
+        "size = 1 if ends == ENDS - 1 else math.ceil(len(self.tasks) / PIECES)",
+        "size = math.ceil(len(self.tasks) / PIECES)",
+        PARCELS,
+    ),
+    _in(
+        "evaluation/parcels",
+        "Rows that are there are asked again",
+        "if key not in there]",
+        "if key]",
+        PARCELS,
+    ),
+    _in(
+        "evaluation/parcels",
+        "Machines are sent the paths of pictures",
+        "return BytesPicture(picture.path.read_bytes(), picture.label)",
+        "return picture",
+        PARCELS,
+    ),
+    _in(
+        "evaluation/parcels",
+        "Parcels hold any weight of pictures",
+        "len(held) == size or weight + more > PICTURES",
+        "len(held) == size",
+        PARCELS,
+    ),
+    _in(
+        "evaluation/cluster",
+        "Room on different machines counts as one",
+        "return min(self.cpus // cpus, by_gpu)",
+        "return by_gpu if gpus else self.cpus // cpus",
+        CLUSTER,
+    ),
+    _in(
+        "evaluation/cluster",
+        "A busy cluster is waited for, for ever",
+        "if not group.wait(FREE):",
+        "if group.wait(FREE) is None:",
+        f"{CREW}::test_a_model_that_is_not_there_is_said",
+    ),
+    _in(
+        "evaluation/cluster",
+        "Ray's words go among ours",
+        "    worker._worker_logs_enabled = False\n",
+        "",
+        KILLED,
+    ),
+    _in(
+        "evaluation/worker",
+        "Workers may hold different models",
+        "one.how is not None and other.how is not None and one.how != other.how",
+        "one.how is None and one.how != other.how",
+        CLUSTER,
+    ),
+    _in(
+        "evaluation/worker",
+        "Workers may run other code",
+        "if one.code != other.code:",
+        "if one.how != other.how:",
+        CLUSTER,
+    ),
+    _in(
+        "evaluation/crew",
+        "What a worker had is lost when it ends",
+        "        waiting.extend(pieces)\n",
+        "",
+        KILLED,
+    ),
+    _in(
+        "evaluation/crew",
+        "Rows that came before a worker ended are asked again",
+        '        member.there |= {row["id"] for row in rows}\n',
+        "",
+        KILLED,
     ),
     _in(
         "evaluation/statistics",

@@ -11,6 +11,7 @@ APART = "tests/pruning/test_merging_apart.py"
 GOLDEN = "tests/golden"
 GEOMETRY = "tests/unit/test_geometry.py"
 NEXT = "tests/models/test_llava_next.py"
+DAMAGED = "tests/unit/test_damaged_folders.py"
 QWEN = "tests/models/test_qwen.py"
 
 
@@ -19,6 +20,55 @@ def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
 
 
 MODELS = (
+    _in(
+        "core/whole",
+        "Weights that the model has no place for are passed by",
+        'report.get("unexpected_keys") or ()',
+        "()",
+        DAMAGED,
+    ),
+    _in(
+        "core/whole",
+        "A weight of another shape is drawn at random",
+        '("hold weights of another shape", other),',
+        "",
+        DAMAGED,
+    ),
+    _in(
+        "core/whole",
+        "No damaged weight is found",
+        "return bool(torch.isfinite(low.double() + high.double()))",
+        "return True",
+        DAMAGED,
+    ),
+    _in(
+        "core/whole",
+        "A question that the template leaves out is not missed",
+        'if prompts[0]["input_ids"].shape == ids.shape:',
+        "if False:",
+        DAMAGED,
+    ),
+    _in(
+        "core/reading",
+        "The terminal is asked whether to run code",
+        '{"trust_remote_code": False}',
+        "{}",
+        DAMAGED,
+    ),
+    _in(
+        "core/reading",
+        "Advice to run a folder's code is handed on",
+        'return OWN_CODE if "trust_remote_code" in text else text',
+        "return text",
+        DAMAGED,
+    ),
+    _in(
+        "core/knowledge",
+        "Single letters are read as the words that were taught",
+        'raise ValueError("words is no list of words")',
+        "pass",
+        "tests/models/test_knowledge.py",
+    ),
     _in(
         "core/vision",
         "FoPru reads all images for each",

@@ -801,7 +801,94 @@ PROMPT = (
     ),
 )
 
+SPENT, THREADS = "tests/pruning/test_spent.py", "tests/pruning/test_threads.py"
+OPTIONS = "tests/pruning/test_generation_options.py"
+
 REFUSING = (
+    _in(
+        "spent",
+        "A pruned cache is gone on with after its block",
+        "    if layer.get_seq_length():\n        raise PruningError(REFUSAL)",
+        "    if layer is None:\n        raise PruningError(REFUSAL)",
+        SPENT,
+    ),
+    _in(
+        "spent",
+        "A copy made inside the block is not spent",
+        "        _spend(copied)\n",
+        "",
+        SPENT,
+    ),
+    _in(
+        "spent",
+        "What is copied after the block forgets that it was pruned",
+        "    made = _spent(kind)\n",
+        "    made = kind\n",
+        SPENT,
+    ),
+    _in(
+        "runner",
+        "An earlier cache of the block is not spent",
+        "        self.leave()\n        vision",
+        "        vision",
+        SPENT,
+    ),
+    _in(
+        "threads",
+        "Any thread runs in a block",
+        "        if not self.here():\n            raise",
+        "        if self is None:\n            raise",
+        THREADS,
+    ),
+    _in(
+        "threads",
+        "A thread started inside is not the block's",
+        "        owner.admit(thread)\n    _START",
+        "        pass\n    _START",
+        THREADS,
+    ),
+    _in(
+        "runner",
+        "A forward of another thread is pruned on its way",
+        "return self._running if self.here else None",
+        "return self._running",
+        THREADS,
+    ),
+    _in(
+        "runner",
+        "What another thread encodes is taken for the prompt's",
+        "        if self.owner.here():\n            self._vision",
+        "        if True:\n            self._vision",
+        THREADS,
+    ),
+    _in(
+        "runner",
+        "Two threads of a block run at once",
+        "            raise PruningError(AT_ONCE)",
+        "            pass",
+        THREADS,
+    ),
+    _in(
+        "checks",
+        "Guidance is let through",
+        'getattr(settings, "guidance_scale", None) not in (None, 1)',
+        'getattr(settings, "guidance_scale", None) == -1',
+        OPTIONS,
+    ),
+    _in(
+        "checks",
+        "Only the innermost generate is looked at",
+        "            _check_settings(frame)\n",
+        "            return _check_settings(frame)\n",
+        OPTIONS,
+    ),
+    _in(
+        "api",
+        "The advice to trust code from the hub is handed on",
+        "            raise PruningError(ELSEWHERE) from error",
+        "            pass",
+        OPTIONS,
+    ),
     _in(
         "checks",
         "A second turn goes on from a pruned cache",
@@ -939,7 +1026,7 @@ REFUSING = (
     _in(
         "hooks",
         "Layers keep their hooks while tokens are decoded",
-        "layers.detach()\n        runner.done()",
+        "layers.detach()\n            runner.done()",
         "runner.done()",
         "tests/pruning/test_operators.py::test_no_layer_has_a_hook_while_tokens_are_decoded",
     ),

@@ -47,13 +47,6 @@ SERVING = (
     ),
     _in(
         "engine/turns",
-        "Who comes last is first",
-        "self._tickets.append(ticket)",
-        "self._tickets.insert(1, ticket)",
-        TURNS,
-    ),
-    _in(
-        "engine/turns",
         "The outer block is forgotten in the inner one",
         "_gone.set(lambda: gone() or outer())",
         "_gone.set(gone)",

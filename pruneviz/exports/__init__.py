@@ -1,0 +1,1 @@
+"""Runs of several methods as files: a figure, a table, all values."""

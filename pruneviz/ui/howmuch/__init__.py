@@ -1,0 +1,1 @@
+"""The How much tab: many questions under methods and budgets, and how much can be pruned."""

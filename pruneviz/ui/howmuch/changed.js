@@ -1,0 +1,61 @@
+// The questions that a method lost or won at a budget; a click fires "reask".
+const root = $(".pv-changed");
+let title = "";
+
+function lines(item) {
+  const parts = [node("b", "", item.question)];
+  const row = (name, text, kind) => {
+    const made = node("span", kind);
+    made.append(node("i", "", `${name} `), text);
+    return made;
+  };
+  parts.push(row("Unpruned:", item.unpruned), row("Pruned:", item.pruned));
+  if (item.truth) parts.push(row("Right:", item.truth));
+  if (item.kind) parts.push(node("small", "", item.kind));
+  const text = node("span", "pv-changedtext");
+  text.append(...parts);
+  return text;
+}
+
+function button(item) {
+  const made = node("button", "pv-changeditem");
+  made.type = "button";
+  made.title = "Ask this in the Ask tab, with this method and budget";
+  if (item.thumb) {
+    const image = node("img", "");
+    image.src = item.thumb;
+    image.alt = "";
+    made.append(image);
+  }
+  made.append(lines(item));
+  made.addEventListener("click", () => trigger("reask",
+    { method: props.value.method, budget: props.value.budget, number: item.number }));
+  return made;
+}
+
+function list(one) {
+  const box = node("div", "pv-changedlist");
+  const head = node("h3", "", one.title), items = node("div", "pv-changeditems");
+  items.append(...one.items.map(button));
+  box.append(head, node("p", "pv-note", one.note), items);
+  return box;
+}
+
+function draw() {
+  const value = props.value, lists = (value && value.lists) || [];
+  root.hidden = !lists.length;
+  if (!lists.length) {
+    root.replaceChildren();
+    title = "";
+    return;
+  }
+  const head = node("h2", "pv-h", `What changes: ${value.title}`);
+  head.setAttribute("role", "status");
+  fill(root, head, node("p", "pv-note", "Click a question to ask it in the Ask tab, with this method and budget."),
+    ...lists.map(list));
+  if (value.title !== title) root.scrollIntoView({ block: "nearest" });
+  title = value.title;
+}
+
+watch("value", draw);
+draw();

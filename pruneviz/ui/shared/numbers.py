@@ -1,0 +1,8 @@
+"""Numbers as the page writes them, the same everywhere."""
+
+from __future__ import annotations
+
+
+def percent(part: float, whole: float = 1.0) -> str:
+    """A share of a whole: three digits, such as "6.25 %"."""
+    return f"{100 * part / whole:.3g} %" if whole else "none"
