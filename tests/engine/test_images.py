@@ -238,7 +238,7 @@ def test_formats_that_people_upload_are_read(kind):
 def test_one_place_opens_pictures():
     """So that none is opened with all formats that Pillow knows."""
     package = Path(pruneviz.__file__).parent
-    own = {"engine/images.py", "scenes/art.py", "ui/gallery.py"}
+    own = {"engine/images.py", "scenes/art.py", "ui/inputs/gallery.py"}
     found = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")
