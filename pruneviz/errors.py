@@ -21,6 +21,10 @@ class ModelLoadError(PruneVizError, RuntimeError):
     """A model could not be found or loaded."""
 
 
+class AbandonedError(Exception):
+    """Nobody waits any more for what runs: not an error to tell of, but a way to end it."""
+
+
 def told(error: BaseException) -> str:
     """The message of an error, and where it arose if that was noted."""
     return " ".join([str(error), *getattr(error, "__notes__", ())])

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import ipaddress
 import logging
 import os
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import huggingface_hub
 
+from pruneviz.allocator import give_back
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.errors import PruneVizError
+from pruneviz.hosts import is_private, place
 from pruneviz.methods import load_methods
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
+from pruneviz.scratch import Scratch
 
 logger = logging.getLogger("pruneviz")
 LOGGING: dict[str, Any] = {"level": logging.INFO, "format": "%(message)s"}
@@ -55,6 +59,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address to listen on; anything but 127.0.0.1 lets other machines in",
     )
     parser.add_argument("--port", type=port_number, default=7860)
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        type=allowed_host,
+        default=[],
+        metavar="NAME",
+        help="answer under this name, too: that of a proxy in front of the page, as example.org or "
+        "example.org:8443; may be given several times",
+    )
+    parser.add_argument(
+        "--max-disk",
+        type=megabytes,
+        default=2048,
+        metavar="MB",
+        help="most that uploads and results take of the disk; the oldest go first (2048)",
+    )
     parser.add_argument(
         "--method",
         action="append",
@@ -107,12 +127,32 @@ def port_number(text: str) -> int:
     return int(text)
 
 
-def is_private(host: str) -> bool:
-    """Whether only this machine can reach an address."""
+def megabytes(text: str) -> int:
+    """Read a size.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is no whole number from 64 on.
+    """
+    if not text.isascii() or not text.isdigit() or not 64 <= int(text) <= 10**9:
+        raise argparse.ArgumentTypeError(f"a size is a number of MB from 64 on, not {text!r}")
+    return int(text)
+
+
+def allowed_host(text: str) -> str:
+    """Check a name that the server answers to.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none.
+    """
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        place(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def make_shelf(options: argparse.Namespace) -> Shelf:
@@ -148,16 +188,36 @@ def serve(options: argparse.Namespace) -> int:
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
     keep_to_this_machine()
+    give_back()
     if problem := missing(options):
         logger.error(problem)
         return 2
     try:
-        return _serve(options)
+        with terminated(), Scratch.opened(options.max_disk * 10**6) as scratch:
+            return _serve(options, scratch)
     except PruneVizError as error:
         logger.error("%s", error)
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+@contextmanager
+def terminated() -> Iterator[None]:
+    """Let a request to end the process do what Ctrl+C does: end it in order."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: whoever started it sees to that
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def missing(options: argparse.Namespace) -> str | None:
@@ -173,20 +233,22 @@ def keep_to_this_machine() -> None:
     """Turn off what Gradio and the hub client report of their use, unless the user asks for it."""
     # Gradio reads its variable when it is imported, which only the page does.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    # It tables the last so many events anew after each of them.
+    os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
     # The hub client has read its own already: transformers imports it.
     if "HF_HUB_DISABLE_TELEMETRY" not in os.environ:
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
         huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace, scratch: Scratch) -> int:
     from pruneviz.ui import build, launch_settings  # Gradio takes seconds: --help need not wait
 
     for file in options.method or []:
         for method in load_methods(file):
             logger.info("%s is offered as %s.", file, method.card.title)
     page = build(make_shelf(options))
-    settings = launch_settings(options.host, options.port, options.mcp)
+    settings = launch_settings(options.host, options.port, options.mcp, options.allow_host, scratch)
     try:
         page.launch(**settings, quiet=True, prevent_thread_lock=True)
     except OSError:
@@ -197,6 +259,7 @@ def _serve(options: argparse.Namespace) -> int:
             options.port,
         )
         return 2
+    scratch.keep()
     logger.info("PruneViz is at %s (Ctrl+C ends it).", page.local_url)
     page.block_thread()
     return 0

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from pruneviz.errors import ModelLoadError
 
+EMBEDDED = "embedded"
+"""Name of the model that ships with the project."""
+
 
 def assets_dir() -> Path:
     """Folder of the files that ship with the project, in a wheel or in a checkout.

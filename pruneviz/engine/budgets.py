@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pruneviz.errors import InputError
 from pruneviz.methods import OutOfReachError, at_compute, get_method, stage_counts
 from pruneviz.methods.base import Method
+from pruneviz.methods.base.checks import is_finite
 
 Kind = Literal["final", "compute"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -43,7 +43,7 @@ class Budget:
                 f"The kind of budget must be one of {', '.join(KINDS)}, not {self.kind!r}."
             )
         number = isinstance(self.share, int | float) and not isinstance(self.share, bool)
-        if not number or not math.isfinite(self.share) or not 0.0 < self.share <= 1.0:
+        if not number or not is_finite(self.share) or not 0.0 < self.share <= 1.0:
             raise InputError(f"The budget must be above 0 and up to 1, not {self.share!r}.")
 
 

@@ -29,7 +29,7 @@ def chosen_methods(names: Sequence[str]) -> list[str]:
     if isinstance(names, str) or not names:
         raise InputError("Choose at least one method.")
     for name in names:
-        if name not in METHODS:
+        if not isinstance(name, str) or name not in METHODS:
             raise InputError(f"Unknown method {name!r}. Methods: {', '.join(METHODS)}.")
     return list(dict.fromkeys(names))
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import threading
 import warnings
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -14,12 +17,19 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pruneviz.errors import InputError
 
 MAX_PIXELS = 60_000_000
-MAX_ASPECT = 2_000
+SEEN_PIXELS = 16_000_000
+"""What is larger is reduced while it is read: no supported model looks at more than 13 million."""
+MAX_ASPECT = 1_000
 BACKGROUND = (255, 255, 255)
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF")
 """What people upload. Pillow reads three dozen more, some by other programs (EPS runs Ghostscript)
 and most by code that hardly anybody looks at. MPO is what telephones call some JPEG files."""
 READABLE = "PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF"
+
+AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK")
+ORIENTATION = 0x0112
+_turn = threading.Lock()
+"""One large picture is decoded at a time: a burst of them takes the memory of one."""
 
 ImageSource = str | Path | bytes | np.ndarray | Image.Image
 
@@ -37,7 +47,7 @@ def read_image(source: ImageSource) -> Image.Image:
     -------
     PIL.Image.Image
         Mode RGB. EXIF orientation applied, transparency laid on white, 16-bit scaled to 8,
-        the first frame of an animation.
+        the first frame of an animation; above `SEEN_PIXELS` reduced by a whole factor.
 
     Raises
     ------
@@ -53,11 +63,10 @@ def read_image(source: ImageSource) -> Image.Image:
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise InputError(f"The image is {width} x {height}: too narrow to show anything. Crop it.")
+    factor = math.ceil(math.sqrt(width * height / SEEN_PIXELS))
     try:
-        image.seek(0)
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        return _rgb(upright if upright is not None else image)
+        with _turn if factor > 1 else nullcontext():
+            return _decoded(image, max(1, factor))
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise InputError(
             f"The image is damaged or incomplete ({error}). Try saving it again as PNG or JPEG."
@@ -121,6 +130,33 @@ def _known(name: str) -> bool:
     return name in Image.OPEN
 
 
+def _decoded(image: Image.Image, factor: int) -> Image.Image:
+    image.seek(0)
+    if factor > 1:
+        # JPEG alone can leave out what is not wanted; the mode stays as it is.
+        image.draft(None, (image.width // factor, image.height // factor))
+        factor = math.ceil(math.sqrt(image.width * image.height / SEEN_PIXELS))
+    image.load()
+    if factor > 1:
+        image = _reduced(image, factor)
+    ImageOps.exif_transpose(image, in_place=True)
+    return _rgb(image)
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """Means of squares of pixels; what cannot be averaged is made so first."""
+    about = image.getexif()
+    if image.mode.startswith(("I", "F")):
+        image = _deep(image)
+    elif image.mode not in AVERAGED:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    small = image.reduce(factor)
+    small.info = image.info
+    if ORIENTATION in about:
+        small.getexif()[ORIENTATION] = about[ORIENTATION]
+    return small
+
+
 def _from_array(array: np.ndarray) -> Image.Image:
     shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if array.dtype != np.uint8 or not shaped or not array.size:
@@ -143,10 +179,12 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _deep(image: Image.Image) -> Image.Image:
     """Integer and float greyscale to 8 bits: Pillow's own conversion would only clip."""
-    values = np.asarray(image, dtype=np.float64)
-    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-    top = 1.0 if image.mode == "F" and values.max() <= 1.0 else 65535.0
-    if values.max() > top:
-        top = float(values.max())
-    grey = (values.clip(0, top) / top * 255.0).round().astype(np.uint8)
+    values = np.asarray(image)
+    most = float(np.max(values, initial=0, where=np.isfinite(values)))
+    top = max(most, 1.0 if image.mode == "F" and most <= 1.0 else 65535.0)
+    grey = np.empty(values.shape, np.uint8)
+    # Row by row: as floats the whole would take eight times the memory.
+    for row, given in zip(grey, values, strict=True):
+        line = np.nan_to_num(given.astype(np.float64), posinf=0.0, neginf=0.0)
+        row[:] = (line.clip(0, top) / top * 255.0).round()
     return Image.fromarray(grey).convert("RGB")

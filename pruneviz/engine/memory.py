@@ -16,6 +16,8 @@ from pruneviz.models.core.weights import free_memory
 
 SHARE = 8
 """By default a session may fill this part of the memory that its model leaves free."""
+LEAST = 2**28
+"""And no more than this or the model's own weights, whichever is more: it pays no longer."""
 UNKNOWN = 2**30
 """Bytes where it cannot be told how much is free."""
 
@@ -75,10 +77,13 @@ class Memory:
         self.size -= size
 
 
-def default_limit(device: torch.device) -> int:
-    """Bytes that a session on a device may fill unless it is told another number."""
+def default_limit(device: torch.device, weights: int = 0) -> int:
+    """Bytes that a session on a device may fill unless it is told another number.
+
+    `weights` are the bytes of the model's own.
+    """
     free = free_memory(device)
-    return UNKNOWN if free is None else free // SHARE
+    return UNKNOWN if free is None else min(free // SHARE, max(LEAST, weights))
 
 
 def size_of(value: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from pruneviz.models.core.fetching import check_name
 from pruneviz.models.core.loading import model_type
 from pruneviz.models.core.placing import pick_device, pick_dtype, too_large
+from pruneviz.models.core.sizing import check_configuration, configured_bytes
 from pruneviz.models.core.weights import free_memory, local_folder, weight_bytes
 
 
@@ -58,15 +59,19 @@ def outlook(name: str, placement: Placement, loaded: bool = False) -> Outlook:
     check_name(name)
     dtype, here = placement.weights_dtype(), local_folder(name) is not None
     if here and not loaded:
+        check_configuration(name)
         model_type(name)
     word = "stored" if dtype == "auto" else str(dtype).removeprefix("torch.")
     return Outlook(loaded, here, weight_bytes(name, dtype), word)
 
 
-def check_memory(name: str, placement: Placement, freed: int = 0) -> None:
+def check_memory(
+    name: str, placement: Placement, freed: int = 0, source: str | None = None
+) -> None:
     """Refuse a model before the system ends the whole process for want of memory.
 
-    `freed` are the bytes that other models will give back first. What cannot be told is let pass.
+    `freed` are the bytes that other models will give back first, `source` is where its files lie
+    if not under its name. What cannot be told is let pass.
 
     Raises
     ------
@@ -74,8 +79,11 @@ def check_memory(name: str, placement: Placement, freed: int = 0) -> None:
         If its weights do not fit.
     """
     device = pick_device(placement.device)
-    need, free = weight_bytes(name, placement.weights_dtype()), free_memory(device)
-    if need is None or free is None or need <= free + freed:
+    dtype, free = placement.weights_dtype(), free_memory(device)
+    need = max(
+        weight_bytes(source or name, dtype) or 0, configured_bytes(source or name, dtype) or 0
+    )
+    if free is None or need <= free + freed:
         return
     have = _gib(free + freed)
     raise too_large(name, device, f": it takes {_gib(need)}, and {have} are free")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,7 +99,7 @@ def encode(
     grid = loaded.adapter.patch_grid(loaded.processor, loaded.model, image.size)
     leaves_out = newlines == "text" and loaded.adapter.newline(loaded.model) is not None
     return Prepared(
-        image=image,
+        image=image if before is None else before.image,
         picture=picture,
         question=question,
         input_ids=inputs["input_ids"],
@@ -136,7 +137,28 @@ def encoder_record(loaded: LoadedModel, prepared: Prepared, index: int) -> Encod
 
 
 def _inputs(loaded: LoadedModel, image: Image.Image, question: str) -> Any:
-    return loaded.adapter.prepare(loaded.processor, loaded.model, image, question)
+    return loaded.adapter.prepare(loaded.processor, loaded.model, seen(loaded, image), question)
+
+
+def seen(loaded: LoadedModel, image: Image.Image) -> Image.Image:
+    """The part of an image of which a processor that cuts its middle out can show anything.
+
+    Such a processor first brings the shorter side to the model's, and a strip becomes a thousand
+    times as large as what is cut out of it.
+    """
+    processor = getattr(loaded.processor, "image_processor", None)
+    cuts = getattr(processor, "do_center_crop", False)
+    shortest = dict(getattr(processor, "size", None) or {}).get("shortest_edge")
+    if not cuts or not shortest:
+        return image
+    wanted = dict(processor.crop_size).values() if processor is not None else ()
+    # Four times what is seen: what lies at the edges counts for the pixels beside it.
+    least = min(image.size)
+    most = 4 * least * math.ceil(max(filter(None, wanted)) / shortest)
+    # As odd or even as the side, or the middle would lie between two pixels.
+    width, height = (min(side, most + (side - most) % 2) for side in image.size)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
 
 
 def _embed(

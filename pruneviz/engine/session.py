@@ -39,7 +39,10 @@ class Session:
         Likewise.
     memory_bytes : int, optional
         Bytes of tensors and pictures that may be remembered; 0 for nothing. Default: an eighth of
-        the memory that is free on the model's device.
+        the memory that is free on the model's device, but no more than a quarter of a GiB or,
+        where those are more, than the model's weights.
+    turns : Turns, optional
+        Who runs next, where several sessions share a machine. Default: its own.
 
     Raises
     ------
@@ -61,19 +64,22 @@ class Session:
         newlines: str = "visual",
         positions: str | None = None,
         memory_bytes: int | None = None,
+        turns: Turns | None = None,
     ) -> None:
         check_reading(newlines, positions)
         self.loaded, self.newlines, self.positions = loaded, newlines, positions
-        limit = default_limit(loaded.model.device) if memory_bytes is None else memory_bytes
+        limit = memory_bytes
+        if limit is None:
+            limit = default_limit(loaded.model.device, loaded.model.get_memory_footprint())
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
             raise ValueError(f"memory_bytes must be a whole number from 0 on, not {limit!r}.")
         self.memory = Memory(limit)
-        self._lock = Turns()
+        self.turns = turns or Turns()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Let every other run on this model wait while the block runs."""
-        with self._lock:
+        with self.turns:
             yield
 
     @property
@@ -93,8 +99,10 @@ class Session:
         asked = " ".join(question.split()) if isinstance(question, str) else ""
         if not asked:
             raise InputError("Type a question about the image.")
+        if any("\ud800" <= letter <= "\udfff" for letter in asked):
+            raise InputError("The question holds the half of a character. Type it anew.")
         key = picture_key(upright), asked
-        with self._lock:
+        with self.turns:
             found: Prepared | None = self.memory.get(("question", key))
             if found is None:
                 before: Prepared | None = self.memory.latest(
@@ -126,7 +134,7 @@ class Session:
         seen, key = prepared.vision, ("record", prepared.key, index)
         if seen is not None and seen.encoder_index == index:
             return seen
-        with self._lock:
+        with self.turns:
             found: EncoderRecord | None = self.memory.get(key)
             if found is None:
                 found = encoder_record(self.loaded, prepared, index)
@@ -139,7 +147,7 @@ class Session:
 
     def baseline(self, prepared: Prepared, settings: Settings | None = None) -> Answer:
         """Answer without pruning."""
-        with self._lock:
+        with self.turns:
             how = settings or Settings()
             stop = threading.Event()
             return self._baseline(prepared, how, lambda _: None, stop, Reach()).answer
@@ -202,9 +210,10 @@ class Session:
         how = settings or Settings()
 
         def work(emit: Callable[[Event], None], stop: threading.Event) -> None:
-            with self._lock:
-                if not stop.is_set():
-                    self._run(prepared, method, how, emit, stop, streamed, ahead)
+            if self.turns.busy:
+                emit(Event("status", "Waiting for the model …"))
+            with self.turns:
+                self._run(prepared, method, how, emit, stop, streamed, ahead)
 
         return stream(work)
 

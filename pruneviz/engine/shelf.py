@@ -6,14 +6,18 @@ import gc
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
 
 import torch
 
+from pruneviz.engine import turns
 from pruneviz.engine.outlook import Outlook, Placement, check_memory, outlook
 from pruneviz.engine.session import Session
+from pruneviz.engine.turns import Turns
 from pruneviz.errors import InputError
-from pruneviz.models.core.fetching import fetch
+from pruneviz.models.core import fetching
 from pruneviz.models.core.loading import EMBEDDED, LoadedModel, load_model, model_type
 
 LONGEST_NAME = 1_000
@@ -37,8 +41,8 @@ class Shelf:
 
     Notes
     -----
-    A model that is let go while it is still running stays in memory until that run ends. The page
-    runs and loads models through one queue, so that this does not happen there.
+    A model that is let go while it is still running stays in memory until that run ends. Models
+    are looked up, downloaded and loaded while others answer; one is loaded at a time.
     """
 
     def __init__(
@@ -55,7 +59,9 @@ class Shelf:
         self._places, self._make = max(1, places), make
         self._placement = placement or Placement()
         self._held: OrderedDict[str, Session] = OrderedDict()
-        self._lock, self._loading = threading.Lock(), threading.Lock()
+        self._folders: dict[str, str] = {}
+        self._lock, self._loading = threading.Lock(), Turns()
+        self.turns = Turns()
 
     @classmethod
     def of(cls, *sessions: Session, any_name: bool = False) -> Shelf:
@@ -63,6 +69,8 @@ class Shelf:
         names = [session.loaded.name for session in sessions]
         shelf = cls(names, any_name=any_name, places=len(names))
         shelf._held.update(zip(names, sessions, strict=True))
+        for session in sessions:
+            session.turns = shelf.turns
         return shelf
 
     @property
@@ -78,12 +86,13 @@ class Shelf:
         InputError
             If it is not offered.
         """
-        wanted = str(name or "").strip()
+        wanted = "" if name is None else str(name).strip()
         if not wanted:
             return self.default
         if wanted in self.offered:
             return wanted
-        if self.any_name and len(wanted) <= LONGEST_NAME and wanted.isprintable():
+        typed = isinstance(name, str) and self.any_name
+        if typed and len(wanted) <= LONGEST_NAME and wanted.isprintable():
             return os.path.expanduser(wanted)
         raise InputError(
             f"The model {wanted[:80]!r} is not offered here. Choose one of: "
@@ -120,10 +129,12 @@ class Shelf:
         InputError, ModelLoadError, UnsupportedModelError
             If it cannot be used.
         """
-        model_type(self.resolve(name))
+        fetching.check(self.resolve(name))
 
-    def fetch(self, name: str) -> None:
+    def fetching(self, name: str) -> Generator[fetching.Progress]:
         """Check a model and bring its files here, which may take long; nothing is loaded.
+
+        Tells some times a second how far it is. Closing the generator ends the download.
 
         Raises
         ------
@@ -132,7 +143,15 @@ class Shelf:
         """
         name = self.resolve(name)
         if not self.holds(name):
-            fetch(name)
+            folder = yield from fetching.fetching(name)
+            with self._lock:
+                self._folders[name] = folder
+
+    def fetch(self, name: str) -> None:
+        """The same, waiting for its end; ends with who waits, see :func:`turns.until`."""
+        with closing(self.fetching(name)) as steps:
+            for _ in steps:
+                turns.check()
 
     def session(self, name: str = "") -> Session:
         """The session of a model, which is loaded first where it is not in memory.
@@ -151,6 +170,7 @@ class Shelf:
         found = self._take(name)
         if found is not None:
             return found
+        self.fetch(name)  # which must not keep others from loading
         with self._loading:
             return self._take(name) or self._load(name)
 
@@ -161,13 +181,15 @@ class Shelf:
             return self._held.get(name)
 
     def _load(self, name: str) -> Session:
-        how = self._placement
+        how, source = self._placement, self._folders.get(name, name)
         quantisation = how.quantisation if self.quantises(name) else None
-        model_type(name)  # what cannot be loaded must not cost another model its place
+        model_type(source)  # what cannot be loaded must not cost another model its place
         if quantisation is None:
-            check_memory(name, how, self._to_be_freed(name))
+            check_memory(name, how, self._to_be_freed(name), source)
         self._make_room(name)
-        session = self._make(load_model(name, how.device, how.dtype, quantisation))
+        loaded = load_model(source, how.device, how.dtype, quantisation)
+        session = self._make(replace(loaded, name=name))
+        session.turns = self.turns
         with self._lock:
             self._held[name] = session
         return session

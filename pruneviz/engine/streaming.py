@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 import time
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 import torch
 from transformers import StoppingCriteria
 from transformers.generation.streamers import BaseStreamer
+
+from pruneviz.engine import turns
 
 T = TypeVar("T")
 
@@ -66,8 +69,9 @@ def stream(
 ) -> Generator[T]:
     """Run `work(emit, stop)` in a thread and yield what it emits, in order.
 
-    An exception in the thread is raised here. Closing the generator sets `stop` and waits for
-    the thread, so that no work goes on unseen.
+    An exception in the thread is raised here. Closing the generator, or leaving it by
+    :func:`pruneviz.engine.turns.until`, sets `stop` and waits for the thread, so that no work goes
+    on unseen.
     """
     items: queue.Queue[T] = queue.Queue()
     stop = threading.Event()
@@ -75,14 +79,19 @@ def stream(
 
     def target() -> None:
         try:
-            work(items.put, stop)
+            with turns.until(stop.is_set):
+                work(items.put, stop)
         except BaseException as error:  # noqa: BLE001 - carried to the caller's thread
             failure.append(error)
 
-    thread = threading.Thread(target=target, name="pruneviz-generate", daemon=True)
+    here = contextvars.copy_context()
+    thread = threading.Thread(
+        target=here.run, args=(target,), name="pruneviz-generate", daemon=True
+    )
     thread.start()
     try:
         while thread.is_alive() or not items.empty():
+            turns.check()
             try:
                 yield items.get(timeout=poll)
             except queue.Empty:

@@ -1,10 +1,87 @@
-"""A lock that is handed on in the order in which it was asked for."""
+"""Who may run the model next: first come, first served, one unit of a run at a time.
+
+A unit is one question under one method. A sweep gives its turn up between units and queues again
+behind those who came meanwhile, so that nobody waits for more than one unit of each other run. Who
+has left gives up waiting: see :func:`until`.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Self
+
+from pruneviz.errors import AbandonedError
+
+POLL = 0.1
+"""Seconds between two looks at whether anybody still waits for a run."""
+
+
+def _nobody_left() -> bool:
+    return False
+
+
+_gone: ContextVar[Callable[[], bool]] = ContextVar("pruneviz_gone", default=_nobody_left)
+
+
+@contextmanager
+def until(gone: Callable[[], bool]) -> Iterator[None]:
+    """Let what runs inside end with :class:`AbandonedError` once `gone` says so.
+
+    Asked ten times a second while a run waits or generates, in worker threads as well. Blocks may
+    be nested: whichever says so first counts.
+    """
+    outer = _gone.get()
+    token = _gone.set(lambda: gone() or outer())
+    try:
+        yield
+    finally:
+        _gone.reset(token)
+
+
+def check() -> None:
+    """Raise :class:`AbandonedError` where nobody waits any more for what runs here."""
+    if _gone.get()():
+        raise AbandonedError("Nobody waits for this run any more.")
+
+
+class Line:
+    """Tickets in the order in which they came; the first one's turn it is."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._tickets: deque[object] = deque()
+
+    def __len__(self) -> int:
+        """How many wait or have their turn."""
+        return len(self._tickets)
+
+    def join(self, ticket: object) -> None:
+        """Come last; whoever joins has to leave."""
+        with self._changed:
+            self._tickets.append(ticket)
+
+    def wait(self, ticket: object) -> None:
+        """Wait until it is a ticket's turn.
+
+        Raises
+        ------
+        AbandonedError
+            If whoever it is for leaves meanwhile.
+        """
+        with self._changed:
+            while self._tickets[0] is not ticket:
+                check()
+                self._changed.wait(POLL)
+
+    def leave(self, ticket: object) -> None:
+        """Give the turn, or the place in the line, to the next one."""
+        with self._changed:
+            self._tickets.remove(ticket)
+            self._changed.notify_all()
 
 
 class Turns:
@@ -21,6 +98,11 @@ class Turns:
         self._depth = 0
         self._waiting: deque[tuple[int, threading.Event]] = deque()
 
+    @property
+    def busy(self) -> bool:
+        """Whether whoever comes now has to wait."""
+        return self._owner not in (None, threading.get_ident())
+
     def __enter__(self) -> Self:
         me = threading.get_ident()
         with self._state:
@@ -31,9 +113,10 @@ class Turns:
             turn = me, threading.Event()
             self._waiting.append(turn)
         try:
-            turn[1].wait()
+            while not turn[1].wait(POLL):
+                check()
         except BaseException:
-            # Ctrl+C while waiting: the turn must not go to somebody who is no longer there.
+            # Ctrl+C or leaving while waiting: the turn must not go to who is no longer there.
             self._give_up(turn)
             raise
         return self

@@ -49,7 +49,7 @@ def get_method(name: str, *, num_layers: int | None = None, **settings: Any) -> 
     ValueError
         On an unknown name, parameter or value; the message lists the valid ones.
     """
-    method = METHODS.get(name)
+    method = METHODS.get(name) if isinstance(name, str) else None
     if method is None:
         raise ValueError(f"Unknown method {name!r}. Methods: {', '.join(METHODS)}.")
     valid = [f.name for f in fields(method)]

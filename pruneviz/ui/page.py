@@ -20,7 +20,8 @@ from pruneviz.ui.shared import texts, tour
 from pruneviz.ui.shared.calls import LenientBlocks
 from pruneviz.ui.shared.question import Question
 
-QUEUE = 32
+QUEUE = 512
+"""Requests that may wait; each holds no more than its words and the paths of its files."""
 CACHE = (3600, 3600)
 """Uploads are looked for every hour and deleted when an hour old."""
 
@@ -63,7 +64,8 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
         wiring.wire_live(shelf, controls, shown, [*runs, opened])
         api.register(shelf)
         evaluate.register(shelf)
-    page.queue(max_size=QUEUE, default_concurrency_limit=4)
+    # Open, endpoints could be called past the queue.
+    page.queue(max_size=QUEUE, default_concurrency_limit=4, api_open=False)
     return page
 
 

@@ -1,6 +1,7 @@
 """Any picture a person may hand in: read right, or refused with a reason."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image, features
 
 import pruneviz
-from pruneviz.engine import read_image
+from pruneviz.engine import images, read_image
 from pruneviz.errors import InputError
 
 
@@ -125,6 +126,78 @@ def test_the_callers_image_is_left_alone():
     assert image.mode == "P"
 
 
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        ("RGB", "JPEG"),
+        ("CMYK", "JPEG"),
+        ("RGB", "PNG"),
+        ("L", "PNG"),
+        ("P", "PNG"),
+        ("RGBA", "PNG"),
+    ],
+)
+def test_a_large_picture_is_reduced_while_it_is_read(mode, kind):
+    small = gradient(500, 330).convert(mode)
+    large = small.resize((5000, 3300), Image.Resampling.NEAREST)
+    read = read_image(encoded(large, kind, **({"quality": 95} if kind == "JPEG" else {})))
+    assert read.size == (2500, 1650)
+    assert read.mode == "RGB"
+    wanted = read_image(encoded(small, kind, **({"quality": 95} if kind == "JPEG" else {})))
+    difference = np.asarray(read.reduce(5), int) - np.asarray(wanted, int)
+    assert np.abs(difference).mean() < 2
+
+
+def test_a_large_deep_picture_is_reduced_and_scaled():
+    values = np.repeat(np.arange(4, dtype=np.uint16) * 20_000, 1250)[None].repeat(3300, axis=0)
+    read = read_image(encoded(Image.fromarray(values), "PNG"))
+    assert read.size == (2500, 1650)
+    assert [read.getpixel((300 + 625 * at, 800))[0] for at in range(4)] == [0, 78, 156, 233]
+
+
+def test_a_large_picture_is_turned_upright_and_its_transparency_laid_on_white():
+    image = Image.new("RGBA", (4200, 4000), (255, 0, 0, 255))
+    image.paste((0, 0, 255, 0), (0, 0, 4200, 2000))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    read = read_image(encoded(image, "PNG", exif=exif))
+    assert read.size == (2000, 2100)
+    assert [read.getpixel((x, 1000)) for x in (100, 1900)] == [(255, 0, 0), (255, 255, 255)]
+
+
+def test_up_to_sixteen_million_pixels_nothing_is_changed():
+    image = Image.effect_noise((4000, 4000), 50)
+    assert read_image(encoded(image, "PNG")).tobytes() == image.convert("RGB").tobytes()
+
+
+def test_a_strip_of_sixty_thousand_pixels_is_refused_before_it_is_decoded(monkeypatch):
+    data = encoded(Image.new("RGB", (60_000, 30)), "PNG")
+    assert len(data) < 8_000
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded"))
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("decoded"))
+    with pytest.raises(InputError, match="too narrow"):
+        read_image(data)
+
+
+def test_large_pictures_are_decoded_one_at_a_time(monkeypatch):
+    inside, most = [], []
+    real = images._decoded
+
+    def decoded(image, factor):
+        inside.append(1)
+        most.append(len(inside))
+        try:
+            return real(image, factor)
+        finally:
+            inside.pop()
+
+    monkeypatch.setattr(images, "_decoded", decoded)
+    data = encoded(Image.new("RGB", (5000, 4000)), "PNG")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(read_image, [data] * 4))
+    assert most == [1, 1, 1, 1]
+
+
 FOREIGN = [
     "EPS",
     "PPM",
@@ -165,7 +238,7 @@ def test_formats_that_people_upload_are_read(kind):
 def test_one_place_opens_pictures():
     """So that none is opened with all formats that Pillow knows."""
     package = Path(pruneviz.__file__).parent
-    own = {"engine/images.py", "scenes/art.py", "ui/gallery.py"}
+    own = {"engine/images.py", "scenes/art.py", "ui/inputs/gallery.py"}
     found = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")

@@ -81,6 +81,10 @@ def test_each_storage_counts_once_and_no_model_does() -> None:
 def test_the_default_is_a_share_of_what_is_free(monkeypatch) -> None:
     monkeypatch.setattr(memory_module, "free_memory", lambda _: 8_000)
     assert default_limit(torch.device("cpu")) == 1_000
+    monkeypatch.setattr(memory_module, "free_memory", lambda _: 2**40)
+    assert default_limit(torch.device("cpu")) == memory_module.LEAST
+    assert default_limit(torch.device("cpu"), 2**33) == 2**33
+    assert default_limit(torch.device("cpu"), 2**39) == 2**37
     monkeypatch.setattr(memory_module, "free_memory", lambda _: None)
     assert default_limit(torch.device("cpu")) == memory_module.UNKNOWN
 

@@ -26,9 +26,14 @@ SECONDS = 60
 expect.set_options(timeout=1000 * SECONDS)
 
 
+def chromium() -> str:
+    """Where the browser should lie."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+    path = chromium()
     if not Path(path).exists():
         pytest.fail("The browser tests need Chromium: apt-get install chromium.")
     with sync_playwright() as playwright:

@@ -100,7 +100,7 @@ def test_a_failed_load_says_so_and_sets_nothing(open_shelf, tiny, tmp_path) -> N
     _, ready = fetched(open_shelf, EMBEDDED, "", str(tmp_path))
     assert ready == str(tmp_path)
     _, last = rows(picker.make_load(open_shelf), ready, "", None)
-    assert "Could not load" in last["status"]
+    assert "There are no weights" in last["status"]
     assert "chosen" not in last
     assert last["fetched"] == ""
 

@@ -31,9 +31,17 @@ def check_whole(value: Any, what: str, low: int, high: int = LARGEST) -> None:
         raise ValueError(f"{what} must be at most {high:,}, not {value:,}.")
 
 
+def is_finite(value: Real | float) -> bool:
+    """Whether a number is finite and no whole one that is too large to be calculated with."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def check_ratio(value: float, what: str = "keep_ratio") -> float:
     """Return `value` as float if it lies in (0, 1], else raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, Real) or not is_finite(value):
         raise ValueError(f"{what} must be a number above 0 and up to 1, not {value!r}.")
     if not 0.0 < value <= 1.0:
         raise ValueError(
@@ -46,7 +54,7 @@ def check_ratio(value: float, what: str = "keep_ratio") -> float:
 def check_number(value: Any, what: str, high: float = math.inf) -> None:
     """Raise ValueError unless `value` is a finite number from 0 to `high`."""
     number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not 0.0 <= value <= high:
+    if not number or not is_finite(value) or not 0.0 <= value <= high:
         upper = "of at least 0" if high == math.inf else f"from 0 to {high:g}"
         raise ValueError(f"{what} must be a number {upper}, not {value!r}.")
 

@@ -25,6 +25,7 @@ from pruneviz.models.core.placing import (
     too_large,
 )
 from pruneviz.models.core.reading import AS_DATA, check_weight_files, read_config, told_as
+from pruneviz.models.core.sizing import check_configuration
 from pruneviz.models.core.whole import (
     check_finite,
     check_generation,
@@ -33,9 +34,8 @@ from pruneviz.models.core.whole import (
 )
 from pruneviz.models.core.words import remember_tokenizer
 from pruneviz.models.registry import LOADABLE, supported_models
-from pruneviz.shipped import assets_dir
+from pruneviz.shipped import EMBEDDED, assets_dir
 
-EMBEDDED = "embedded"
 logger = logging.getLogger("pruneviz")
 
 
@@ -107,6 +107,7 @@ def load_model(
     """
     where = pick_device(device)
     settings: dict[str, Any] = {"dtype": pick_dtype(dtype, where)}
+    check_configuration(name)
     source, kind = where_is(name), model_type(name)
     adapter = LOADABLE[kind]()
     architecture = adapter.architecture(kind)

@@ -12,9 +12,8 @@ from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError, safe_open
 
 from pruneviz.errors import ModelLoadError
-from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.models.core.reading import weight_files
-from pruneviz.shipped import assets_dir
+from pruneviz.shipped import EMBEDDED, assets_dir
 
 FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
@@ -23,8 +22,10 @@ def local_folder(name: str) -> Path | None:
     """Folder of a model on this machine, a hub id's downloaded files included; else None."""
     if name == EMBEDDED:
         return assets_dir() / "embedded"
-    if os.path.isdir(name):
+    if os.path.isfile(os.path.join(name, "config.json")):
         return Path(name)
+    if os.path.isdir(name):
+        return None
     try:
         found = try_to_load_from_cache(name, "config.json")
     except ValueError:  # not a name that the hub allows

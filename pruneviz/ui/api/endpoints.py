@@ -23,27 +23,37 @@ from pruneviz.engine import (
 from pruneviz.engine.budgets import Kind
 from pruneviz.engine.compare import chosen_methods
 from pruneviz.engine.sweeps import check_ratios
-from pruneviz.errors import InputError
+from pruneviz.engine.turns import until
+from pruneviz.errors import AbandonedError, InputError
+from pruneviz.ui.api.arguments import number, text
 from pruneviz.ui.api.docstrings import described
 from pruneviz.ui.shared import methods
+from pruneviz.ui.shared.attending import gone
 from pruneviz.ui.shared.failures import BROKEN, MEANT, explain
-from pruneviz.ui.shared.running import MODEL
+from pruneviz.ui.shared.running import LONG, MODEL
 
 logger = logging.getLogger(__name__)
 
 
 def register(shelf: Shelf) -> None:
     """Add the public endpoints; to be called inside a ``gr.Blocks``."""
-    for name, make in (("ask", make_ask), ("compare", make_compare), ("sweep", make_sweep)):
-        gr.api(described(make(shelf), name), api_name=name, **MODEL)
+    for name, make, where in (
+        ("ask", make_ask, MODEL),
+        ("compare", make_compare, LONG),
+        ("sweep", make_sweep, LONG),
+    ):
+        gr.api(described(make(shelf), name), api_name=name, **where)
     gr.api(described(make_methods(), "methods"), api_name="methods", queue=False)
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn the library's errors into messages for the caller."""
+    """Turn the library's errors into messages for the caller; what has no caller left, ends."""
     try:
-        yield
+        with until(gone()):
+            yield
+    except AbandonedError as error:
+        raise gr.Error(str(error), print_exception=False) from error
     except MEANT as error:
         raise gr.Error(str(error), print_exception=False) from error
     except BROKEN as error:
@@ -94,9 +104,11 @@ def make_ask(shelf: Shelf) -> Callable[..., dict]:
             with the indices of the kept tokens, and ``hints``: why not to trust the answers.
         """
         with refusals():
-            path, session = uploaded_path(image), shelf.session(model)
-            chosen = methods.make(method, keep_ratio, session.num_layers)
-            prepared = session.prepare(path, question)
+            share, name = number(keep_ratio, "keep_ratio"), text(method, "method")
+            asked, path = text(question, "question"), uploaded_path(image)
+            session = shelf.session(model)
+            chosen = methods.make(name, share, session.num_layers)
+            prepared = session.prepare(path, asked)
             return result(session.compare(prepared, chosen))
 
     return ask
@@ -142,10 +154,12 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
             why not to trust the answers.
         """
         with refusals():
-            shared = Budget(budget, cast(Kind, budget_kind))  # which refuses any other
+            kind = cast(Kind, text(budget_kind, "budget_kind"))  # any other is refused here:
+            shared = Budget(number(budget, "budget"), kind)
             names = chosen_methods(methods)
-            path, session = uploaded_path(image), shelf.session(model)
-            prepared = session.prepare(path, question)
+            asked, path = text(question, "question"), uploaded_path(image)
+            session = shelf.session(model)
+            prepared = session.prepare(path, asked)
             return outcome(compare_many(session, prepared, names, shared), prepared)
 
     return compare
@@ -189,8 +203,9 @@ def make_sweep(shelf: Shelf) -> Callable[..., dict]:
         """
         with refusals():
             names, ratios = chosen_methods(methods), check_ratios(keep_ratios)
-            path, session = uploaded_path(image), shelf.session(model)
-            prepared = session.prepare(path, question)
+            asked, path = text(question, "question"), uploaded_path(image)
+            session = shelf.session(model)
+            prepared = session.prepare(path, asked)
             return outcome(sweep(session, prepared, names, ratios), prepared)
 
     return sweep_ratios

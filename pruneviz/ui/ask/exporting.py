@@ -12,6 +12,7 @@ import gradio as gr
 from pruneviz import export
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.render import save_figure
+from pruneviz.scratch import no_room
 from pruneviz.ui.ask import links
 from pruneviz.ui.inputs.examples import Example
 from pruneviz.ui.shared import texts
@@ -99,7 +100,9 @@ def make_writer(name: str, cache: Callable[[str], str | None]) -> Callable[[Any]
         try:
             shown = held.shown
             path = held.write(file_name(shown, name), lambda p: make_file(shown, p), kept(cache))
-        except (ValueError, OSError) as error:
+        except OSError as error:
+            return [None, status_html(no_room(error) or str(error), "error")]
+        except ValueError as error:
             return [None, status_html(str(error), "error")]
         return [path, status_html(f"Saved as {Path(path).name}.", "done")]
 

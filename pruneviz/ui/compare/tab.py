@@ -20,7 +20,7 @@ from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.fields import Percent
 from pruneviz.ui.shared.opened import on_link
 from pruneviz.ui.shared.previews import kept_at
-from pruneviz.ui.shared.running import MODEL, filled, steps, wire_rest, wire_run, wire_stop
+from pruneviz.ui.shared.running import LONG, MODEL, filled, steps, wire_rest, wire_run, wire_stop
 from pruneviz.ui.shared.runs import HeldRun
 from pruneviz.ui.shared.static import join_scripts, read_static
 from pruneviz.ui.shared.status import status_html
@@ -135,7 +135,7 @@ def wire(
         screens = on_model(shelf, model, lambda session: compare(session, wanted), CompareScreen)
         yield from steps(screens, updates, CompareScreen())
 
-    asked = wire_run([tab.run.click], run, values, outputs, tab.status, buttons)
+    asked = wire_run([tab.run.click], run, values, outputs, tab.status, buttons, where=LONG)
     swaps = _wire_swap(shelf, chosen, tab)
     moved = wire_rest(tab.view.rest, tab.auto, run, values, outputs)
     wire_stop(tab.stop, [*asked, *swaps, moved], tab.status, buttons, texts.COMPARE_STOPPED)

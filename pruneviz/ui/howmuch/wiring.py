@@ -108,7 +108,7 @@ def make_load(shelf: Shelf) -> Callable[[str], Iterator[Any]]:
 
     def load(name: str) -> Iterator[Any]:
         yield gr.skip()
-        yield from on_model(shelf, name, nothing, lambda line: line)
+        yield from on_model(shelf, name, nothing, lambda line: line, in_line=False)
 
     return load
 
@@ -121,7 +121,11 @@ def make_run(shelf: Shelf) -> Callable[..., Iterator[list[Any]]]:
         wanted = Wanted(*now)
         yield [*updates(MuchScreen()), desk, *busy()]
         screens = on_model(
-            shelf, name, lambda session: measure(shelf, session, wanted, desk), MuchScreen
+            shelf,
+            name,
+            lambda session: measure(shelf, session, wanted, desk),
+            MuchScreen,
+            in_line=False,  # the other tabs answer meanwhile
         )
         # Stop and a closed tab end up in the run's `finally`: it must not go on unseen.
         with closing(screens):

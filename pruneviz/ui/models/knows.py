@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+from pruneviz.engine import Shelf, turns
+from pruneviz.models.core.fetching import Progress
 from pruneviz.models.core.knowledge import Knowledge
 from pruneviz.models.core.loading import EMBEDDED, LoadedModel
 from pruneviz.ui.shared.costs import size
 from pruneviz.ui.shared.texts import OTHER_KNOWS, TASTE_OF_KINDS, UNKNOWN_LIMITS
 
+EVERY = 1.0
+"""Seconds between two lines on a download."""
 PHOTOGRAPH_MODELS = (
     ("HuggingFaceTB/SmolVLM-256M-Instruct", "SmolVLM 256M", "about 0.5 GB"),
     ("HuggingFaceTB/SmolVLM-500M-Instruct", "SmolVLM 500M", "about 1 GB"),
@@ -38,6 +43,25 @@ def title(name: str) -> str:
     if name == EMBEDDED:
         return "Built-in model"
     return os.path.basename(name.rstrip("/")) or name if os.path.isdir(name) else name
+
+
+def fetching(shelf: Shelf, name: str) -> Iterator[str]:
+    """Bring a model's files here, and say every second how far that is; nothing is loaded."""
+    said = 0.0
+    for progress in shelf.fetching(name):
+        turns.check()
+        if progress.seconds - said >= EVERY or progress.seconds < said:
+            said = progress.seconds
+            yield fetching_line(name, progress)
+
+
+def fetching_line(name: str, progress: Progress) -> str:
+    """How far a download is."""
+    seconds = f"{progress.seconds:.0f} s"
+    if not progress.done and not progress.total:
+        return f"Looking for {title(name)} … {seconds}"
+    whole = f" of {size(progress.total)}" if progress.total else ""
+    return f"Downloading {title(name)}: {size(progress.done)}{whole} … {seconds}"
 
 
 def facts(loaded: LoadedModel) -> str:

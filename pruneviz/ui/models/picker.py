@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from pruneviz.ui.models.picking import (
     remembered,
 )
 from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.attending import attended
 from pruneviz.ui.shared.encoding import is_small
 from pruneviz.ui.shared.running import MODEL
 from pruneviz.ui.shared.shown import Held
@@ -49,6 +51,7 @@ class Picker:
     choice: gr.Radio
     typed: gr.Textbox
     use: gr.Button
+    stop: gr.Button
     status: gr.HTML
     suggested: dict[str, gr.Button]
 
@@ -97,9 +100,10 @@ def create(shelf: Shelf) -> Picker:
                 elem_id="pv-typed",
             )
             use = gr.Button(texts.USE_MODEL, size="sm", elem_id="pv-use")
+            stop = gr.Button("Stop", size="sm", visible=False, elem_id="pv-stop-model")
             status = gr.HTML("", elem_id="pv-picked", apply_default_css=False)
             suggested = _suggestions(shelf.any_name)
-    return Picker(chosen, named, fetched, box, about, choice, typed, use, status, suggested)
+    return Picker(chosen, named, fetched, box, about, choice, typed, use, stop, status, suggested)
 
 
 def _suggestions(shown: bool) -> dict[str, gr.Button]:
@@ -125,14 +129,14 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
         **QUIET,
     )
     # Two steps: only the second one keeps other models from running.
-    outputs = [picker.status, picker.fetched, picker.use]
+    outputs = [picker.status, picker.fetched, picker.use, picker.stop]
     how: dict[str, Any] = {"trigger_mode": "once", "concurrency_id": "fetch", **QUIET}
     fetching = gr.on(
         [picker.use.click, picker.typed.submit],
         make_fetch(shelf),
         [picker.chosen, picker.choice, picker.typed],
         outputs,
-        concurrency_limit=2,
+        concurrency_limit=8,
         **how,
     )
     begun = [fetching]
@@ -140,6 +144,19 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
         begun.append(button.click(make_fetch(shelf, name), [picker.chosen], outputs, **how))
     for one in begun:
         _wire_load(shelf, picker, followers, one)
+    stopped = picker.stop.click(
+        None, None, None, cancels=begun, queue=False, api_visibility="private"
+    )
+    stopped.then(
+        lambda: [
+            status_html(texts.FETCH_STOPPED, "stopped"),
+            gr.update(interactive=True),
+            gr.update(visible=False),
+        ],
+        None,
+        [picker.status, picker.use, picker.stop],
+        **QUIET,
+    )
 
 
 def _wire_load(shelf: Shelf, picker: Picker, followers: Followers, fetching: Any) -> None:
@@ -174,9 +191,12 @@ def make_fetch(shelf: Shelf, suggested: str = "") -> Callable[..., Iterator[list
     def run(
         chosen: str, choice: str | None = None, typed: str | None = None
     ) -> Iterator[list[Any]]:
-        yield [gr.skip(), "", gr.update(interactive=False)]
-        for step in fetch(shelf, chosen, suggested or choice or typed or ""):
-            yield [step.status, step.fetched or gr.skip(), gr.skip()]
+        yield [gr.skip(), "", gr.update(interactive=False), gr.update(visible=True)]
+        wanted = suggested or choice or typed or ""
+        with closing(attended(fetch(shelf, chosen, wanted), in_line=False)) as steps:
+            for step in steps:
+                yield [step.status, step.fetched or gr.skip(), gr.skip(), gr.skip()]
+            yield [gr.skip(), gr.skip(), gr.skip(), gr.update(visible=False)]
 
     return run
 
@@ -187,7 +207,7 @@ def make_load(shelf: Shelf) -> Callable[[str, str, Held | None], Iterator[list[A
     def run(name: str, named: str, held: Held | None) -> Iterator[list[Any]]:
         rest = [gr.skip()] * (5 + len(Picker.OUTPUTS))
         failed = True
-        for step in load(shelf, name) if name else ():
+        for step in attended(load(shelf, name)) if name else ():
             if step.session is None:
                 yield [step.status, gr.skip(), gr.skip(), *rest]
             else:

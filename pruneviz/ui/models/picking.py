@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from html import escape
 from typing import TypeVar
@@ -17,6 +18,7 @@ from pruneviz.ui.models.knows import (
     LARGER_TYPED,
     about_model,
     facts,
+    fetching,
     title,
 )
 from pruneviz.ui.shared import texts
@@ -96,9 +98,9 @@ def _fetch(shelf: Shelf, chosen: str, wanted: str) -> Iterator[Step]:
     if name == shelf.resolve(chosen):
         yield Step(status_html(texts.IN_USE, "done"))
         return
-    here = shelf.holds(name) or shelf.look(name).here
-    line = f"{'Checking' if here else 'Downloading'} {title(name)} …"
-    yield from _watched(lambda: shelf.fetch(name), line)
+    yield Step(status_html(f"Looking for {title(name)} …", "busy"))
+    for line in fetching(shelf, name):
+        yield Step(status_html(line, "busy"))
     yield Step(status_html(texts.MODEL_WAITS, "busy"), name)
 
 
@@ -113,8 +115,9 @@ def _watched(work: Callable[[], T], line: str) -> Generator[Step, None, T]:
     """Do something that cannot be stopped, and say every second how long it has taken."""
     begin = time.monotonic()
     yield Step(status_html(line, "busy"))
+    here = copy_context()
     with ThreadPoolExecutor(1, "pruneviz-model") as pool:
-        future = pool.submit(work)
+        future = pool.submit(here.run, work)
         while wait([future], TICK).not_done:
             yield Step(status_html(f"{line} {time.monotonic() - begin:.0f} s", "busy"))
         return future.result()

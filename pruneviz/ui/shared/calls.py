@@ -3,25 +3,76 @@
 from __future__ import annotations
 
 import inspect
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.blocks import BlockFunction
 from gradio.components.api_component import Api
+from gradio.utils import get_upload_folder
+
+NOT_UPLOADED = (
+    "The file was not uploaded here. It must be an uploaded file; with gradio_client: "
+    "handle_file('picture.png')."
+)
 
 
 class LenientBlocks(gr.Blocks):
     """Blocks whose endpoints fill in the last parameters where a call leaves them out.
 
     Gradio's own clients fill in defaults; a plain POST would be refused as soon as an endpoint
-    gets one more parameter.
+    gets one more parameter. What else is wrong with a call is said in a line that names neither
+    the program's insides nor its folders.
     """
 
     def validate_inputs(self, block_fn: BlockFunction, inputs: list[Any]) -> None:
-        """Add the defaults of missing parameters, then check as Gradio does."""
-        missing = block_fn.inputs[len(inputs) :]
-        if missing and block_fn.fn and all(isinstance(block, Api) for block in missing):
-            parameters = list(inspect.signature(block_fn.fn).parameters.values())[len(inputs) :]
-            if all(one.default is not one.empty for one in parameters):
-                inputs.extend(one.default for one in parameters)
+        """Add the defaults of missing parameters, then check as Gradio does.
+
+        Raises
+        ------
+        gr.Error
+            On a wrong number of values, or a file that was not uploaded.
+        """
+        if block_fn.fn and block_fn.inputs and all(isinstance(b, Api) for b in block_fn.inputs):
+            problem = _fill(block_fn, inputs) or _foreign(inputs)
+            if problem:
+                raise gr.Error(problem, print_exception=False)
         super().validate_inputs(block_fn, inputs)
+
+
+def _fill(block_fn: BlockFunction, inputs: list[Any]) -> str:
+    """Add defaults; gives what is wrong where that is not enough."""
+    assert block_fn.fn is not None  # noqa: S101 - those without are not called
+    parameters = list(inspect.signature(block_fn.fn).parameters.values())
+    missing = parameters[len(inputs) :]
+    if len(inputs) <= len(parameters) and all(one.default is not one.empty for one in missing):
+        inputs.extend(one.default for one in missing)
+        return ""
+    names = ", ".join(one.name for one in parameters)
+    return f"/{block_fn.api_name} takes {names}, in this order; {len(inputs)} values were sent."
+
+
+def _foreign(inputs: list[Any]) -> str:
+    """What is wrong with a file that Gradio would refuse in words of its own."""
+    folder = Path(get_upload_folder()).resolve()
+    for file in _files(inputs):
+        path, meta = file.get("path"), file.get("meta")
+        if not isinstance(meta, dict) or not isinstance(path, str | None):
+            return NOT_UPLOADED
+        if path and not path.startswith(("http://", "https://")):
+            # Links are followed: what leads out of the folder was not uploaded either.
+            inside = os.path.isabs(path) and "\0" not in path
+            if not inside or not Path(path).resolve().is_relative_to(folder):
+                return NOT_UPLOADED
+    return ""
+
+
+def _files(value: Any) -> Iterator[dict[str, Any]]:
+    """Whatever Gradio may take for a file."""
+    if isinstance(value, dict) and "meta" in value:
+        yield value
+    for part in value.values() if isinstance(value, dict) else value:
+        if isinstance(part, dict | list):
+            yield from _files(part)

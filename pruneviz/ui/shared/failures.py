@@ -9,7 +9,9 @@ from typing import TypeVar
 from pruneviz.engine import Session, Shelf
 from pruneviz.errors import PruneVizError, told
 from pruneviz.methods import own_fault
-from pruneviz.ui.models.knows import title
+from pruneviz.scratch import no_room
+from pruneviz.ui.models.knows import fetching, title
+from pruneviz.ui.shared.attending import attended
 from pruneviz.ui.shared.status import status_html
 
 T = TypeVar("T")
@@ -43,12 +45,15 @@ def on_model(
     name: str,
     run: Callable[[Session], Generator[T]],
     said: Callable[[str], T],
+    in_line: bool = True,
 ) -> Generator[T]:
     """Screens of a run on a model, which is loaded first where it is not in memory.
 
-    `said` makes a screen of a status line. Closing the generator stops the run.
+    `said` makes a screen of a status line. Closing the generator stops the run, and so does the
+    visitor by leaving. `in_line`: it waits for the visitor's other runs, as those do that fill the
+    same part of the page.
     """
-    yield from guarded(_on_model(shelf, name, run, said), said)
+    yield from attended(guarded(_on_model(shelf, name, run, said), said), in_line)
 
 
 def _on_model(
@@ -57,11 +62,15 @@ def _on_model(
     name = shelf.resolve(name)
     if not shelf.holds(name):
         yield said(status_html(f"Loading {title(name)} …", "busy"))
+        for line in fetching(shelf, name):
+            yield said(status_html(line, "busy"))
     yield from run(shelf.session(name))
 
 
 def explain(error: Exception) -> str:
     """A message for a failure inside the model."""
+    if isinstance(error, OSError) and (line := no_room(error)):
+        return line
     if "out of memory" in str(error).lower():
         return (
             "The model ran out of memory. Use a smaller picture or a shorter answer, or restart "

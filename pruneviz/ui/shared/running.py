@@ -10,8 +10,10 @@ import gradio as gr
 from pruneviz.ui.shared.status import status_html
 
 T = TypeVar("T")
-MODEL = {"concurrency_id": "model", "concurrency_limit": 1}
-"""All events that run the model share one place in the queue."""
+MODEL = {"concurrency_id": "model", "concurrency_limit": 32}
+"""Events that run the model: so many wait for their turns at once, the others in the queue."""
+LONG = {"concurrency_id": "long", "concurrency_limit": 16}
+"""Those that run it many times: they must not fill the places of the short ones."""
 WAITING = "Waiting for the model …"
 
 
@@ -57,11 +59,13 @@ def wire_run(
     buttons: list[gr.Button],
     js: str | None = None,
     scroll: bool = True,
+    where: dict[str, Any] = MODEL,
 ) -> list[Any]:
     """Let each of the events run the model; returns what Stop has to cancel.
 
     The model may be busy with somebody else: the page says at once that it waits, and can be
-    stopped while it does. `scroll` brings the tab's buttons into view on a phone.
+    stopped while it does. `scroll` brings the tab's buttons into view on a phone; `where` is
+    `MODEL` or `LONG`.
     """
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -73,7 +77,7 @@ def wire_run(
         if scroll:
             event(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
         begun = event(wait, None, [status, *buttons], queue=False, trigger_mode="once", **quiet)
-        runs.append(begun.then(run, inputs, outputs, js=js, **quiet, **MODEL))
+        runs.append(begun.then(run, inputs, outputs, js=js, **quiet, **where))
     return runs
 
 

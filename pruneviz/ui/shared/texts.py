@@ -92,6 +92,7 @@ NOT_HERE = (
     "memory it takes is not known before."
 )
 SIZE_UNKNOWN = "How much memory its weights take cannot be read from its files."
+FETCH_STOPPED = "Stopped. What had come stays for the next time."
 MODEL_WAITS = "Its files are here. Waiting for the runs before it …"
 NEW_COMPARE = "{} answers from now on. Cards below, if any, are from the model before."
 NEW_HOWMUCH = "{} answers from now on. Results below, if any, are from the model before."

@@ -16,7 +16,7 @@ from pruneviz.ui.shared import exports, texts
 from pruneviz.ui.shared.buttons import methods_box, run_buttons
 from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.opened import on_link
-from pruneviz.ui.shared.running import filled, steps, wire_run, wire_stop
+from pruneviz.ui.shared.running import LONG, filled, steps, wire_run, wire_stop
 from pruneviz.ui.shared.runs import HeldRun
 from pruneviz.ui.shared.static import join_scripts, read_static
 from pruneviz.ui.shared.status import status_html
@@ -103,6 +103,7 @@ def wire(
         [tab.status, tab.plot, tab.tables, tab.export.held, *buttons],
         tab.status,
         buttons,
+        where=LONG,
     )
     wire_stop(tab.stop, asked, tab.status, buttons, texts.SWEEP_STOPPED)
 

@@ -11,11 +11,13 @@ from tests.mutations.catalogue.methods import METHODS
 from tests.mutations.catalogue.models import MODELS
 from tests.mutations.catalogue.peers import NEWER
 from tests.mutations.catalogue.pruning import PRUNING
+from tests.mutations.catalogue.serving import SERVING
 
 MUTATIONS = (
     *METHODS, *NEWER, *MATHS, *PRUNING, *ASKING, *MODELS, *AROUND, *BENCH, *EVALUATION,
     *MATTERS,
     *HOWMUCH,
+    *SERVING,
 )  # fmt: skip
 """In the order in which a token meets the code."""
 

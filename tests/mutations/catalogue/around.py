@@ -264,8 +264,8 @@ AROUND = (
     _in(
         "engine/shelf",
         "Any model may be named",
-        "if self.any_name and len(wanted)",
-        "if len(wanted)",
+        "typed = isinstance(name, str) and self.any_name",
+        "typed = isinstance(name, str)",
         SHELF,
     ),
     _in(

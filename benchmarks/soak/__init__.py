@@ -1,0 +1,1 @@
+"""A server under hostile and clumsy use: ``python -m benchmarks.soak``."""

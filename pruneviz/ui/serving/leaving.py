@@ -1,0 +1,121 @@
+"""Notice when whoever listens for results goes, or wants them no more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pruneviz.ui.shared.attending import ATTENDANCE, Attendance
+
+CALL = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/(?P<event>[^/]+)/?")
+QUEUE, CANCEL = "/gradio_api/queue/data", "/gradio_api/cancel"
+LONGEST = 65_536
+"""Bytes of a request to cancel; a longer one is none."""
+
+
+class Leaving:
+    """ASGI application before Gradio's, which goes on with what a program asked for and left.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What answers.
+    attendance : Attendance
+        Is told who comes and goes.
+    """
+
+    def __init__(self, app: ASGIApp, attendance: Attendance = ATTENDANCE) -> None:
+        self._app, self._attendance = app, attendance
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on and watch those that listen."""
+        if scope["type"] == "http":
+            if key := listened_to(scope):
+                await self._listen(key, scope, receive, send)
+                return
+            if scope["method"] == "POST" and scope["path"].rstrip("/") == CANCEL:
+                receive = await self._cancel(receive)
+        await self._app(scope, receive, send)
+
+    async def _listen(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
+        told, early = False, False
+        messages: asyncio.Queue[Message] = asyncio.Queue()
+
+        async def watch() -> None:
+            nonlocal early
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    early = not told
+                    # Not only when the application ends: it may be busy with something else.
+                    self._attendance.went(key, early)
+                    await messages.put(message)
+                    return
+                await messages.put(message)
+
+        async def tell(message: Message) -> None:
+            nonlocal told
+            told = told or (
+                message["type"] == "http.response.body" and not message.get("more_body")
+            )
+            await send(message)
+
+        self._attendance.came(key)
+        watching = asyncio.create_task(watch())
+        try:
+            await self._app(scope, messages.get, tell)
+        finally:
+            if not watching.done():
+                watching.cancel()
+                self._attendance.went(key, early=not told)
+            if CALL.fullmatch(scope["path"]):
+                forget(scope.get("app"), key)
+
+    async def _cancel(self, receive: Receive) -> Receive:
+        """Note what is cancelled, and hand the request on as it came."""
+        body, came = b"", []
+        while len(body) <= LONGEST:
+            message = await receive()
+            came.append(message)
+            body += message.get("body", b"")
+            if message["type"] != "http.request" or not message.get("more_body"):
+                break
+        try:
+            event = json.loads(body)["event_id"]
+        except (ValueError, LookupError, TypeError):
+            event = None
+        if isinstance(event, str):
+            self._attendance.cancelled(event)
+        left = iter(came)
+
+        async def again() -> Message:
+            message = next(left, None)
+            return await receive() if message is None else message
+
+        return again
+
+
+def forget(app: Any, session: str) -> None:
+    """Let go what Gradio remembers of a program's call: half a megabyte, as of a page's visitor."""
+    holder = getattr(app, "state_holder", None)
+    if holder is not None and session in holder.session_data:
+        holder.delete_state(session)
+        holder.session_data.pop(session, None)
+        holder.time_last_used.pop(session, None)
+
+
+def listened_to(scope: Scope) -> str | None:
+    """Session or event whose results a request wants to hear; None where it is another one."""
+    if scope["method"] != "GET":
+        return None
+    if found := CALL.fullmatch(scope["path"]):
+        return found["event"]
+    if scope["path"].rstrip("/") == QUEUE:
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        return next(iter(query.get("session_hash", [])), None)
+    return None
