@@ -27,7 +27,6 @@ and most by code that hardly anybody looks at. MPO is what telephones call some 
 READABLE = "PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF"
 
 AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK")
-ORIENTATION = 0x0112
 _turn = threading.Lock()
 """One large picture is decoded at a time: a burst of them takes the memory of one."""
 
@@ -145,16 +144,11 @@ def _decoded(image: Image.Image, factor: int) -> Image.Image:
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
     """Means of squares of pixels; what cannot be averaged is made so first."""
-    about = image.getexif()
     if image.mode.startswith(("I", "F")):
         image = _deep(image)
     elif image.mode not in AVERAGED:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    small = image.reduce(factor)
-    small.info = image.info
-    if ORIENTATION in about:
-        small.getexif()[ORIENTATION] = about[ORIENTATION]
-    return small
+    return image.reduce(factor)
 
 
 def _from_array(array: np.ndarray) -> Image.Image:

@@ -130,13 +130,6 @@ SERVING = (
         f"{IMAGES}::test_large_pictures_are_decoded_one_at_a_time",
     ),
     _in(
-        "engine/images",
-        "A large picture stays on its side",
-        "    if ORIENTATION in about:\n        small.getexif()[ORIENTATION] = about[ORIENTATION]\n",
-        "",
-        f"{IMAGES}::test_a_large_picture_is_turned_upright_and_its_transparency_laid_on_white",
-    ),
-    _in(
         "engine/prepared",
         "Another part than the middle of a strip is seen",
         "left, top = (image.width - width) // 2, (image.height - height) // 2",
