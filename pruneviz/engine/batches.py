@@ -47,14 +47,14 @@ def shape_of(prepared: Prepared) -> Hashable | None:
 
 
 def questions_at_once(session: Session, most: int, prepared: Prepared) -> int:
-    """How many such questions, at most `most`, fit in half of what the session may remember.
+    """How many such questions, at most `most`, fit in as much as the session may remember.
 
     A layer keeps keys and values of every token, and its output where methods start from it.
     """
     decoder = session.loaded.adapter.decoder(session.loaded.model)
     embeds = prepared.inputs["inputs_embeds"]
     bytes_each = 4 * embeds.numel() * embeds.element_size() * decoder.num_layers
-    return max(1, min(most, session.memory.limit // (2 * bytes_each)))
+    return max(1, min(most, session.memory.limit // bytes_each))
 
 
 class Batch:

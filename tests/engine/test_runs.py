@@ -217,7 +217,8 @@ def test_a_sweep_takes_what_is_its_own(session) -> None:
     fresh = Session(session.loaded)
     picture = Image.effect_noise((120, 90), 60).convert("RGB")
     prepared = fresh.prepare(picture, QUESTIONS[0])
-    names, ratios = ["transprune", "fastv", "random", "fopru"], [1.0, 0.5, 0.1]
+    # Random would be drawn ten times.
+    names, ratios = ["transprune", "fastv", "uniform", "fopru"], [1.0, 0.5, 0.1]
     with working(fresh) as work:
         *_, last = sweep(fresh, prepared, names, ratios, SHORT)
     prompt, layers = prepared.input_ids.shape[1], fresh.num_layers
