@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from pruneviz import load_model
 from pruneviz.engine import Session
 from pruneviz.errors import ModelLoadError, PruneVizError
-from pruneviz.models.core.fetching import fetch
+from pruneviz.models.core.fetching import fetching
 from pruneviz.models.core.whole import check_keys
 from tests.folders import save_tiny
 
@@ -226,7 +226,7 @@ def test_a_model_of_its_own_code(
     hostile(folder, run, "config.json", "AutoConfig", "LlavaConfig", **change)
     assert "no code from a model's folder is ever run" in refused(folder)
     with pytest.raises(ModelLoadError, match="no code from a model's folder"):
-        fetch(str(folder))
+        list(fetching(str(folder)))
     assert not run.exists()
     assert not asked
 
