@@ -20,6 +20,8 @@ WIDTHS = ("embed_dim", "hidden_size")
 """The first that is there: where both are, the second one is that of what comes after."""
 MOST_LAYERS = 1_000
 """No supported model has a tenth of it."""
+FAR_MORE = 2
+"""Times what the files hold. Where less is missing, loading names every weight."""
 LARGEST = 16_000_000
 """Bytes of a configuration; the largest known has some ten thousand."""
 
@@ -44,7 +46,7 @@ def check_configuration(name: str) -> None:
         )
     stored = None if "quantization_config" in config else weight_bytes(name, torch.float32)
     needed = 4 * _parameters(config)
-    if stored is not None and needed > 1.05 * stored:
+    if stored is not None and needed > FAR_MORE * stored:
         raise ModelLoadError(
             f"The configuration of {name!r} is of a larger model than the weights beside it: it "
             f"asks for at least {needed // 4} parameters, and the files hold {stored // 4}. Get "

@@ -118,7 +118,7 @@ SERVING = (
     _in(
         "models/core/sizing",
         "Twenty times the weights are let pass",
-        "if stored is not None and needed > 1.05 * stored:",
+        "if stored is not None and needed > FAR_MORE * stored:",
         "if stored is not None and needed > 20 * stored:",
         f"{SIZING}::test_a_larger_model_than_its_weights",
     ),
