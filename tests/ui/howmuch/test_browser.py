@@ -101,7 +101,7 @@ def test_from_a_point_to_a_lost_question_to_the_ask_tab(open_page) -> None:
 
 def test_a_click_on_the_plot_is_a_choice_too(open_page) -> None:
     page = measured(open_page(), 2, "50, 3", "FoPru")
-    mark = page.locator(f"{PLOT} .pv-mark.pv-c0").first
+    mark = page.locator(f"{PLOT} .pv-mark").first
     mark.scroll_into_view_if_needed()
     box = mark.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
