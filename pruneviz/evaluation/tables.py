@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pruneviz.evaluation.log import Row
+from pruneviz.evaluation.recommending import Recommendation
 from pruneviz.evaluation.statistics import Entry
 from pruneviz.evaluation.wording import percent
 
@@ -96,6 +97,24 @@ def cells(one: Entry) -> list[str]:
         f"{one.layer_average:.4g}",
         percent(one.flops_share),
     ]
+
+
+def independence(recommended: Sequence[Recommendation]) -> str:
+    """What the questions of one picture have in common, for below the statistics."""
+    told = "Wilson's intervals and McNemar's tests take the questions as independent"
+    if not recommended:
+        return f"{told}."
+    first, effects = recommended[0], [one.design_effect for one in recommended]
+    if first.pictures == first.questions:
+        return f"{told}; each of them has a picture of its own."
+    least, most = f"{min(effects):.2g}", f"{max(effects):.2g}"
+    found = least if least == most else f"{least} to {most}"
+    return (
+        f"{told}, but these {first.questions:,} are about {first.pictures:,} "
+        f"picture{'s'[: first.pictures > 1]}: the design effect of the loss is {found} (1 were "
+        "independent). The recommendations take it into account: intervals of the loss, resamples "
+        "and numbers of questions needed go by the picture."
+    )
 
 
 def p_value(p: float) -> str:

@@ -12,9 +12,11 @@ import types
 import pytest
 
 from pruneviz.evaluation import tables
+from pruneviz.evaluation.recommending import recommend
+from pruneviz.evaluation.report import Facts, report
 from pruneviz.evaluation.results import collect
 from pruneviz.evaluation.statistics import entries
-from pruneviz.evaluation.tables import markdown, p_value, write_parquet
+from pruneviz.evaluation.tables import independence, markdown, p_value, write_parquet
 from pruneviz.evaluation.wording import duration, percent, points, rounded
 from pruneviz.evaluation.writing import write_outcome
 from tests.evaluation.made import marks, plan_of
@@ -205,3 +207,16 @@ def test_the_report_in_a_browser(outcome, browser, width, scheme) -> None:
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 28)")
     context.close()
+
+
+def test_what_questions_of_one_picture_have_in_common_is_said() -> None:
+    right = {FULL: marks(40, 0), ("fopru", 0.5, None): marks(40, 8)}
+    alone, shared = (recommend(collect(*plan_of(right, each=each))) for each in (1, 4))
+    assert independence(alone).endswith("independent; each of them has a picture of its own.")
+    assert "these 40 are about 10 pictures: the design effect of the loss is 4" in independence(
+        shared
+    )
+    assert independence([]).endswith("questions as independent.")
+    facts = Facts("Questions", "Model", (), "pruneviz")
+    told = report(entries(collect(*plan_of(right, each=4))), shared, facts)
+    assert "about 10 pictures" in told

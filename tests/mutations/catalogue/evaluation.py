@@ -6,6 +6,7 @@ from tests.mutations.runner import Mutation
 
 INTERVALS = "tests/evaluation/test_intervals.py"
 STATISTICS = "tests/evaluation/test_statistics.py"
+CLUSTERING = "tests/evaluation/test_clustering.py"
 RECOMMENDING = "tests/evaluation/test_recommending.py"
 SCORING = "tests/evaluation/test_scoring.py"
 DATA = "tests/evaluation/test_data.py"
@@ -34,8 +35,8 @@ EVALUATION = (
     _in(
         "evaluation/intervals",
         "Few questions without disagreement are certain",
-        "one, other, size = lost + 0.5, won + 0.5, total + 2",
-        "one, other, size = lost, won, total",
+        "beta_quantile(1 - tail, right + 1, wrong) if",
+        "beta_quantile(1 - tail, right + 0.01, wrong) if",
         INTERVALS,
     ),
     _in(
@@ -198,6 +199,20 @@ EVALUATION = (
         "hard = coarse.score == 0",
         "hard = coarse.score == 1",
         STATISTICS,
+    ),
+    _in(
+        "evaluation/recommending",
+        "Questions about one picture count as independent",
+        "pictures = np.array(results.pictures)[known]",
+        "pictures = np.arange(known.sum())",
+        RECOMMENDING,
+    ),
+    _in(
+        "evaluation/clustering",
+        "Few differences pass for independent",
+        "(between + whole**2) / (single + whole)",
+        "between / max(single, 1e-9)",
+        CLUSTERING,
     ),
     _in(
         "evaluation/recommending",
