@@ -21,6 +21,8 @@ from pruneviz.methods.registry import METHODS
 TOLERANCE = 0.01
 """Loss of accuracy that is allowed unless another is: one point."""
 RESAMPLES = 2_000
+FEW = 20
+"""Of fewer questions nothing can be told of how many it takes."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,10 @@ class Recommendation:
         Asked of both, and about how many pictures.
     design_effect : float
         See :func:`~pruneviz.evaluation.clustering.design_effect`; of the loss.
-    needed : int
+    needed : int or None
         About how many questions it would take to tell a loss as large as the tolerance from none,
-        as many a picture; see :func:`~pruneviz.evaluation.intervals.needed`.
+        as many a picture; see :func:`~pruneviz.evaluation.intervals.needed`. None where fewer than
+        :data:`FEW` were asked, or none was lost.
     """
 
     method: str
@@ -71,7 +74,7 @@ class Recommendation:
     questions: int
     pictures: int
     design_effect: float
-    needed: int
+    needed: int | None
 
     @property
     def prunes(self) -> bool:
@@ -80,10 +83,19 @@ class Recommendation:
 
     @property
     def sure(self) -> bool:
-        """Whether the whole interval of the loss is on the side that the sentence says."""
+        """Whether the data leave no other: neither the interval of the loss nor the resamples.
+
+        The whole interval must be on the side that the sentence says, and 95 % of the resamples
+        must be content with this budget.
+        """
         if self.prunes:
-            return self.loss_high <= self.tolerance
+            return self.within and self.high <= self.budget
         return self.loss_low > self.tolerance
+
+    @property
+    def within(self) -> bool:
+        """Whether the whole interval of the loss is within the tolerance."""
+        return self.loss_high <= self.tolerance
 
     @property
     def sentence(self) -> str:
@@ -106,13 +118,23 @@ class Recommendation:
                 f"{self.title}: even {percent(self.largest)} of {what}, the largest budget asked "
                 f"for, {lost(self.loss)} ({between}), more than the {allowed}."
             )
-        if self.sure:
-            return told
+        return told if self.sure else f"{told} {self._doubt}"
+
+    @property
+    def _doubt(self) -> str:
+        """Why it is not sure, and how many questions would tell."""
+        count = f"{self.questions:,} question{'s'[: self.questions > 1]}"
+        shared = self.pictures < self.questions
+        about = f" about {self.pictures:,} picture{'s'[: self.pictures > 1]}" if shared else ""
+        few = f"But {count}{about} {'are' if self.questions > 1 else 'is'} too few to be sure"
+        if self.prunes and self.within:
+            return f"{few}: in some of the resamples it takes {percent(self.high)}."
+        if self.needed is None:
+            return f"{few}, and too few to tell how many it takes."
         many = rounded(max(self.needed, self.questions + 1))
-        about = f" about {self.pictures:,} pictures" if self.pictures < self.questions else ""
         return (
-            f"{told} But {self.questions:,} questions{about} are too few to be sure: to tell a "
-            f"loss of {points(self.tolerance)} from none needs about {many:,} questions."
+            f"{few}: to tell a loss of {points(self.tolerance)} from none needs about {many:,} "
+            "questions."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -219,6 +241,7 @@ def _recommended(
         raise ValueError("There is no question that both answered.")
     number, effect = len(np.unique(pictures)), design_effect(lost[place], pictures)
     loss_low, loss_high = pair.loss(effective(pair.questions, number, effect))
+    known_spread = pair.lost > 0 and pair.questions >= FEW
     alone = needed(pair.lost, pair.won, pair.questions, within=tolerance)
     return Recommendation(
         method=group.method,
@@ -237,7 +260,7 @@ def _recommended(
         questions=pair.questions,
         pictures=number,
         design_effect=effect,
-        needed=ceil(alone * effect),
+        needed=ceil(alone * effect) if known_spread else None,
     )
 
 

@@ -192,3 +192,29 @@ def test_resamples_take_whole_pictures() -> None:
     right = {FULL: marks(200, 0), ("fopru", 0.5, None): marks(200, 8)}
     assert given(right)[0].low == 1.0
     assert given(right, each=4)[0].low == 0.5
+
+
+def test_a_budget_that_resamples_find_too_small_is_not_sure() -> None:
+    """25 % gains for certain, but 50 %, which must be within as well, is at the tolerance."""
+    right = {
+        FULL: marks(1000, 20),
+        ("fopru", 0.5, None): marks(1000, 30),
+        ("fopru", 0.25, None): marks(1000, 0),
+    }
+    (one,) = given(right)
+    assert (one.budget, one.high) == (0.25, 1.0)
+    assert one.within
+    assert not one.sure
+    assert one.sentence.endswith(
+        "But 1,000 questions are too few to be sure: in some of the resamples it takes 100 %."
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "lost", "told"), [(1, 0, "1 question is"), (9, 1, "9 questions are"), (400, 0, "")]
+)
+def test_how_many_it_takes_is_not_made_up(count, lost, told) -> None:
+    (one,) = given({FULL: marks(count, 0), ("fopru", 0.5, None): marks(count, lost)}, 0.005)
+    assert one.needed is None
+    end = "too few to be sure, and too few to tell how many it takes."
+    assert one.sentence.endswith(f"But {told or '400 questions are'} {end}")

@@ -229,6 +229,13 @@ EVALUATION = (
         RECOMMENDING,
     ),
     _in(
+        "evaluation/recommending",
+        "A budget is sure that many resamples find too small",
+        "return self.within and self.high <= self.budget",
+        "return self.within",
+        RECOMMENDING,
+    ),
+    _in(
         "engine/batches",
         "A row of a batch goes on behind its end",
         "return list(tokens[: last + 1])",
