@@ -68,6 +68,13 @@ EVALUATION = (
         DATA,
     ),
     _in(
+        "evaluation/files",
+        "A question counts as often as a file repeats it",
+        "        if first != line:\n",
+        "        if first > line:\n",
+        DATA,
+    ),
+    _in(
         "evaluation/log",
         "A torn last line stays",
         "        file.truncate(whole)\n",
