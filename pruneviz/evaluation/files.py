@@ -121,6 +121,7 @@ class _Reader:
         self._names: dict[str, int] = {}
         self._lines: dict[Any, int] = {}
         self._digests: dict[Path, str] = {}
+        self._unreadable: dict[Path, str] = {}
         self.problems: list[str] = []
 
     def case(self, line: int, record: Any) -> Case | None:
@@ -186,8 +187,9 @@ class _Reader:
         whole = self._folder / path
         if self._inside and not whole.resolve().is_relative_to(self._folder):
             raise InputError(f"names an image outside of the folder: {path!r}")
-        told = _unreadable(whole)
-        if told:
+        if whole not in self._unreadable:
+            self._unreadable[whole] = _unreadable(whole)
+        if told := self._unreadable[whole]:
             raise InputError(f"{told}: {path!r}")
         return FilePicture(whole, path)
 
@@ -205,14 +207,17 @@ def _decoded(text: str, name: str) -> BytesPicture:
 
 
 def _unreadable(path: Path) -> str:
-    """Why a file is no picture, as far as its first bytes tell; empty if it is one."""
+    """Why a file is no picture, as far as tells without decoding it; empty if it is one."""
     if not path.is_file():
         return "there is no such image"
     try:
-        with open_picture(path):
-            return ""
+        with open_picture(path) as image:
+            image.verify()
+        return ""
     except InputError as error:
         return str(error)[0].lower() + str(error)[1:].rstrip(".")
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        return f"the image is damaged or incomplete ({error})"
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:

@@ -124,6 +124,8 @@ def test_the_same_bytes_are_the_same_picture(folder) -> None:
 
 def test_every_mistake_is_listed(folder) -> None:
     (folder / "text.png").write_text("no image")
+    Image.effect_noise((64, 64), 90).save(folder / "whole.png")
+    (folder / "torn.png").write_bytes((folder / "whole.png").read_bytes()[:2000])
     good = {"image": "0.png", "question": "What?"}
     mistakes = [
         ("{", "is no JSON"),
@@ -145,6 +147,9 @@ def test_every_mistake_is_listed(folder) -> None:
         ({**good, "answer": "x", "answers": ["y"]}, "both answer and answers"),
         ({**good, "answer": True}, "answer must be text"),
         ({**good, "id": "1"}, "has the id '1' of line 1"),
+        ({**good, "answer": "C", "choices": ["a dog", "a cat"]}, "none of its choices: 'C'"),
+        ({**good, "answers": ["A", "a bird"], "choices": ["a dog", "a cat"]}, "'a bird'"),
+        ({**good, "image": "torn.png"}, "the image is damaged or incomplete"),
     ]
     path = jsonl(folder, good, *(record for record, _ in mistakes))
     with pytest.raises(DataError) as raised:
