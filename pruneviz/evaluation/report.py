@@ -31,9 +31,10 @@ p, li { max-width: 48rem; } p.soft, .soft { color: var(--soft); }
 figure { margin: 0; max-width: 34rem; } figure img { width: 100%; height: auto; display: block; }
 figcaption { font-weight: 600; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .875rem; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
+th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: right;
   white-space: nowrap; font-variant-numeric: tabular-nums; }
-th { vertical-align: bottom; } th:first-child, td:first-child { text-align: left; }
+th { vertical-align: bottom; white-space: normal; } td:first-child { white-space: normal;
+  min-width: 9rem; } th:first-child, td:first-child { text-align: left; }
 tr.pareto td:first-child { font-weight: 600; }
 pre { background: var(--mark); padding: .75rem 1rem; white-space: pre-wrap;
   overflow-wrap: anywhere; }
