@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -90,13 +90,18 @@ def cells(one: Entry) -> list[str]:
         f"{pair.lost:.3g} / {pair.won:.3g}" if pair else "",
         p_value(pair.p) if pair else "",
         p_value(random.p) if random else "",
-        f"{100 * one.agreement.value:.1f}",
-        f"{100 * one.mean_share:.1f}",
+        _known(one.agreement.value, lambda share: f"{100 * share:.1f}"),
+        _known(one.mean_share, lambda share: f"{100 * share:.1f}"),
         hard,
-        f"{one.tokens:.4g}",
-        f"{one.layer_average:.4g}",
-        percent(one.flops_share),
+        _known(one.tokens, "{:.4g}".format),
+        _known(one.layer_average, "{:.4g}".format),
+        _known(one.flops_share, percent),
     ]
+
+
+def _known(value: float, written: Callable[[float], str]) -> str:
+    """Empty where there was no answer to take it of."""
+    return "" if value != value else written(value)
 
 
 def independence(recommended: Sequence[Recommendation]) -> str:

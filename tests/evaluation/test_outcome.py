@@ -178,6 +178,28 @@ def test_compute_budgets_are_marked() -> None:
     assert "| FoPru * | 50 % compute |" in markdown(found)
 
 
+def test_a_method_without_any_answer_is_said(tmp_path) -> None:
+    """No budget is within its reach: its row is empty, and a sentence says why."""
+    right = {
+        FULL: marks(4, 0),
+        ("fopru", 0.5, None): marks(4, 1),
+        ("fastv", 0.5, None): marks(4, 0),
+    }
+    plan, rows = plan_of(right, kind="compute")
+    empty = dict.fromkeys(("answer", "tokens", "layer_average", "flops", "paper_tflops"))
+    for number in range(4):
+        rows[plan.ids(number)[2]] |= {**empty, "error": "FastV cannot spend so little."}
+    _, recommended, problems = write_outcome(tmp_path, plan, rows, 0.01, "x", COMMAND)
+    assert [one.method for one in recommended] == ["fopru"]
+    assert problems[1] == (
+        "FastV has no answer at any budget asked for, so nothing is said of it: FastV cannot spend "
+        "so little."
+    )
+    line = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()[-1]
+    assert line == "| FastV | 50 % compute | no answer |" + "  |" * 9
+    assert "nan" not in (tmp_path / "report.html").read_text(encoding="utf-8").split("<h2>")[3]
+
+
 def test_words() -> None:
     assert [points(v) for v in (0.01, 0.005, 0.12, -0.0001, -0.01)] == [
         "1 point", "0.5 points", "12 points", "0 points", "-1 points",
