@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,41 @@ from pruneviz.engine import read_image
 from pruneviz.engine.images import extensions, open_picture
 from pruneviz.errors import InputError
 from pruneviz.evaluation.cases import Case
+from pruneviz.evaluation.lines import FIELDS, lines_of
 from pruneviz.evaluation.pictures import BytesPicture, FilePicture, Picture
 from pruneviz.evaluation.scoring import AUTO, Truth, rule_for
 
-FIELDS = ("image", "image_base64", "question", "answer", "answers", "kind", "id", "choices")
-SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 LISTS = ("answers", "choices")
 BETWEEN = "|"
 """What stands between the entries of a list in a cell of a CSV file."""
 
 
+MOST_TOLD = 50
+"""Problems of a file that a message lists."""
+LONGEST = 300
+"""Characters of one of them."""
+
+
 class DataError(InputError):
-    """A file of questions with lines that cannot be used; the message lists every one."""
+    """A file of questions with lines that cannot be used; the message lists the first `most`.
+
+    Attributes
+    ----------
+    heading : str
+        How many, and of which file.
+    problems : tuple of str
+        What is wrong with each.
+    """
+
+    def __init__(self, heading: str, problems: Sequence[str], most: int = MOST_TOLD) -> None:
+        self.heading, self.problems = heading, tuple(problems)
+        more = len(self.problems) - most
+        shown = [
+            text if len(text) <= LONGEST else f"{text[: LONGEST - 2]} …"
+            for text in self.problems[:most]
+        ]
+        rest = [f"and {more:,} more."] if more > 0 else []
+        super().__init__("\n".join([heading, *shown, *rest]))
 
 
 def file_cases(path: Path, scoring: str = AUTO, inside: bool = False) -> list[Case]:
@@ -45,27 +67,17 @@ def file_cases(path: Path, scoring: str = AUTO, inside: bool = False) -> list[Ca
     Raises
     ------
     DataError
-        If lines cannot be used; the message says what is wrong with each.
+        If lines cannot be used; the message says what is wrong with the first of them. A line that
+        asks what another asks, with the same answers, is one of these.
     InputError
         If the file cannot be read or holds no question.
     """
-    form = SUFFIXES.get(path.suffix.lower())
-    if form is None:
-        raise InputError(f"{path.name!r} must end in {', '.join(SUFFIXES)}.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"The file {str(path)!r} cannot be read as UTF-8 text: {error}."
-        ) from error
     reader = _Reader(path.resolve().parent, scoring, inside)
-    cases = [
-        reader.case(line, found) for line, found in (_jsonl if form == "jsonl" else _csv)(text)
-    ]
+    cases = [reader.case(line, found) for line, found in lines_of(path)]
     if reader.problems:
         many = len(reader.problems)
-        heading = f"{path.name}: {many} line{'s'[: many > 1]} cannot be used."
-        raise DataError("\n".join([heading, *reader.problems]))
+        heading = f"{path.name}: {many:,} line{'s'[: many > 1]} cannot be used."
+        raise DataError(heading, reader.problems)
     kept = [case for case in cases if case is not None]
     if not kept:
         raise InputError(f"{path.name} holds no question.")
@@ -86,7 +98,7 @@ def folder_cases(folder: Path, questions: Sequence[str]) -> list[Case]:
         raise InputError(f"There is no picture in the folder {str(folder)!r}.")
     problems = [f"{path.name}: {told}" for path in paths if (told := _unreadable(path))]
     if problems:
-        raise DataError("\n".join([f"{folder.name}: some pictures cannot be used.", *problems]))
+        raise DataError(f"{folder.name}: some pictures cannot be used.", problems)
     return [
         Case(
             name=f"{path.name} {number}" if len(asked) > 1 else path.name,
@@ -101,43 +113,15 @@ def folder_cases(folder: Path, questions: Sequence[str]) -> list[Case]:
     ]
 
 
-def _jsonl(text: str) -> Iterator[tuple[int, Any]]:
-    """Line numbers from 1, and what each line says; an error in place of what cannot be read."""
-    # Not splitlines(): JSON strings may hold the other characters that end a line for it.
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except json.JSONDecodeError as error:
-                yield number, InputError(f"is no JSON ({error.msg} at character {error.pos + 1})")
-
-
-def _csv(text: str) -> Iterator[tuple[int, Any]]:
-    """The same of the rows under a header; a row's number is that of its last line."""
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
-    header: list[str] | None = None
-    try:
-        for row in reader:
-            if not any(cell.strip() for cell in row):
-                continue
-            if header is None:
-                header = [name.strip() for name in row]
-            elif len(row) != len(header):
-                told = f"has {len(row)} cells, but the header {len(header)}"
-                yield reader.line_num, InputError(told)
-            else:
-                cells = zip(header, row, strict=True)
-                yield reader.line_num, {name: cell for name, cell in cells if cell.strip()}
-    except csv.Error as error:
-        yield reader.line_num, InputError(f"is no CSV ({error})")
-
-
 class _Reader:
     """Makes cases of records and notes what is wrong with the others."""
 
     def __init__(self, folder: Path, scoring: str, inside: bool) -> None:
         self._folder, self._scoring, self._inside = folder, scoring, inside
         self._names: dict[str, int] = {}
+        self._lines: dict[Any, int] = {}
+        self._digests: dict[Path, str] = {}
+        self._unreadable: dict[Path, str] = {}
         self.problems: list[str] = []
 
     def case(self, line: int, record: Any) -> Case | None:
@@ -166,14 +150,31 @@ class _Reader:
         if name in self._names:
             raise InputError(f"has the id {name!r} of line {self._names[name]}")
         self._names[name] = line
+        picture = self._picture(record, name)
+        self._check_new(line, picture, question, truth)
         return Case(
             name=name,
-            picture=self._picture(record, name),
+            picture=picture,
             question=question,
             truth=truth,
             kind=_text(record, "kind"),
             rule=rule_for(self._scoring, truth),
         )
+
+    def _check_new(self, line: int, picture: Picture, question: str, truth: Truth) -> None:
+        """A line that says what another did would count twice."""
+        if isinstance(picture, FilePicture):
+            if picture.path not in self._digests:
+                self._digests[picture.path] = picture.digest()
+            digest = self._digests[picture.path]
+        else:
+            digest = picture.digest()
+        key = digest, question, frozenset(truth.answers), truth.choices
+        first = self._lines.setdefault(key, line)
+        if first != line:
+            raise InputError(
+                f"asks what line {first} asks: the same picture, question and answers; remove it"
+            )
 
     def _picture(self, record: Mapping[str, Any], name: str) -> Picture:
         path, encoded = _text(record, "image"), _text(record, "image_base64")
@@ -186,8 +187,9 @@ class _Reader:
         whole = self._folder / path
         if self._inside and not whole.resolve().is_relative_to(self._folder):
             raise InputError(f"names an image outside of the folder: {path!r}")
-        told = _unreadable(whole)
-        if told:
+        if whole not in self._unreadable:
+            self._unreadable[whole] = _unreadable(whole)
+        if told := self._unreadable[whole]:
             raise InputError(f"{told}: {path!r}")
         return FilePicture(whole, path)
 
@@ -205,14 +207,17 @@ def _decoded(text: str, name: str) -> BytesPicture:
 
 
 def _unreadable(path: Path) -> str:
-    """Why a file is no picture, as far as its first bytes tell; empty if it is one."""
+    """Why a file is no picture, as far as tells without decoding it; empty if it is one."""
     if not path.is_file():
         return "there is no such image"
     try:
-        with open_picture(path):
-            return ""
+        with open_picture(path) as image:
+            image.verify()
+        return ""
     except InputError as error:
         return str(error)[0].lower() + str(error)[1:].rstrip(".")
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        return f"the image is damaged or incomplete ({error})"
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:

@@ -7,6 +7,10 @@ from statistics import NormalDist
 
 import numpy as np
 
+from pruneviz.evaluation.beta import beta_quantile
+
+TAIL = 0.025
+"""To either side of an interval of 95 %."""
 Z = NormalDist().inv_cdf(0.975)
 """Of a two-sided interval of 95 %."""
 
@@ -78,17 +82,40 @@ def merged_p(values: list[float]) -> float:
     return min(1.0, 2 * sum(values) / len(values))
 
 
-def paired_difference(lost: int, won: int, total: int, z: float = Z) -> tuple[float, float]:
-    """Interval of the difference of two proportions on the same questions: `lost` less `won`.
+def clopper_pearson(right: float, total: float, tail: float = TAIL) -> tuple[float, float]:
+    """Exact interval of a proportion, which neither end misses more often than `tail`.
 
     Parameters
     ----------
-    lost, won : int
-        As in :func:`mcnemar`.
-    total : int
-        All questions, at least 1.
-    z : float
-        Quantile of the normal distribution.
+    right, total : float
+        Successes, and trials above 0; neither need be whole.
+    tail : float
+        Probability left to either side.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end, in [0, 1].
+
+    Notes
+    -----
+    C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the
+    case of the binomial", Biometrika 26 (1934).
+    """
+    wrong = total - right
+    low = beta_quantile(tail, right, wrong + 1) if right > 0 else 0.0
+    return low, beta_quantile(1 - tail, right + 1, wrong) if wrong > 0 else 1.0
+
+
+def paired_difference(lost: float, won: float, total: float) -> tuple[float, float]:
+    """95 % interval of the difference of two proportions on the same questions: `lost` less `won`.
+
+    Parameters
+    ----------
+    lost, won : float
+        As in :func:`mcnemar`; not whole where they are means over seeds.
+    total : float
+        All questions, above 0; not whole where questions about one picture count as fewer.
 
     Returns
     -------
@@ -97,24 +124,37 @@ def paired_difference(lost: int, won: int, total: int, z: float = Z) -> tuple[fl
 
     Notes
     -----
-    A. Agresti and Y. Min, "Simple improved confidence intervals for comparing matched
-    proportions", Statistics in Medicine 24 (2005): Wald's interval with half a question added to
-    each of the four cells, so that no disagreement among few questions does not pass for
-    certainty.
+    The exact intervals of the two shares, put together by G. Y. Zou and A. Donner, "Construction of
+    confidence limits about effect measures: a general approach", Statistics in Medicine 27 (2008):
+    each end takes from either share the distance to its own end, and the two shares are correlated
+    as the cells of a multinomial distribution are. Where nothing is won the upper end is the exact
+    one of what is lost, so that a true loss beyond an end is missed in no more than 2.5 % of runs;
+    intervals by a normal approximation miss it several times as often there.
     """
-    one, other, size = lost + 0.5, won + 0.5, total + 2
-    middle = (one - other) / size
-    half = z * sqrt(one + other - (one - other) ** 2 / size) / size
-    return max(-1.0, middle - half), min(1.0, middle + half)
+    one, other = lost / total, won / total
+    one_low, one_high = clopper_pearson(lost, total)
+    other_low, other_high = clopper_pearson(won, total)
+    apart = (1 - one) * (1 - other)
+    tied = sqrt(one * other / apart) if apart > 0 else 0.0
+    below = _joined(one - one_low, other_high - other, tied)
+    above = _joined(one_high - one, other - other_low, tied)
+    return max(-1.0, one - other - below), min(1.0, one - other + above)
 
 
-def needed(lost: int, won: int, total: int, within: float, z: float = Z) -> int:
-    """About how many questions such an interval needs to reach no further than `within`.
+def _joined(one: float, other: float, tied: float) -> float:
+    return sqrt(one * one + other * other + 2 * tied * one * other)
+
+
+def needed(lost: float, won: float, total: int, within: float, z: float = Z) -> int:
+    """About how many independent questions such an interval takes to reach no further.
 
     Parameters
     ----------
-    lost, won, total : int
-        As in :func:`paired_difference`: how often the two differ, as far as it is known.
+    lost, won : float
+    total : int
+        As in :func:`paired_difference`: how often the two differ, as far as it is known. Half a
+        question is added to each cell, as A. Agresti and Y. Min do ("Simple improved confidence
+        intervals for comparing matched proportions", Statistics in Medicine 24, 2005).
     within : float
         Half the width asked for, in (0, 1].
     z : float

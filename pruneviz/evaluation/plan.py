@@ -197,12 +197,17 @@ class Plan:
         return len(self.cases) * len(self.arms)
 
     @cached_property
+    def picture_keys(self) -> list[str]:
+        """What tells the pictures of the questions apart: their content."""
+        return [case.picture.digest() for case in self.cases]
+
+    @cached_property
     def case_keys(self) -> list[str]:
         """What tells the questions apart: picture, words, and which of several such it is."""
         seen: Counter[str] = Counter()
         keys = []
-        for case in self.cases:
-            key = _plain([case.picture.digest(), case.question])
+        for case, picture in zip(self.cases, self.picture_keys, strict=True):
+            key = _plain([picture, case.question])
             keys.append(f"{key} {seen[key]}")
             seen[key] += 1
         return keys

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
 
 from pruneviz.engine.budgets import Budget
 from pruneviz.errors import InputError
+from pruneviz.evaluation.clustering import design_effect, effective, resampled
 from pruneviz.evaluation.intervals import needed
 from pruneviz.evaluation.results import Group, Results
 from pruneviz.evaluation.statistics import Pair
@@ -19,8 +21,8 @@ from pruneviz.methods.registry import METHODS
 TOLERANCE = 0.01
 """Loss of accuracy that is allowed unless another is: one point."""
 RESAMPLES = 2_000
-BLOCK = 100
-"""Resamples drawn at once, which bounds the memory they take."""
+FEW = 20
+"""Of fewer questions nothing can be told of how many it takes."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,14 @@ class Recommendation:
         interval, in [-1, 1].
     tokens, flops_share : float
         Visual tokens left, and true FLOPs as a share of the unpruned run's.
-    questions : int
-        Asked of both.
-    needed : int
-        About how many questions it would take to tell a loss as large as the tolerance from none;
-        see :func:`~pruneviz.evaluation.intervals.needed`.
+    questions, pictures : int
+        Asked of both, and about how many pictures.
+    design_effect : float
+        See :func:`~pruneviz.evaluation.clustering.design_effect`; of the loss.
+    needed : int or None
+        About how many questions it would take to tell a loss as large as the tolerance from none,
+        as many a picture; see :func:`~pruneviz.evaluation.intervals.needed`. None where fewer than
+        :data:`FEW` were asked, or none was lost.
     """
 
     method: str
@@ -67,7 +72,9 @@ class Recommendation:
     tokens: float
     flops_share: float
     questions: int
-    needed: int
+    pictures: int
+    design_effect: float
+    needed: int | None
 
     @property
     def prunes(self) -> bool:
@@ -76,10 +83,19 @@ class Recommendation:
 
     @property
     def sure(self) -> bool:
-        """Whether the whole interval of the loss is on the side that the sentence says."""
+        """Whether the data leave no other: neither the interval of the loss nor the resamples.
+
+        The whole interval must be on the side that the sentence says, and 95 % of the resamples
+        must be content with this budget.
+        """
         if self.prunes:
-            return self.loss_high <= self.tolerance
+            return self.within and self.high <= self.budget
         return self.loss_low > self.tolerance
+
+    @property
+    def within(self) -> bool:
+        """Whether the whole interval of the loss is within the tolerance."""
+        return self.loss_high <= self.tolerance
 
     @property
     def sentence(self) -> str:
@@ -102,12 +118,23 @@ class Recommendation:
                 f"{self.title}: even {percent(self.largest)} of {what}, the largest budget asked "
                 f"for, {lost(self.loss)} ({between}), more than the {allowed}."
             )
-        if self.sure:
-            return told
+        return told if self.sure else f"{told} {self._doubt}"
+
+    @property
+    def _doubt(self) -> str:
+        """Why it is not sure, and how many questions would tell."""
+        count = f"{self.questions:,} question{'s'[: self.questions > 1]}"
+        shared = self.pictures < self.questions
+        about = f" about {self.pictures:,} picture{'s'[: self.pictures > 1]}" if shared else ""
+        few = f"But {count}{about} {'are' if self.questions > 1 else 'is'} too few to be sure"
+        if self.prunes and self.within:
+            return f"{few}: in some of the resamples it takes {percent(self.high)}."
+        if self.needed is None:
+            return f"{few}, and too few to tell how many it takes."
         many = rounded(max(self.needed, self.questions + 1))
         return (
-            f"{told} But {self.questions:,} questions are too few to be sure: to tell a loss of "
-            f"{points(self.tolerance)} from none needs about {many:,} questions."
+            f"{few}: to tell a loss of {points(self.tolerance)} from none needs about {many:,} "
+            "questions."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,9 +156,9 @@ def recommend(
 
     It is the last, going from the largest to the smallest, before the first that loses more: a
     small budget that does well by luck below one that does badly is not taken. Resampling the
-    questions with replacement (B. Efron and R. Tibshirani, "An introduction to the bootstrap",
-    1993; percentiles) tells which other budgets it might have been; all methods and the unpruned
-    run are resampled together, so that they stay paired.
+    pictures with replacement, each with its questions (B. Efron and R. Tibshirani, "An introduction
+    to the bootstrap", 1993; percentiles), tells which other budgets it might have been; all methods
+    and the unpruned run are resampled together, so that they stay paired.
 
     Parameters
     ----------
@@ -155,13 +182,14 @@ def recommend(
     if not groups or not known.any():
         return []
     lost = np.array([base.score[known] - group.score[known] for group in groups])
-    drawn = resampled(lost, resamples, seed)
+    pictures = np.array(results.pictures)[known]
+    drawn = resampled(lost, pictures, resamples, seed)
     found = []
     for name in dict.fromkeys(group.method for group in groups):
         own = [place for place, group in enumerate(groups) if group.method == name]
         of_method = [groups[place] for place in own]
         found.append(
-            _recommended(of_method, base, known, lost[own].mean(axis=1), drawn[:, own], tolerance)
+            _recommended(of_method, base, known, lost[own], pictures, drawn[:, own], tolerance)
         )
     return sorted(found, key=lambda one: (one.flops_share, one.loss))
 
@@ -184,17 +212,6 @@ def doubts(results: Results, recommended: Sequence[Recommendation]) -> list[str]
     return told[:1]
 
 
-def resampled(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Means of bootstrap resamples of the questions, the same for all rows.
-
-    Float64 ``[resamples, rows]`` of ``[rows, questions]``.
-    """
-    rng, count = np.random.default_rng(seed), values.shape[1]
-    sizes = [min(BLOCK, resamples - start) for start in range(0, resamples, BLOCK)]
-    blocks = (rng.multinomial(count, np.full(count, 1 / count), size=size) for size in sizes)
-    return np.concatenate([block @ values.T / count for block in blocks])
-
-
 def last_within(losses: Sequence[float] | np.ndarray, tolerance: float) -> int:
     """How many losses, by falling budget, are within the tolerance before the first that is not."""
     # Differences of means of 0 and 1 may miss a tolerance of whole points by rounding.
@@ -206,11 +223,13 @@ def _recommended(
     groups: Sequence[Group],
     base: Group,
     known: np.ndarray,
-    losses: np.ndarray,
+    lost: np.ndarray,
+    pictures: np.ndarray,
     drawn: np.ndarray,
     tolerance: float,
 ) -> Recommendation:
-    """Of one method, its groups by falling budget."""
+    """Of one method, its groups by falling budget; `lost` is ``[groups, questions]``."""
+    losses = lost.mean(axis=1)
     shares = np.array([1.0, *(_share(group.budget) for group in groups)])
     taken = last_within(losses, tolerance)
     others = shares[[last_within(row, tolerance) for row in drawn]]
@@ -220,8 +239,10 @@ def _recommended(
     pair = Pair.of(group.right[:, known], base.right[:, known])
     if pair is None:
         raise ValueError("There is no question that both answered.")
-    loss_low, loss_high = pair.loss
-    counts = round(pair.lost), round(pair.won), pair.questions
+    number, effect = len(np.unique(pictures)), design_effect(lost[place], pictures)
+    loss_low, loss_high = pair.loss(effective(pair.questions, number, effect))
+    known_spread = pair.lost > 0 and pair.questions >= FEW
+    alone = needed(pair.lost, pair.won, pair.questions, within=tolerance)
     return Recommendation(
         method=group.method,
         title=group.arm.title,
@@ -237,7 +258,9 @@ def _recommended(
         tokens=float(np.nanmean(group.tokens if taken else base.tokens)),
         flops_share=_flops(group, base) if taken else 1.0,
         questions=pair.questions,
-        needed=needed(*counts, within=tolerance),
+        pictures=number,
+        design_effect=effect,
+        needed=ceil(alone * effect) if known_spread else None,
     )
 
 

@@ -10,7 +10,7 @@ from html import escape
 from pruneviz.evaluation.drawing import hard_panel, kind_panels, panels
 from pruneviz.evaluation.recommending import Recommendation
 from pruneviz.evaluation.statistics import Entry
-from pruneviz.evaluation.tables import HEAD, cells
+from pruneviz.evaluation.tables import HEAD, cells, independence
 from pruneviz.evaluation.wording import percent, points
 from pruneviz.render.evidence import Panel, evidence_svg
 
@@ -31,9 +31,10 @@ p, li { max-width: 48rem; } p.soft, .soft { color: var(--soft); }
 figure { margin: 0; max-width: 34rem; } figure img { width: 100%; height: auto; display: block; }
 figcaption { font-weight: 600; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .875rem; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
+th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: right;
   white-space: nowrap; font-variant-numeric: tabular-nums; }
-th { vertical-align: bottom; } th:first-child, td:first-child { text-align: left; }
+th { vertical-align: bottom; white-space: normal; } td:first-child { white-space: normal;
+  min-width: 9rem; } th:first-child, td:first-child { text-align: left; }
 tr.pareto td:first-child { font-weight: 600; }
 pre { background: var(--mark); padding: .75rem 1rem; white-space: pre-wrap;
   overflow-wrap: anywhere; }
@@ -87,7 +88,7 @@ class Facts:
 def report(entries: Sequence[Entry], recommended: Sequence[Recommendation], facts: Facts) -> str:
     """The whole page as HTML: nothing in it is fetched from anywhere."""
     drawn = [*panels(entries), hard_panel(entries)]
-    kinds = kind_panels(entries)
+    kinds, notes = kind_panels(entries), (*NOTES, independence(recommended))
     parts = [
         f"<h1>How much can be pruned? {escape(facts.title)}</h1>",
         f'<p class="soft">{escape(facts.model)}. {escape(" ".join(facts.lines))}</p>',
@@ -97,7 +98,7 @@ def report(entries: Sequence[Entry], recommended: Sequence[Recommendation], fact
         _figures([panel for panel in drawn if panel is not None]),
         "<h2>All numbers</h2>",
         _table(entries),
-        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in NOTES)}</ul>",
+        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>",
         *(
             ["<h2>Accuracy by kind of question</h2>", _figures(kinds), _kinds(entries)]
             if kinds

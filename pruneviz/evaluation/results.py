@@ -72,10 +72,13 @@ class Results:
         The unpruned run first, then as planned.
     kinds : tuple of str
         Of each question.
+    pictures : tuple of int
+        Which picture each question is about, counted from 0.
     """
 
     groups: tuple[Group, ...]
     kinds: tuple[str, ...]
+    pictures: tuple[int, ...]
 
     @property
     def unpruned(self) -> Group:
@@ -141,7 +144,9 @@ def collect(plan: Plan, rows: Mapping[str, Row]) -> Results:
         for arm, several in places.items()
     ]
     groups.sort(key=lambda group: group.method != UNPRUNED)
-    return Results(tuple(groups), tuple(case.kind for case in plan.cases))
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(plan.picture_keys))}
+    pictures = tuple(numbers[key] for key in plan.picture_keys)
+    return Results(tuple(groups), tuple(case.kind for case in plan.cases), pictures)
 
 
 def _group(arm: Arm, seeds: Sequence[Sequence[Row | None]]) -> Group:

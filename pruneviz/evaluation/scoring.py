@@ -135,10 +135,13 @@ def rule_for(name: str, truth: Truth) -> str:
         return AGREEMENT
     if name == "choice" and not truth.choices:
         raise InputError("Scoring by choice needs the choices of every question.")
+    if name == "choice" or (name == AUTO and truth.choices):
+        outside = [one for one in truth.answers if chosen(one, truth.choices) is None]
+        if outside:
+            raise InputError(f"has an answer that names none of its choices: {outside[0]!r}")
+        return "choice"
     if name != AUTO:
         return name
-    if truth.choices:
-        return "choice"
     plain = {normalised(one) for one in truth.answers}
     return "yes-no" if plain <= set(YES_NO) else "normalised"
 

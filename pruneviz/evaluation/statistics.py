@@ -77,10 +77,13 @@ class Pair:
         total, lost, won = (float(mean) for mean in np.mean(counts, axis=0))
         return cls(round(total), lost, won, tests[0] if len(tests) == 1 else merged_p(tests))
 
-    @property
-    def loss(self) -> tuple[float, float]:
-        """Interval of the share lost; see ``intervals.paired_difference``."""
-        return paired_difference(round(self.lost), round(self.won), self.questions)
+    def loss(self, effective: float) -> tuple[float, float]:
+        """Interval of the share lost, of questions that are worth so many independent ones.
+
+        See ``intervals.paired_difference``; means over the seeds are not rounded.
+        """
+        scale = effective / self.questions
+        return paired_difference(self.lost * scale, self.won * scale, effective)
 
 
 @dataclass(frozen=True)

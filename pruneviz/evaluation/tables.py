@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pruneviz.evaluation.log import Row
+from pruneviz.evaluation.recommending import Recommendation
 from pruneviz.evaluation.statistics import Entry
 from pruneviz.evaluation.wording import percent
 
@@ -89,13 +90,36 @@ def cells(one: Entry) -> list[str]:
         f"{pair.lost:.3g} / {pair.won:.3g}" if pair else "",
         p_value(pair.p) if pair else "",
         p_value(random.p) if random else "",
-        f"{100 * one.agreement.value:.1f}",
-        f"{100 * one.mean_share:.1f}",
+        _known(one.agreement.value, lambda share: f"{100 * share:.1f}"),
+        _known(one.mean_share, lambda share: f"{100 * share:.1f}"),
         hard,
-        f"{one.tokens:.4g}",
-        f"{one.layer_average:.4g}",
-        percent(one.flops_share),
+        _known(one.tokens, "{:.4g}".format),
+        _known(one.layer_average, "{:.4g}".format),
+        _known(one.flops_share, percent),
     ]
+
+
+def _known(value: float, written: Callable[[float], str]) -> str:
+    """Empty where there was no answer to take it of."""
+    return "" if value != value else written(value)
+
+
+def independence(recommended: Sequence[Recommendation]) -> str:
+    """What the questions of one picture have in common, for below the statistics."""
+    told = "Wilson's intervals and McNemar's tests take the questions as independent"
+    if not recommended:
+        return f"{told}."
+    first, effects = recommended[0], [one.design_effect for one in recommended]
+    if first.pictures == first.questions:
+        return f"{told}; each of them has a picture of its own."
+    least, most = f"{min(effects):.2g}", f"{max(effects):.2g}"
+    found = least if least == most else f"{least} to {most}"
+    return (
+        f"{told}, but these {first.questions:,} are about {first.pictures:,} "
+        f"picture{'s'[: first.pictures > 1]}: the design effect of the loss is {found} (1 were "
+        "independent). The recommendations take it into account: intervals of the loss, resamples "
+        "and numbers of questions needed go by the picture."
+    )
 
 
 def p_value(p: float) -> str:

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pruneviz.evaluation.drawing import kind_panels, panels
 from pruneviz.evaluation.log import Row
 from pruneviz.evaluation.plan import Plan
@@ -88,7 +90,21 @@ def problems_of(plan: Plan, rows: Mapping[str, Row], results: Results) -> list[s
         told = list(dict.fromkeys(text for group in results.groups for text in group.errors))
         more = f" (and {len(told) - 3} others)" if len(told) > 3 else ""
         problems.append(f"{failed:,} rows have an error: {' '.join(told[:3])}{more}")
-    return problems
+    return [*problems, *_silent(results)]
+
+
+def _silent(results: Results) -> list[str]:
+    """Methods without an answer at any budget, of which no recommendation can speak."""
+    found = []
+    for name in dict.fromkeys(group.method for group in results.pruned):
+        own = [group for group in results.pruned if group.method == name]
+        errors = [text for group in own for text in group.errors]
+        if errors and all(np.isnan(group.right).all() for group in own):
+            found.append(
+                f"{own[0].arm.title} has no answer at any budget asked for, so nothing is said of "
+                f"it: {errors[0]}"
+            )
+    return found
 
 
 def summary(

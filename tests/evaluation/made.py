@@ -28,10 +28,13 @@ class NoPicture(Picture):
         return self.label
 
 
-def cases(count: int, kinds: Sequence[str] = ("",), rule: str = "exact") -> list[Case]:
+def cases(
+    count: int, kinds: Sequence[str] = ("",), rule: str = "exact", each: int = 1
+) -> list[Case]:
+    """`each` of them about one picture."""
     truth = Truth(("yes",)) if rule != "agreement" else Truth()
     return [
-        Case(str(n), NoPicture(str(n)), "Is it?", truth, kinds[n % len(kinds)], rule)
+        Case(str(n), NoPicture(str(n // each)), "Is it?", truth, kinds[n % len(kinds)], rule)
         for n in range(count)
     ]
 
@@ -41,6 +44,7 @@ def plan_of(
     kinds: Sequence[str] = ("",),
     kind: str = "final",
     rule: str = "exact",
+    each: int = 1,
 ) -> tuple[Plan, dict[str, Row]]:
     """A plan and its rows: which questions each (method, share, seed) answers right."""
     arms = [
@@ -48,7 +52,7 @@ def plan_of(
         for name, share, seed in right
     ]
     count = len(next(iter(right.values())))
-    plan = Plan(cases(count, kinds, rule), arms, HOW)
+    plan = Plan(cases(count, kinds, rule, each), arms, HOW)
     rows = {}
     for number in range(count):
         ids = plan.ids(number)

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import pickle
+import shutil
 
 import pytest
 from PIL import Image
@@ -115,7 +116,7 @@ def test_csv(folder) -> None:
 def test_the_same_bytes_are_the_same_picture(folder) -> None:
     data = base64.b64encode((folder / "0.png").read_bytes()).decode()
     path = jsonl(
-        folder, {"image": "0.png", "question": "a"}, {"image_base64": data, "question": "a"}
+        folder, {"image": "0.png", "question": "a"}, {"image_base64": data, "question": "b"}
     )
     first, second = file_cases(path)
     assert first.picture.digest() == second.picture.digest()
@@ -123,6 +124,8 @@ def test_the_same_bytes_are_the_same_picture(folder) -> None:
 
 def test_every_mistake_is_listed(folder) -> None:
     (folder / "text.png").write_text("no image")
+    Image.effect_noise((64, 64), 90).save(folder / "whole.png")
+    (folder / "torn.png").write_bytes((folder / "whole.png").read_bytes()[:2000])
     good = {"image": "0.png", "question": "What?"}
     mistakes = [
         ("{", "is no JSON"),
@@ -144,6 +147,9 @@ def test_every_mistake_is_listed(folder) -> None:
         ({**good, "answer": "x", "answers": ["y"]}, "both answer and answers"),
         ({**good, "answer": True}, "answer must be text"),
         ({**good, "id": "1"}, "has the id '1' of line 1"),
+        ({**good, "answer": "C", "choices": ["a dog", "a cat"]}, "none of its choices: 'C'"),
+        ({**good, "answers": ["A", "a bird"], "choices": ["a dog", "a cat"]}, "'a bird'"),
+        ({**good, "image": "torn.png"}, "the image is damaged or incomplete"),
     ]
     path = jsonl(folder, good, *(record for record, _ in mistakes))
     with pytest.raises(DataError) as raised:
@@ -153,6 +159,69 @@ def test_every_mistake_is_listed(folder) -> None:
     for number, (line, (_, told)) in enumerate(zip(lines[1:], mistakes, strict=True), 2):
         assert line.startswith(f"line {number}: ")
         assert told in line
+
+
+def test_a_question_twice_is_a_mistake(folder) -> None:
+    """By what the picture shows, not by what its file is called."""
+    shutil.copy(folder / "0.png", folder / "copy.png")
+    good = {"image": "0.png", "question": "What?", "answers": ["a", "b"]}
+    others = [
+        {**good, "question": "Which?"},
+        {**good, "image": "1.png"},
+        {**good, "answers": ["a"]},
+        {"image": "0.png", "question": "What?"},
+    ]
+    assert len(file_cases(jsonl(folder, good, *others))) == 5
+    twice = {"image": "copy.png", "question": " What? ", "answers": ["b", "a"], "id": "again"}
+    with pytest.raises(DataError, match=r"line 6: asks what line 1 asks: the same picture"):
+        file_cases(jsonl(folder, good, *others, twice))
+
+
+def test_the_first_fifty_mistakes_are_listed(folder) -> None:
+    long = {"image": "0.png", "question": "What?", "x" * 1000: 1}
+    with pytest.raises(DataError) as raised:
+        file_cases(jsonl(folder, *([long] * 5000)))
+    lines = str(raised.value).splitlines()
+    assert lines[0] == "questions.jsonl: 5,000 lines cannot be used."
+    assert (len(lines), lines[-1]) == (52, "and 4,950 more.")
+    assert max(map(len, lines)) <= 300
+    assert len(raised.value.problems) == 5000
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("image;question;answer", "parted by semicolons; part the cells by commas"),
+        ("image\tquestion", "parted by tabs"),
+        ("Image,QUESTION", "unknown fields: Image, QUESTION; .*write them in small letters"),
+        ("image,question,label", "unknown fields: label; known: image, [^;]*$"),
+        ("image,question,answer,question", "names 'question' more than once"),
+        ("image,answer", "lacks question"),
+        ("question,answer", r"or image \(or image_base64\)"),
+    ],
+)
+def test_a_wrong_header_is_said_once(folder, header, told) -> None:
+    path = folder / "questions.csv"
+    path.write_text(f"{header}\n" + "0.png;a;b\n" * 20, encoding="utf-8")
+    with pytest.raises(DataError, match=told) as raised:
+        file_cases(path)
+    assert str(raised.value).count("\n") == 1
+    assert "\nline 1: is a header" in str(raised.value)
+
+
+def test_other_encodings_are_called_so(folder) -> None:
+    path, text = folder / "questions.csv", "image,question\n0.png,h\u00e9\n"
+    for encoding, told in (
+        ("latin-1", "line 2 is in another encoding, such as Latin-1"),
+        ("utf-16", "it is UTF-16"),
+        ("utf-16-le", "it is UTF-16"),
+    ):
+        path.write_bytes(text.encode(encoding))
+        with pytest.raises(InputError, match=told) as raised:
+            file_cases(path)
+        assert "\n" not in str(raised.value)
+    path.write_text(text, encoding="utf-8-sig")
+    assert file_cases(path)[0].question == "h\u00e9"
 
 
 def test_csv_mistakes(folder) -> None:

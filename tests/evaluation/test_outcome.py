@@ -12,9 +12,11 @@ import types
 import pytest
 
 from pruneviz.evaluation import tables
+from pruneviz.evaluation.recommending import recommend
+from pruneviz.evaluation.report import Facts, report
 from pruneviz.evaluation.results import collect
 from pruneviz.evaluation.statistics import entries
-from pruneviz.evaluation.tables import markdown, p_value, write_parquet
+from pruneviz.evaluation.tables import independence, markdown, p_value, write_parquet
 from pruneviz.evaluation.wording import duration, percent, points, rounded
 from pruneviz.evaluation.writing import write_outcome
 from tests.evaluation.made import marks, plan_of
@@ -87,7 +89,8 @@ def test_summary_holds_it_all(outcome) -> None:
     assert found["rows"] == 180
     assert len(found["entries"]) == 7
     assert found["how"]["model"] == "model@1"
-    assert all(one["sentence"] and one["needed"] > 0 for one in found["recommended"])
+    assert all(one["sentence"] for one in found["recommended"])
+    assert sorted(one["needed"] is None for one in found["recommended"]) == [False, False, True]
 
 
 def test_the_report_needs_no_network(outcome) -> None:
@@ -175,6 +178,28 @@ def test_compute_budgets_are_marked() -> None:
     assert "| FoPru * | 50 % compute |" in markdown(found)
 
 
+def test_a_method_without_any_answer_is_said(tmp_path) -> None:
+    """No budget is within its reach: its row is empty, and a sentence says why."""
+    right = {
+        FULL: marks(4, 0),
+        ("fopru", 0.5, None): marks(4, 1),
+        ("fastv", 0.5, None): marks(4, 0),
+    }
+    plan, rows = plan_of(right, kind="compute")
+    empty = dict.fromkeys(("answer", "tokens", "layer_average", "flops", "paper_tflops"))
+    for number in range(4):
+        rows[plan.ids(number)[2]] |= {**empty, "error": "FastV cannot spend so little."}
+    _, recommended, problems = write_outcome(tmp_path, plan, rows, 0.01, "x", COMMAND)
+    assert [one.method for one in recommended] == ["fopru"]
+    assert problems[1] == (
+        "FastV has no answer at any budget asked for, so nothing is said of it: FastV cannot spend "
+        "so little."
+    )
+    line = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()[-1]
+    assert line == "| FastV | 50 % compute | no answer |" + "  |" * 9
+    assert "nan" not in (tmp_path / "report.html").read_text(encoding="utf-8").split("<h2>")[3]
+
+
 def test_words() -> None:
     assert [points(v) for v in (0.01, 0.005, 0.12, -0.0001, -0.01)] == [
         "1 point", "0.5 points", "12 points", "0 points", "-1 points",
@@ -187,7 +212,7 @@ def test_words() -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_the_report_in_a_browser(outcome, browser, width, scheme) -> None:
     """Nothing is fetched or refused, the page is no wider than the window, and pictures show."""
     context = browser.new_context(
@@ -200,8 +225,28 @@ def test_the_report_in_a_browser(outcome, browser, width, scheme) -> None:
     assert [url.split(":")[0] for url in asked if not url.startswith("data:")] == ["file"]
     assert said == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # On a desktop no column is hidden, whatever the numbers.
+    fill = "document.querySelectorAll('tr.pareto td:nth-child(n + 3)')"
+    page.evaluate(f"{fill}.forEach(cell => cell.textContent = cell.textContent.padEnd(7, '8'))")
+    hidden = page.evaluate(
+        "[...document.querySelectorAll('.wide')].map(box => box.scrollWidth - box.clientWidth)"
+    )
+    assert width < 1280 or max(hidden) <= 0
     shown = page.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 100)")
     assert shown == [True] * 6
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 28)")
     context.close()
+
+
+def test_what_questions_of_one_picture_have_in_common_is_said() -> None:
+    right = {FULL: marks(40, 0), ("fopru", 0.5, None): marks(40, 8)}
+    alone, shared = (recommend(collect(*plan_of(right, each=each))) for each in (1, 4))
+    assert independence(alone).endswith("independent; each of them has a picture of its own.")
+    assert "these 40 are about 10 pictures: the design effect of the loss is 4" in independence(
+        shared
+    )
+    assert independence([]).endswith("questions as independent.")
+    facts = Facts("Questions", "Model", (), "pruneviz")
+    told = report(entries(collect(*plan_of(right, each=4))), shared, facts)
+    assert "about 10 pictures" in told

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from pruneviz.engine import Budget
+from pruneviz.evaluation.intervals import paired_difference
 from pruneviz.evaluation.results import collect, table
 from pruneviz.evaluation.statistics import Pair, Share, entries, pareto
 from tests.evaluation.made import marks, plan_of
@@ -197,6 +198,16 @@ def test_pair_of_seeds() -> None:
     pair = Pair.of(one, other)
     assert (pair.questions, pair.lost, pair.won) == (2, 0, 1.5)
     assert Pair.of(one, np.full((1, 3), np.nan)) is None
+
+
+def test_the_interval_of_seeds_is_of_their_mean() -> None:
+    """One seed loses 1 of 70, the other 0: the middle of the interval is no whole question's."""
+    one, other = np.ones((2, 70)), np.ones((1, 70))
+    one[0, 0] = 0
+    pair = Pair.of(one, other)
+    low, high = pair.loss(70)
+    assert (low, high) == paired_difference(0.5, 0, 70)
+    assert paired_difference(0, 0, 70)[1] < high < paired_difference(1, 0, 70)[1]
 
 
 def test_budgets_of_another_kind_are_other_groups() -> None:

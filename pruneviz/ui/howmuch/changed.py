@@ -38,13 +38,16 @@ def changed(outcome: Outcome, data: Any) -> dict[str, Any] | None:
         lost, won = ([n for n in some if outcome.results.kinds[n] == named] for some in (lost, won))
     where = f" ({kind.removeprefix('kind:')})" if kind.startswith("kind:") else ""
     compute = " compute" if group.budget and group.budget.kind == "compute" else ""
+    draws = len(group.right)
+    # The plot's counts are means over the draws.
+    rule = f" in more than half of the {draws} draws" if draws > 1 else ""
     return {
         "title": f"{group.arm.title} at {percent(share)}{compute}{where}",
         "method": group.method,
         "budget": share,
         "lists": [
-            _list(outcome, group, "Lost", "right without pruning, wrong with it", lost),
-            _list(outcome, group, "Won", "wrong without pruning, right with it", won),
+            _list(outcome, group, "Lost", f"right without pruning, wrong with it{rule}", lost),
+            _list(outcome, group, "Won", f"wrong without pruning, right with it{rule}", won),
         ],
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from pruneviz.evaluation.statistics import Entry
-from pruneviz.evaluation.tables import HEAD, cells
+from pruneviz.evaluation.tables import HEAD, cells, independence
 from pruneviz.evaluation.wording import percent, points
 from pruneviz.ui.howmuch.outcome import Outcome
 from pruneviz.ui.howmuch.texts import TABLE_NOTE
@@ -43,9 +43,10 @@ def tables_html(outcome: Outcome) -> str:
         if kinds
         else ""
     )
+    note = f"{TABLE_NOTE} {independence(outcome.recommended)}"
     return (
         '<section class="pv-evidence" aria-label="All numbers"><h2 class="pv-h">All numbers</h2>'
-        f'<p class="pv-note">{escape(TABLE_NOTE)}</p>{numbers_html(entries)}{by_kind}</section>'
+        f'<p class="pv-note">{escape(note)}</p>{numbers_html(entries)}{by_kind}</section>'
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from pruneviz.errors import InputError
-from pruneviz.evaluation.files import SUFFIXES
+from pruneviz.evaluation.lines import SUFFIXES
 
 MAX_FILES = 4_000
 """Entries of a ZIP."""

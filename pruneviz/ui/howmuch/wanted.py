@@ -11,7 +11,7 @@ from typing import Any
 from pruneviz.engine import Budget, Session
 from pruneviz.engine.budgets import Kind
 from pruneviz.errors import InputError
-from pruneviz.evaluation import Arm, Case, arms_of, file_cases, scene_cases
+from pruneviz.evaluation import Arm, Case, DataError, arms_of, file_cases, scene_cases
 from pruneviz.evaluation.builtin import SETS
 from pruneviz.evaluation.recommending import check_tolerance
 from pruneviz.evaluation.scoring import AUTO
@@ -23,6 +23,8 @@ from pruneviz.ui.sweep.sweeping import read_ratios
 BUDGETS = "50, 25, 12.5, 6.25"
 DRAWS = 3
 """Of Random, unless more are asked for: ten take a third of a run's time."""
+MISTAKES = 10
+"""Wrong lines of a file that the status line lists."""
 TOLERANCE = "number of points that may be lost"
 
 
@@ -130,7 +132,10 @@ def read(wanted: Wanted, folder: Path, most: int = MOST_ROWS) -> Asked:
             raise InputError(
                 f"{path.name!r} has {lines:,} lines. At most {most:,} rows are run here."
             )
-        cases = file_cases(path, wanted.scoring, inside=True)
+        try:
+            cases = file_cases(path, wanted.scoring, inside=True)
+        except DataError as error:
+            raise DataError(error.heading, error.problems, MISTAKES) from error
         _check_rows(len(cases), len(arms), most)
         return Asked(cases, arms, tolerance, f"{OWN_TITLE} ({path.name})", path.name, options)
     count = _whole(wanted.count, "number of questions")

@@ -6,6 +6,7 @@ from tests.mutations.runner import Mutation
 
 INTERVALS = "tests/evaluation/test_intervals.py"
 STATISTICS = "tests/evaluation/test_statistics.py"
+CLUSTERING = "tests/evaluation/test_clustering.py"
 RECOMMENDING = "tests/evaluation/test_recommending.py"
 SCORING = "tests/evaluation/test_scoring.py"
 DATA = "tests/evaluation/test_data.py"
@@ -34,8 +35,8 @@ EVALUATION = (
     _in(
         "evaluation/intervals",
         "Few questions without disagreement are certain",
-        "one, other, size = lost + 0.5, won + 0.5, total + 2",
-        "one, other, size = lost, won, total",
+        "beta_quantile(1 - tail, right + 1, wrong) if",
+        "beta_quantile(1 - tail, right + 0.01, wrong) if",
         INTERVALS,
     ),
     _in(
@@ -64,6 +65,13 @@ EVALUATION = (
         "Pictures outside of the folder are read",
         "if self._inside and not whole",
         "if not self._inside and not whole",
+        DATA,
+    ),
+    _in(
+        "evaluation/files",
+        "A question counts as often as a file repeats it",
+        "        if first != line:\n",
+        "        if first > line:\n",
         DATA,
     ),
     _in(
@@ -201,6 +209,20 @@ EVALUATION = (
     ),
     _in(
         "evaluation/recommending",
+        "Questions about one picture count as independent",
+        "pictures = np.array(results.pictures)[known]",
+        "pictures = np.arange(known.sum())",
+        RECOMMENDING,
+    ),
+    _in(
+        "evaluation/clustering",
+        "Few differences pass for independent",
+        "(between + whole**2) / (single + whole)",
+        "between / max(single, 1e-9)",
+        CLUSTERING,
+    ),
+    _in(
+        "evaluation/recommending",
         "Luck below a bad budget is taken",
         "return len(within) if within.all() else int(within.argmin())",
         "return int(np.flatnonzero(within)[-1] + 1) if within.any() else 0",
@@ -211,6 +233,13 @@ EVALUATION = (
         "A loss within the tolerance is sure whatever its interval",
         "return self.loss_high <= self.tolerance",
         "return self.loss <= self.tolerance",
+        RECOMMENDING,
+    ),
+    _in(
+        "evaluation/recommending",
+        "A budget is sure that many resamples find too small",
+        "return self.within and self.high <= self.budget",
+        "return self.within",
         RECOMMENDING,
     ),
     _in(

@@ -128,10 +128,19 @@ def test_lost_questions_behind_a_point(desk) -> None:
     assert item["unpruned"] == item["truth"] == case.truth.answers[0]
     assert item["pruned"] != item["truth"]
     assert item["thumb"].startswith("data:image/jpeg;base64,")
+    assert first["note"] == "right without pruning, wrong with it"
     kind = changed(desk.outcome, {"method": method, "budget": share, "slice": f"kind:{case.kind}"})
     kinds = {item["kind"] for item in kind["lists"][0]["items"]}
     assert kinds == {case.kind}
     assert f"({case.kind})" in kind["title"]
+
+
+def test_lists_of_several_draws_say_their_rule(desk) -> None:
+    lists = changed(desk.outcome, {"method": "random", "budget": 0.03, "slice": "all"})["lists"]
+    assert [one["note"] for one in lists] == [
+        "right without pruning, wrong with it in more than half of the 2 draws",
+        "wrong without pruning, right with it in more than half of the 2 draws",
+    ]
 
 
 @pytest.mark.parametrize(

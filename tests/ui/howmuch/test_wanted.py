@@ -62,6 +62,16 @@ def test_mistakes_in_a_file_are_listed_by_line(tmp_path) -> None:
     assert said[3].startswith("line 4: there is no such image")
 
 
+def test_the_first_ten_mistakes_are_shown(tmp_path) -> None:
+    lines = [{"image": "p/one.png", "question": ""}] * 200
+    wanted = replace(SMALL, data=OWN, files=[str(own_set(tmp_path, lines))])
+    with pytest.raises(DataError, match="200 lines cannot be used") as caught:
+        read(wanted, tmp_path / "files")
+    said = str(caught.value).splitlines()
+    assert said[10] == "line 10: has no question"
+    assert said[11:] == ["and 190 more."]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
