@@ -22,6 +22,7 @@ SEEDED = "random"
 CONTROL = "downsample"
 SEEDS = 10
 """Of the random control: one draw would be an anecdote."""
+MAX_SEEDS = 100
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def arms_of(
     controls : bool
         Whether the random and the downsampled picture are asked as well.
     seeds : int
-        Draws of the random control, from 1 to 100.
+        Draws of the random control, from 1 to ``MAX_SEEDS``.
 
     Raises
     ------
@@ -111,8 +112,8 @@ def arms_of(
         raise InputError("Give at least one budget, and none of them twice.")
     if settings and len(set(methods)) > 1:
         raise InputError("Settings go with a single method.")
-    if not 1 <= seeds <= 100:
-        raise InputError(f"The number of seeds must be from 1 to 100, not {seeds}.")
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise InputError(f"The number of seeds must be from 1 to {MAX_SEEDS}, not {seeds}.")
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in (settings or {}).items()}
     own = tuple(sorted(plain.items()))
     if own and SEEDED in methods and "seed" in dict(own):

@@ -145,7 +145,9 @@ class Recommendation:
 def check_tolerance(tolerance: float) -> float:
     """A tolerance in (0, 1]; raises InputError on another."""
     if not 0.0 < tolerance <= 1.0:
-        raise InputError(f"The tolerance must be above 0 and up to 100 points, not {tolerance!r}.")
+        raise InputError(
+            f"The tolerance must be above 0 and up to 100 points, not {100 * tolerance:g}."
+        )
     return tolerance
 
 

@@ -227,10 +227,12 @@ def _draw(
 
 
 def _ticks(least: float) -> list[float]:
-    """Halves of the whole down to the least share drawn, six at most."""
+    """Halves of the whole down to the least share drawn, six at most; closer if they are two."""
     ticks = [1.0]
     while ticks[-1] / 2 >= least / 1.1:
         ticks.append(ticks[-1] / 2)
+    if len(ticks) < 3:
+        return [tick for tick in (1.0, 0.7, 0.5, 0.35, 0.25) if tick >= least / 1.1]
     return ticks[:: 1 if len(ticks) <= 6 else 2]
 
 

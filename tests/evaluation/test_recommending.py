@@ -119,8 +119,8 @@ def test_the_tolerance_is_the_users() -> None:
         ("fopru", 0.1, None): marks(1000, 40),
     }
     assert [given(right, tolerance)[0].budget for tolerance in (0.001, 0.01, 0.04)] == [1, 0.5, 0.1]
-    with pytest.raises(InputError, match="tolerance"):
-        given(right, 0.0)
+    with pytest.raises(InputError, match=r"up to 100 points, not -1\."):
+        given(right, -0.01)
 
 
 def test_the_interval_covers_the_true_budget() -> None:

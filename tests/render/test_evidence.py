@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pruneviz.render import evidence_figure, evidence_svg, save_figure
-from pruneviz.render.evidence import Curve, Panel
+from pruneviz.render.evidence import Curve, Panel, _ticks
 from pruneviz.render.styles import COLOURS, GREY, styles
 
 LOOKS = styles(["A", "A & B", "B"], {"B"})
@@ -89,3 +89,15 @@ def test_curves_stand_out_from_their_ground(dark, ground) -> None:
 def test_nothing_to_draw() -> None:
     with pytest.raises(ValueError, match="nothing to draw"):
         evidence_figure([panel()])
+
+
+@pytest.mark.parametrize(
+    ("least", "wanted"),
+    [
+        (0.03, [1, 0.5, 0.25, 0.125, 0.0625, 0.03125]),
+        (0.25, [1, 0.5, 0.25]),
+        (0.38, [1, 0.7, 0.5, 0.35]),
+    ],
+)
+def test_ticks_are_three_at_least(least, wanted) -> None:
+    assert _ticks(least) == wanted

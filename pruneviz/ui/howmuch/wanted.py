@@ -13,6 +13,7 @@ from pruneviz.engine.budgets import Kind
 from pruneviz.errors import InputError
 from pruneviz.evaluation import Arm, Case, DataError, arms_of, file_cases, scene_cases
 from pruneviz.evaluation.builtin import SETS
+from pruneviz.evaluation.plan import MAX_SEEDS
 from pruneviz.evaluation.recommending import check_tolerance
 from pruneviz.evaluation.scoring import AUTO
 from pruneviz.models.core.loading import EMBEDDED
@@ -121,6 +122,10 @@ def read(wanted: Wanted, folder: Path, most: int = MOST_ROWS) -> Asked:
     """
     tolerance = check_tolerance(_number(wanted.tolerance, TOLERANCE) / 100)
     draws = _whole(wanted.draws, "number of draws of Random")
+    if not 1 <= draws <= MAX_SEEDS:
+        raise InputError(
+            f"The number of draws of Random must be from 1 to {MAX_SEEDS}, not {draws}."
+        )
     budgets = _budgets(wanted)
     arms = arms_of(list(wanted.methods or ()), budgets, seeds=draws)
     options = _options(wanted, budgets, draws)
@@ -149,7 +154,7 @@ def read(wanted: Wanted, folder: Path, most: int = MOST_ROWS) -> Asked:
 
 def _budgets(wanted: Wanted) -> list[Budget]:
     given = wanted.budgets
-    shares = read_ratios(given) if isinstance(given, str) else given
+    shares = read_ratios(given, "budget") if isinstance(given, str) else given
     if not isinstance(shares, list | tuple):
         raise InputError("The budgets must be a list of shares.")
     return list(dict.fromkeys(Budget(share, wanted.kind) for share in shares))

@@ -44,12 +44,17 @@ function shortNumber(value) {
 }
 
 function logTicks(low, high) {
-  const ticks = [];
-  for (let power = -2; power <= 2; power++) {
-    for (const m of [1, 2, 5]) {
-      const v = m * 10 ** power;
-      if (v >= low * 0.999 && v <= high * 1.001) ticks.push(v);
+  let ticks = [];
+  // A narrow range needs closer ones: two would hardly say that the axis is logarithmic.
+  for (const steps of [[1, 2, 5], [1, 2, 3, 5, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
+    ticks = [];
+    for (let power = -2; power <= 2; power++) {
+      for (const m of steps) {
+        const v = m * 10 ** power;
+        if (v >= low * 0.999 && v <= high * 1.001) ticks.push(v);
+      }
     }
+    if (ticks.length >= 4) break;
   }
   return ticks;
 }

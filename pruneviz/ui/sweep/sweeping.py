@@ -102,8 +102,8 @@ def restored(values: Mapping[str, str]) -> tuple[list[str] | None, str | None]:
     return read_methods(values.get("methods")), ", ".join(f"{100 * r:g}" for r in ratios)
 
 
-def read_ratios(text: str) -> list[float]:
-    """Keep ratios from percentages typed with commas or spaces between them.
+def read_ratios(text: str, called: str = "keep ratio") -> list[float]:
+    """Keep ratios, or what else the field is called, from percentages parted by commas or spaces.
 
     Raises
     ------
@@ -116,9 +116,11 @@ def read_ratios(text: str) -> list[float]:
             percent = float(word.rstrip("%"))
         except ValueError:
             shown = f", not {word!r}" if word else ""
-            raise InputError(f"Keep ratios are percentages such as 100, 50, 12.5{shown}.") from None
+            raise InputError(
+                f"{called.capitalize()}s are percentages such as 100, 50, 12.5{shown}."
+            ) from None
         if not 0.0 < percent <= 100.0:
-            raise InputError(f"A keep ratio lies above 0 and up to 100 %, not at {word}.")
+            raise InputError(f"A {called} lies above 0 and up to 100 %, not at {word}.")
         found.append(percent / 100)
     return found
 
