@@ -35,7 +35,8 @@ class StoppableSession(Session):
         self.closed = threading.Event()
 
     def ask(self, prepared, method, settings=None, **how) -> Iterator[Event]:
-        if not self.endless.is_set():
+        # What is worked out behind a result is not streamed.
+        if not self.endless.is_set() or not how.get("streamed", True):
             yield from super().ask(prepared, method, settings, **how)
             return
         self.closed.clear()

@@ -100,3 +100,12 @@ def test_something_newer_ends_what_was_begun() -> None:
     for number in range(MOST):
         latest.begin(f"visitor {number}")
     assert not latest.holds("two", other), "bounded"
+
+
+def test_an_old_result_is_told_apart_from_a_new_one(session, picture) -> None:
+    latest = Latest()
+    first, second = (held(session, picture, "fopru").shown for _ in range(2))
+    assert latest.is_new("one", first)
+    assert not latest.is_new("one", first), "of a run that was stopped"
+    assert latest.is_new("two", first)
+    assert latest.is_new("one", second)

@@ -156,10 +156,14 @@ def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any
     latest = Latest()
 
     def values(request: gr.Request, held: Held | None, wanted: bool) -> Iterator[list[Any]]:
-        number = latest.begin(request.session_hash)
+        visitor = request.session_hash
+        if held is not None and wanted and not latest.is_new(visitor, held.shown):
+            yield [gr.skip(), gr.skip()]
+            return
+        number = latest.begin(visitor)
         with closing(live(shelf, held, wanted)) as found:
             for one in found:
-                if not latest.holds(request.session_hash, number):
+                if not latest.holds(visitor, number):
                     break
                 yield filled(one.answers, one.chance)
             else:
