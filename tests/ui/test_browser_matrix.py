@@ -76,7 +76,9 @@ def test_main_flow(open_page, tab, width, theme) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(BEYOND, width) == []
     picture = {"Ask": ".pv-canvas", "Compare": ".pv-mask", "Sweep": ".pv-plot"}[tab]
-    assert page.locator(picture).first.bounding_box()["width"] > 250
+    # On a phone two cards of Compare stand side by side.
+    least = 150 if tab == "Compare" else 250
+    assert page.locator(picture).first.bounding_box()["width"] > least
     for part in ("h1", "#pv-question textarea", f"button[role=tab]:has-text('{tab}')"):
         ink, back = page.locator(part).first.evaluate(LEGIBLE)
         assert abs(ink - back) > 0.35, f"{part} cannot be read"
