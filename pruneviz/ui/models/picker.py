@@ -209,7 +209,8 @@ def make_load(shelf: Shelf) -> Callable[[str, str, Held | None], Iterator[list[A
         failed = True
         for step in attended(load(shelf, name)) if name else ():
             if step.session is None:
-                yield [step.status, gr.skip(), gr.skip(), *rest]
+                # Said again: what the first step said of the button does not outlast that step.
+                yield [step.status, gr.skip(), gr.update(interactive=False), *rest]
             else:
                 rest, failed = values(shelf, step.session, named, held), False
                 yield ["", gr.skip(), gr.update(interactive=True), *rest]
