@@ -35,8 +35,7 @@ class StoppableSession(Session):
         self.closed = threading.Event()
 
     def ask(self, prepared, method, settings=None, **how) -> Iterator[Event]:
-        # What is worked out behind a result is not streamed.
-        if not self.endless.is_set() or not how.get("streamed", True):
+        if not self.endless.is_set():
             yield from super().ask(prepared, method, settings, **how)
             return
         self.closed.clear()
