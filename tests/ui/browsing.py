@@ -92,6 +92,10 @@ class Watched:
         refused = self.page.locator(f"#pv-{status} [role=alert]")
         expect(refused).to_contain_text("Type a question")
 
+    def settled(self) -> None:
+        """Wait until what is worked out behind the first result is there: the model is free."""
+        expect(self.page.locator("#pv-chance")).to_contain_text("10 draws")
+
     def more(self, name: str) -> None:
         """Open what lies below the Ask tab's first screen."""
         self.page.click(f"#pv-more button[role=tab]:has-text('{name}')")

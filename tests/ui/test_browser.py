@@ -194,6 +194,7 @@ def test_a_budget_that_leaves_nothing_is_said(open_page) -> None:
 def test_stop_ends_a_run_and_leaves_the_page_usable(open_page, session) -> None:
     watched = open_page()
     page = watched.page
+    watched.settled()
     session.endless.set()
     try:
         watched.ask()
@@ -232,6 +233,8 @@ def test_everything_that_can_be_used_has_a_name(open_page) -> None:
 
 def test_a_run_that_waits_says_so_and_can_be_stopped(browser, url, session, open_page) -> None:
     first, second = open_page(), open_page(390)
+    for watched in (first, second):
+        watched.settled()
     session.endless.set()
     try:
         first.ask()

@@ -182,6 +182,7 @@ def test_stop_leaves_a_tab_usable(open_page, session, tab, name) -> None:
     watched = open_page()
     page = watched.page
     watched.open_tab(tab)
+    watched.settled()
     session.endless.set()
     try:
         page.click(f"#pv-{name}")
