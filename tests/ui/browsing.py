@@ -23,6 +23,14 @@ FLAGS = [
 ]
 SECONDS = 600
 """How long anything is waited for: a guard against a hang, no measure of speed."""
+USABLE = """() => {
+  const parts = ":is(button, input, select, textarea, [tabindex='0'])";
+  const all = [...document.querySelectorAll(`:is(.pv-inputs, #pv-tabs) ${parts}`)];
+  const named = (e) => (e.innerText || '').trim() || e.getAttribute('aria-label') || e.title
+    || (e.labels && e.labels.length) || e.getAttribute('aria-labelledby');
+  const seen = all.filter((e) => e.checkVisibility());
+  return [seen.length, seen.filter((e) => !named(e)).map((e) => e.outerHTML.slice(0, 120))];
+}"""
 expect.set_options(timeout=1000 * SECONDS)
 
 
@@ -91,6 +99,12 @@ class Watched:
         self.page.click(f"#pv-{tab}")
         refused = self.page.locator(f"#pv-{status} [role=alert]")
         expect(refused).to_contain_text("Type a question")
+
+    def nameless(self) -> list[str]:
+        """What can be used in the tab in view and says nobody what it is."""
+        count, found = self.page.evaluate(USABLE)
+        assert count > 20, "the page was rearranged, and these are not its parts any more"
+        return found
 
     def settled(self) -> None:
         """Wait until what is worked out behind the first result is there: the model is free."""

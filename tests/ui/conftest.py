@@ -34,16 +34,16 @@ class StoppableSession(Session):
         self.endless = threading.Event()
         self.closed = threading.Event()
 
-    def ask(self, prepared, method, settings=None, **how) -> Iterator[Event]:
+    def _run(self, prepared, method, settings, emit, stop, *how) -> None:
         if not self.endless.is_set():
-            yield from super().ask(prepared, method, settings, **how)
+            super()._run(prepared, method, settings, emit, stop, *how)
             return
         self.closed.clear()
         try:
             count = 0
-            while self.endless.is_set():
+            while self.endless.is_set() and not stop.is_set():
                 count = min(count + 1, 500)
-                yield Event("baseline", "word " * count)
+                emit(Event("baseline", "word " * count))
                 time.sleep(0.05)
         finally:
             self.closed.set()

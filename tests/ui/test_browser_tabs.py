@@ -241,11 +241,4 @@ def test_a_sweep_is_drawn_hovered_and_tabled(open_page) -> None:
 def test_everything_that_can_be_used_has_a_name(open_page, tab) -> None:
     watched = open_page()
     watched.open_tab(tab)
-    nameless = watched.page.evaluate(
-        "[...document.querySelectorAll('.pv-main button, .pv-main input, .pv-main select,"
-        ' .pv-main textarea, .pv-main [tabindex="0"]\')].filter((e) => e.offsetParent &&'
-        " !(e.innerText || '').trim() && !e.getAttribute('aria-label') && !e.title &&"
-        " !(e.labels && e.labels.length) && !e.getAttribute('aria-labelledby'))"
-        ".map((e) => e.outerHTML.slice(0, 120))"
-    )
-    assert nameless == []
+    assert watched.nameless() == []

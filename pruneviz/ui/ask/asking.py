@@ -12,10 +12,10 @@ from pruneviz.engine import Comparison, Prepared, Session, Settings
 from pruneviz.errors import InputError
 from pruneviz.methods.base import Method
 from pruneviz.render import view_payload
-from pruneviz.ui.shared import methods, texts
+from pruneviz.ui.shared import methods
 from pruneviz.ui.shared.answers import answer_card, waiting_card
 from pruneviz.ui.shared.costs import cost_html, summary_html
-from pruneviz.ui.shared.encoding import REFRESH, encode, is_small
+from pruneviz.ui.shared.encoding import REFRESH, beginning, encode, is_small
 from pruneviz.ui.shared.failures import guarded
 from pruneviz.ui.shared.fidelity import fidelity_html
 from pruneviz.ui.shared.pins import for_canvas, pins_of
@@ -71,7 +71,7 @@ def prepare(session: Session, question: Question) -> tuple[Prepared, Method]:
 
 
 def _ask(session: Session, question: Question) -> Iterator[Screen]:
-    yield Screen(status=status_html(texts.READING, "busy"))
+    yield Screen(status=beginning(session))
     prepared, method = prepare(session, question)
     # Only now: what cannot be asked leaves the last result as it is.
     yield Screen(baseline=waiting_card("Baseline"), pruned=waiting_card(method.title))

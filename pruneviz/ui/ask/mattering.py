@@ -25,6 +25,7 @@ from pruneviz.errors import InputError
 from pruneviz.render.payload import pack
 from pruneviz.ui.ask.asking import prepare
 from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.encoding import beginning
 from pruneviz.ui.shared.failures import guarded, on_model
 from pruneviz.ui.shared.shown import Held, Shown
 from pruneviz.ui.shared.status import status_html
@@ -87,7 +88,7 @@ def _settings(shown: Shown) -> Settings:
 
 
 def _effects(session: Session, shown: Shown, side: int) -> Iterator[Mattered]:
-    yield said(status_html(texts.READING, "busy"))
+    yield said(beginning(session))
     prepared, method = prepare(session, shown.question)
     maps = what_matters(session, prepared, block=side or None, settings=_settings(shown))
     last: Effects | None = None
@@ -100,7 +101,7 @@ def _effects(session: Session, shown: Shown, side: int) -> Iterator[Mattered]:
 
 
 def _restoring(session: Session, shown: Shown, side: int) -> Iterator[Mattered]:
-    yield said(status_html(texts.READING, "busy"))
+    yield said(beginning(session))
     fidelity = shown.done.fidelity
     if fidelity is not None and fidelity.exact_match:
         raise InputError("The answer is the baseline's already: nothing need be given back.")

@@ -12,7 +12,7 @@ from pruneviz.errors import InputError
 from pruneviz.ui.ask.asking import prepare
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.costs import cost_html
-from pruneviz.ui.shared.encoding import is_small
+from pruneviz.ui.shared.encoding import beginning, is_small
 from pruneviz.ui.shared.failures import guarded, on_model
 from pruneviz.ui.shared.shown import Held
 from pruneviz.ui.shared.status import status_html
@@ -57,7 +57,7 @@ def times_of(session: Session, held: Held) -> Generator[Measured]:
 
 
 def _times_of(session: Session, held: Held) -> Iterator[Measured]:
-    yield said(status_html(texts.READING, "busy"))
+    yield said(beginning(session))
     prepared, method = prepare(session, held.shown.question)
     with closing(paired(session, prepared, method)) as events:
         for event in events:

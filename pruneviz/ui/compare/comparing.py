@@ -16,8 +16,7 @@ from pruneviz.exports import compared
 from pruneviz.render import panels_payload
 from pruneviz.ui.compare.measures import columns
 from pruneviz.ui.compare.panels import card
-from pruneviz.ui.shared import texts
-from pruneviz.ui.shared.encoding import REFRESH, encode
+from pruneviz.ui.shared.encoding import REFRESH, beginning, encode
 from pruneviz.ui.shared.failures import guarded
 from pruneviz.ui.shared.runs import Run, read_methods
 from pruneviz.ui.shared.status import status_html
@@ -61,7 +60,7 @@ def compare(session: Session, wanted: Wanted) -> Generator[CompareScreen]:
 
 
 def _compare(session: Session, wanted: Wanted) -> Iterator[CompareScreen]:
-    yield CompareScreen(status=status_html(texts.READING, "busy"))
+    yield CompareScreen(status=beginning(session))
     if not isinstance(wanted.percent, int | float):
         raise InputError("Set the budget: a number above 0 and up to 100.")
     budget = Budget(wanted.percent / 100, wanted.kind)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from pruneviz.engine import Prepared, Session
 from pruneviz.errors import InputError
+from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.status import status_html
 
 REFRESH = 0.05
 """Least seconds between two updates of a growing answer: the eye needs no more."""
 SMALL = 500_000_000
+
+
+def beginning(session: Session) -> str:
+    """The status line of a run that begins: whether it has to wait for its turn, or reads."""
+    return status_html(texts.WAITING if session.turns.busy else texts.READING, "busy")
 
 
 def encode(session: Session, image: str | None, text: str) -> Prepared:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
+from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.status import status_html
 
 T = TypeVar("T")
@@ -14,7 +15,6 @@ MODEL = {"concurrency_id": "model", "concurrency_limit": 32}
 """Events that run the model: so many wait for their turns at once, the others in the queue."""
 LONG = {"concurrency_id": "long", "concurrency_limit": 16}
 """Those that run it many times: they must not fill the places of the short ones."""
-WAITING = "Waiting for the model …"
 
 
 SCROLL_SCRIPT = (
@@ -70,7 +70,7 @@ def wire_run(
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     def wait() -> list[Any]:
-        return [status_html(WAITING, "busy"), *busy()]
+        return [status_html(texts.WAITING, "busy"), *busy()]
 
     runs = []
     for event in events:

@@ -98,6 +98,7 @@ NEW_COMPARE = "{} answers from now on. Cards below, if any, are from the model b
 NEW_HOWMUCH = "{} answers from now on. Results below, if any, are from the model before."
 NEW_SWEEP = "{} answers from now on. A plot below, if any, is from the model before."
 
+WAITING = "Waiting for the model …"
 READING = "Reading the picture …"
 
 NOTHING_TO_EXPORT = "There is no result to export yet, or it is over an hour old. Ask first."

@@ -13,8 +13,8 @@ from pruneviz.engine import RATIOS, Prepared, Session, Sweep, sweep
 from pruneviz.engine.sweeps import check_ratios
 from pruneviz.errors import InputError
 from pruneviz.exports import swept
-from pruneviz.ui.shared import methods, texts
-from pruneviz.ui.shared.encoding import REFRESH, encode
+from pruneviz.ui.shared import methods
+from pruneviz.ui.shared.encoding import REFRESH, beginning, encode
 from pruneviz.ui.shared.failures import guarded
 from pruneviz.ui.shared.runs import Run, read_methods
 from pruneviz.ui.shared.status import status_html
@@ -50,7 +50,7 @@ def run_sweep(session: Session, wanted: SweepWanted) -> Generator[SweepScreen]:
 
 
 def _sweep(session: Session, wanted: SweepWanted) -> Iterator[SweepScreen]:
-    yield SweepScreen(status=status_html(texts.READING, "busy"))
+    yield SweepScreen(status=beginning(session))
     ratios = read_ratios(wanted.ratios)
     prepared = encode(session, wanted.image, wanted.text)
     shown = 0.0
