@@ -11,8 +11,9 @@ from pruneviz.engine import Shelf
 from pruneviz.ui.ask.asking import ask
 from pruneviz.ui.ask.living import Alive, live
 from pruneviz.ui.ask.opening import merge
-from pruneviz.ui.shared.costs import share_of, summary
+from pruneviz.ui.shared.costs import summary
 from pruneviz.ui.shared.latest import MOST, Latest
+from pruneviz.ui.shared.numbers import percent
 from pruneviz.ui.shared.question import Question
 from pruneviz.ui.shared.shown import Held
 from tests.ui.conftest import QUESTION
@@ -85,7 +86,7 @@ def test_the_line_of_cost_agrees_with_the_record(session, picture) -> None:
     lines = summary(done)
     cost, base = done.pruned.cost, done.baseline.cost
     assert lines[0] == (f"{cost.final_tokens} of 256", "patches kept", "12.5 %")
-    assert lines[1][2] == share_of(cost.layer_average, 256)
+    assert lines[1][2] == percent(cost.layer_average, 256)
     assert lines[2] == ("", "FLOPs", f"{100 * cost.total_flops / base.total_flops:.3g} %")
     assert lines[3] == ("", "KV cache", f"{100 * cost.kv_bytes / base.kv_bytes:.3g} %")
 

@@ -18,6 +18,7 @@ from pruneviz.ui.shared.costs import cost_html, summary_html
 from pruneviz.ui.shared.encoding import REFRESH, beginning, encode, is_small
 from pruneviz.ui.shared.failures import guarded
 from pruneviz.ui.shared.fidelity import fidelity_html
+from pruneviz.ui.shared.numbers import percent
 from pruneviz.ui.shared.pins import for_canvas, pins_of
 from pruneviz.ui.shared.previews import previews
 from pruneviz.ui.shared.question import Question
@@ -96,14 +97,14 @@ def finished(
 ) -> Screen:
     """The whole result."""
     total, left = done.grid.num_tokens, len(done.pruned.trace.kept)
-    percent = f"{100 * left / total:.3g} %" if total else "none"
     same = done.fidelity is not None and done.fidelity.exact_match
+    share = percent(left, total)
     verdict = "same answer" if same else "different answer"
     if done.fidelity is None:
         verdict = "stopped early"
     return Screen(
         status=status_html(
-            f"Done: {done.pruned.label} kept {left} of {total} patches ({percent}), {verdict}.",
+            f"Done: {done.pruned.label} kept {left} of {total} patches ({share}), {verdict}.",
             "done",
             done.hints,
         ),

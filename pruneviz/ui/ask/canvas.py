@@ -14,6 +14,7 @@ SCRIPTS = (
     "shared/base.js",
     "shared/patches.js",
     "shared/previews.js",
+    "shared/groups.js",
     "ask/merged.js",
     "ask/readout.js",
     "ask/layers.js",

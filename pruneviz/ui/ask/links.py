@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from pruneviz.engine import Settings, picture_key, read_image
+from pruneviz.engine import Settings
 from pruneviz.methods.ranges import read_ranges, write_ranges
 from pruneviz.methods.registry import METHODS
 from pruneviz.models.core.loading import EMBEDDED
@@ -20,6 +16,7 @@ from pruneviz.ui.inputs.examples import Example
 from pruneviz.ui.shared import methods
 from pruneviz.ui.shared.pins import Pins
 from pruneviz.ui.shared.question import KEEP_PERCENT, Question
+from pruneviz.ui.shared.runs import command_line, example_with, reachable
 from pruneviz.ui.shared.shown import Shown
 
 LONGEST = 2_000
@@ -45,7 +42,7 @@ def query_of(
 
     The model is in it if it is on offer: a link must not make a server load anything else.
     """
-    asked, example = shown.question, example_of(shown, examples)
+    asked, example = shown.question, example_with(shown.picture, examples)
     values: dict[str, Any] = {} if example is None else {"example": example.image.stem}
     values |= {"q": shown.done.question, "method": asked.method}
     values |= {"keep": f"{asked.keep_percent:g}", "length": asked.max_new_tokens}
@@ -83,39 +80,19 @@ def read_query(values: Mapping[str, str], examples: Sequence[Example]) -> Linked
 
 def command_of(shown: Shown, examples: Sequence[Example]) -> str:
     """The command line that repeats the result, quoted for a shell."""
-    asked, example = shown.question, example_of(shown, examples)
-    image = _reachable(example.image) if example else Path(asked.image or "picture.png").name
-    given = [image, shown.done.question]
-    dashed = any(text.startswith("-") for text in given)
-    parts = ["python", "-m", "pruneviz", "ask", *([] if dashed else given)]
-    parts += ["--method", asked.method, "--keep-ratio", f"{asked.keep_percent / 100:g}"]
+    asked = shown.question
+    options = ["--method", asked.method, "--keep-ratio", f"{asked.keep_percent / 100:g}"]
     for name, value in _options(asked).items():
-        parts += ["--set", f"{name}={value}"]
+        options += ["--set", f"{name}={value}"]
     if asked.max_new_tokens != Settings.max_new_tokens:
-        parts += ["--max-new-tokens", str(asked.max_new_tokens)]
+        options += ["--max-new-tokens", str(asked.max_new_tokens)]
     for name, value in _pin_texts(shown.pins):
-        parts += [f"--pin-{name}", value]
+        options += [f"--pin-{name}", value]
     if shown.model != EMBEDDED:
-        parts += ["--model", shown.model]
-    parts += _reading(shown.done.pruned.trace, asked.method)
-    # After two dashes alone nothing is an option any more.
-    return shlex.join([*parts, "--out", "results", *(["--", *given] if dashed else [])])
-
-
-def example_of(shown: Shown, examples: Sequence[Example]) -> Example | None:
-    """The example whose pixels were asked about."""
-    return next((e for e in examples if _key(e.image) == shown.picture), None)
-
-
-@lru_cache(maxsize=64)
-def _key(path: Path) -> str:
-    return picture_key(read_image(path))
-
-
-def _reachable(path: Path) -> str:
-    """The path from where the app was started, if it lies below."""
-    here = Path(os.getcwd())
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+        options += ["--model", shown.model]
+    options += _reading(shown.done.pruned.trace, asked.method)
+    image = reachable(example_with(shown.picture, examples), asked.image)
+    return command_line("ask", image, shown.done.question, options)
 
 
 def _options(asked: Question) -> dict[str, Any]:

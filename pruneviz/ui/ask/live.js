@@ -27,14 +27,6 @@ function lookUp(count, percent) {
   return { row: near, exact: false, note };
 }
 
-function chip(same) {
-  const made = node("span", `pv-chip pv-${same ? "same" : "differs"}`);
-  const mark = node("b", "", same ? "=" : "≠");
-  mark.setAttribute("aria-hidden", "true");
-  made.append(mark, ` ${same ? "same answer" : "different answer"}`);
-  return made;
-}
-
 function card(found) {
   const made = node("article", "pv-card"), head = node("header");
   head.append(node("h2", "", props.value.method),

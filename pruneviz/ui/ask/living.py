@@ -30,7 +30,7 @@ from pruneviz.render.payload import pack
 from pruneviz.ui.ask.asking import prepare
 from pruneviz.ui.shared import methods
 from pruneviz.ui.shared.costs import summary
-from pruneviz.ui.shared.failures import guarded, on_model
+from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.question import Question
 from pruneviz.ui.shared.shown import Held
 
@@ -61,7 +61,11 @@ def live(shelf: Shelf, held: Held | None, wanted: bool) -> Generator[Alive]:
         return
     shown = held.shown
     yield from on_model(
-        shelf, shown.model, lambda session: behind(session, shown.question, shown.done), _said
+        shelf,
+        shown.model,
+        lambda session: behind(session, shown.question, shown.done),
+        _said,
+        in_line=False,  # a new question need not wait for what stands around the old one
     )
 
 
@@ -71,10 +75,6 @@ def _said(line: str) -> Alive:
 
 def behind(session: Session, question: Question, done: Comparison) -> Generator[Alive]:
     """Answers around a finished run on a session's model, then its controls."""
-    yield from guarded(_behind(session, question, done), _said)
-
-
-def _behind(session: Session, question: Question, done: Comparison) -> Iterator[Alive]:
     prepared, method = prepare(session, question)
     settings = Settings(max_new_tokens=int(question.max_new_tokens), signals=False)
 

@@ -26,7 +26,7 @@ from pruneviz.render.payload import pack
 from pruneviz.ui.ask.asking import prepare
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.encoding import beginning
-from pruneviz.ui.shared.failures import guarded, on_model
+from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.shown import Held, Shown
 from pruneviz.ui.shared.status import status_html
 
@@ -72,14 +72,18 @@ def find_restoring(shelf: Shelf, held: Held | None, side: int) -> Generator[Matt
 
 
 def _about(
-    shelf: Shelf, held: Held | None, run: Callable[[Session, Shown], Iterator[Mattered]]
+    shelf: Shelf, held: Held | None, run: Callable[[Session, Shown], Generator[Mattered]]
 ) -> Generator[Mattered]:
     if held is None:
         yield said(status_html(texts.NOTHING_TO_MEASURE, "error"))
         return
     shown = held.shown
     yield from on_model(
-        shelf, shown.model, lambda session: guarded(run(session, shown), said), said
+        shelf,
+        shown.model,
+        lambda session: run(session, shown),
+        said,
+        in_line=False,  # the rest of the page answers meanwhile
     )
 
 
@@ -87,7 +91,7 @@ def _settings(shown: Shown) -> Settings:
     return Settings(max_new_tokens=int(shown.question.max_new_tokens), signals=False)
 
 
-def _effects(session: Session, shown: Shown, side: int) -> Iterator[Mattered]:
+def _effects(session: Session, shown: Shown, side: int) -> Generator[Mattered]:
     yield said(beginning(session))
     prepared, method = prepare(session, shown.question)
     maps = what_matters(session, prepared, block=side or None, settings=_settings(shown))
@@ -100,7 +104,7 @@ def _effects(session: Session, shown: Shown, side: int) -> Iterator[Mattered]:
         yield Mattered(status_html(summary(last, data), "done"), data)
 
 
-def _restoring(session: Session, shown: Shown, side: int) -> Iterator[Mattered]:
+def _restoring(session: Session, shown: Shown, side: int) -> Generator[Mattered]:
     yield said(beginning(session))
     fidelity = shown.done.fidelity
     if fidelity is not None and fidelity.exact_match:

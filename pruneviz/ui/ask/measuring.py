@@ -14,6 +14,7 @@ from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.costs import cost_html
 from pruneviz.ui.shared.encoding import beginning, is_small
 from pruneviz.ui.shared.failures import guarded, on_model
+from pruneviz.ui.shared.numbers import percent
 from pruneviz.ui.shared.shown import Held
 from pruneviz.ui.shared.status import status_html
 
@@ -72,7 +73,7 @@ def _finished(session: Session, held: Held, report: Report) -> Measured:
         raise InputError(f"It could not be measured: {report.problem or 'it was stopped'}.")
     shown = replace(held.shown, timing=report)
     prefill = report.pairs()[0].ratio
-    share = f"{100 * prefill.middle:.3g} %"
+    share = percent(prefill.middle)
     return Measured(
         cost=cost_html(shown.done, is_small(session), report),
         timing=status_html(

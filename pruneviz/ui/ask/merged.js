@@ -17,19 +17,6 @@ function holders() {
   return held;
 }
 
-const groupSizes = (held) => {
-  const sizes = new Int32Array(view.tokens);
-  for (const holder of held) if (holder >= 0) sizes[holder] += 1;
-  return sizes;
-};
-
-// A colour for the token that holds each group: hues of groups counted one by one lie far apart.
-function groupColours(sizes) {
-  let number = 0;
-  return Array.from(sizes, (size) => size > 1
-    ? `hsl(${Math.round(number++ * 137.508 + 20) % 360} 70% ${isDark() ? 60 : 48}%)` : "#ffffff");
-}
-
 // Merged patches stay half visible: what they showed is still in the model.
 function showMerged(ctx, states, scale, width, height) {
   const held = holders(), path = new Path2D();
@@ -56,14 +43,7 @@ function drawGroups(ctx, scale) {
   ctx.globalAlpha = 1;
   for (let token = 0; token < view.tokens; token++) {
     if (view.cells[token] < 0 || held[token] !== token) continue;
-    const [x, y, w, h] = place(view.cells[token], scale);
-    ctx.beginPath();
-    ctx.arc(x + w / 2, y + h / 2, Math.max(2, 0.16 * Math.min(w, h)), 0, 2 * Math.PI);
-    ctx.fillStyle = "#ffffff";
-    ctx.fill();
-    ctx.lineWidth = 1;
-    ctx.strokeStyle = "#111827";
-    ctx.stroke();
+    dot(ctx, place(view.cells[token], scale), "#ffffff");
   }
 }
 

@@ -8,10 +8,11 @@ from typing import Any
 import gradio as gr
 
 from pruneviz.engine.bench import PAIRS
-from pruneviz.ui.ask import canvas, exporting
+from pruneviz.ui.ask import canvas
 from pruneviz.ui.ask.mattering import SIDES
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.answers import empty_card
+from pruneviz.ui.shared.downloads import Panel
 from pruneviz.ui.shared.status import status_html
 
 
@@ -45,7 +46,7 @@ class Results:
     timing: gr.HTML
     measure: gr.Button
     stop: gr.Button
-    export: exporting.Panel
+    export: Panel
     live: gr.HTML
     chance: gr.HTML
     matters: Matters

@@ -57,14 +57,6 @@ function panelBadge(panel, count) {
   panel.said.classList.toggle("pv-stale", view.preview !== null && (count !== null || Boolean(panel.holders)));
 }
 
-function chip(same) {
-  const made = node("span", `pv-chip pv-${same ? "same" : "differs"}`);
-  const mark = node("b", "", same ? "=" : "≠");
-  mark.setAttribute("aria-hidden", "true");
-  made.append(mark, ` ${same ? "same answer" : "different answer"}`);
-  return made;
-}
-
 function diffRow(name, tokens, tag, title) {
   const row = node("div", "pv-diffrow"), line = node("p");
   for (const [token, marked] of tokens) {

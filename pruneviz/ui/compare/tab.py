@@ -16,6 +16,7 @@ from pruneviz.ui.inputs.column import Inputs
 from pruneviz.ui.inputs.examples import Example
 from pruneviz.ui.shared import exports, texts
 from pruneviz.ui.shared.buttons import methods_box, rerun_tick, run_buttons
+from pruneviz.ui.shared.downloads import Panel
 from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.fields import Percent
 from pruneviz.ui.shared.opened import on_link
@@ -55,7 +56,7 @@ class CompareTab:
     status: gr.HTML
     view: gr.HTML
     swapped: gr.HTML
-    export: exports.ExportPanel
+    export: Panel
 
 
 @cache

@@ -11,7 +11,6 @@ import gradio as gr
 from pruneviz.engine import Session, Shelf
 from pruneviz.errors import InputError
 from pruneviz.ui.ask.controls import Controls
-from pruneviz.ui.ask.exporting import COPY_SCRIPT, DOWNLOAD_SCRIPT
 from pruneviz.ui.howmuch import saving, texts
 from pruneviz.ui.howmuch.changed import changed, opened
 from pruneviz.ui.howmuch.runs import Desk
@@ -20,6 +19,7 @@ from pruneviz.ui.howmuch.tab import HowMuchTab
 from pruneviz.ui.howmuch.wanted import Wanted
 from pruneviz.ui.inputs.column import Inputs
 from pruneviz.ui.shared import methods
+from pruneviz.ui.shared.downloads import COPY_SCRIPT, DOWNLOAD_SCRIPT
 from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.running import MODEL, SCROLL_SCRIPT, busy, filled, idle
 from pruneviz.ui.shared.status import status_html

@@ -111,6 +111,15 @@ function swatch(kind, text) {
   return item;
 }
 
+// Whether an answer is the baseline's, by a mark and in words.
+function chip(same) {
+  const made = node("span", `pv-chip pv-${same ? "same" : "differs"}`);
+  const mark = node("b", "", same ? "=" : "≠");
+  mark.setAttribute("aria-hidden", "true");
+  made.append(mark, ` ${same ? "same answer" : "different answer"}`);
+  return made;
+}
+
 // A slider's moves, straight from the browser: through Gradio they come a frame later.
 function onSlide(id, move) {
   document.addEventListener("input", (event) => {

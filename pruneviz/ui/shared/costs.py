@@ -9,6 +9,7 @@ from html import escape
 from pruneviz.engine import Answer, Comparison
 from pruneviz.engine.bench import Report, Spread
 from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.numbers import percent
 from pruneviz.ui.shared.staircase import staircase_svg
 
 
@@ -74,14 +75,14 @@ def summary(done: Comparison) -> list[tuple[str, str, str]]:
     a, b = done.baseline.cost, done.pruned.cost
     total = done.grid.num_tokens
     return [
-        (f"{b.final_tokens} of {total}", "patches kept", share_of(b.final_tokens, total)),
+        (f"{b.final_tokens} of {total}", "patches kept", percent(b.final_tokens, total)),
         (
             count(round(b.layer_average, 1)),
             "a layer on average",
-            share_of(b.layer_average, total),
+            percent(b.layer_average, total),
         ),
-        ("", "FLOPs", share_of(b.total_flops, a.total_flops)),
-        ("", "KV cache", share_of(b.kv_bytes, a.kv_bytes)),
+        ("", "FLOPs", percent(b.total_flops, a.total_flops)),
+        ("", "KV cache", percent(b.kv_bytes, a.kv_bytes)),
     ]
 
 
@@ -92,11 +93,6 @@ def summary_html(done: Comparison) -> str:
         for number, name, share in summary(done)
     )
     return f'<ul class="pv-costline" aria-label="Cost in short">{items}</ul>'
-
-
-def share_of(part: float, whole: float) -> str:
-    """A share in per cent."""
-    return f"{100 * part / whole:.3g} %" if whole else "none"
 
 
 def cost_html(done: Comparison, small: bool, timing: Report | None = None) -> str:

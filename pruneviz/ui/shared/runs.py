@@ -94,11 +94,29 @@ def query_of(run: Run, examples: Sequence[Example], offered: Sequence[str]) -> s
 
 def command_of(run: Run, examples: Sequence[Example]) -> str:
     """The command line that repeats the run, quoted for a shell."""
-    example = example_with(run.picture, examples)
-    image = _reachable(example.image) if example else Path(run.asked or "picture.png").name
-    parts = ["python", "-m", "pruneviz", run.tab, image, run.question, *run.arguments]
-    parts += ["--model", run.model] if run.model != EMBEDDED else []
-    return shlex.join([*parts, "--out", "results"])
+    model = ["--model", run.model] if run.model != EMBEDDED else []
+    image = reachable(example_with(run.picture, examples), run.asked)
+    return command_line(run.tab, image, run.question, [*run.arguments, *model])
+
+
+def command_line(command: str, image: str, question: str, options: Sequence[str]) -> str:
+    """A command about a picture and a question that writes its files, quoted for a shell."""
+    given = [image, question]
+    dashed = any(text.startswith("-") for text in given)
+    parts = ["python", "-m", "pruneviz", command, *([] if dashed else given), *options]
+    # After two dashes alone nothing is an option any more.
+    return shlex.join([*parts, "--out", "results", *(["--", *given] if dashed else [])])
+
+
+def reachable(example: Example | None, own: str | None) -> str:
+    """A picture's path: of an example from where the app was started, if it lies below.
+
+    Of a visitor's own the name alone: where it lies there, nobody knows here.
+    """
+    if example is None:
+        return Path(own or "picture.png").name
+    here, path = Path(os.getcwd()), example.image
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def example_with(picture: str, examples: Sequence[Example]) -> Example | None:
@@ -115,9 +133,3 @@ def read_methods(text: str | None) -> list[str] | None:
 @lru_cache(maxsize=64)
 def _key(path: Path) -> str:
     return picture_key(read_image(path))
-
-
-def _reachable(path: Path) -> str:
-    """The path from where the app was started, if it lies below."""
-    here = Path(os.getcwd())
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -14,6 +14,7 @@ from pruneviz.ui.inputs.column import Inputs
 from pruneviz.ui.inputs.examples import Example
 from pruneviz.ui.shared import exports, texts
 from pruneviz.ui.shared.buttons import methods_box, run_buttons
+from pruneviz.ui.shared.downloads import Panel
 from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.opened import on_link
 from pruneviz.ui.shared.running import LONG, filled, steps, wire_run, wire_stop
@@ -40,7 +41,7 @@ class SweepTab:
     status: gr.HTML
     plot: gr.HTML
     tables: gr.HTML
-    export: exports.ExportPanel
+    export: Panel
 
 
 @cache

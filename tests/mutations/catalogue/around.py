@@ -30,7 +30,7 @@ AROUND = (
         "tests/engine/test_images.py",
     ),
     _in(
-        "ui/ask/links",
+        "ui/shared/runs",
         "A copied question that begins with a dash is an option",
         'dashed = any(text.startswith("-") for text in given)',
         "dashed = False",
