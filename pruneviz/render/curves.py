@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pruneviz.render.figures import INK, MARGIN, MUTED, SMALL, place, write_lines
-from pruneviz.render.paper import DPI, LEADING, SIZE, WIDTH, paper_style, wrapped
+from pruneviz.render.paper import WIDTH
+from pruneviz.render.sheet import INK, MARGIN, SMALL, Sheet, legend_above, place
 from pruneviz.render.styles import Style
 
 if TYPE_CHECKING:
@@ -102,20 +102,14 @@ def sweep_figure(
     ValueError
         If there is nothing to draw.
     """
-    from matplotlib.figure import Figure
-
     drawn = [line for line in lines if line.kept]
     if not drawn:
         raise ValueError("There is nothing to draw: nothing was run.")
-    head = [line for text in title for line in wrapped(text, WIDTH - 2 * MARGIN)]
-    foot = wrapped(caption, WIDTH - 2 * MARGIN, SMALL, most=8) if caption else []
+    sheet = Sheet.of(title, caption)
     entries = -(-(len(drawn) + 2) // NAMES)
-    top = MARGIN + len(head) * SIZE * LEADING / 72 + 0.08 + entries * ENTRY + 0.08
+    top = sheet.above + 0.08 + entries * ENTRY + 0.08
     wide = (WIDTH - 2 * MARGIN - NUMBERS - GAP) / 2
-    total = top + HIGH + AXIS + len(foot) * SMALL * LEADING / 72 + MARGIN
-    with paper_style():
-        figure = Figure(figsize=(WIDTH, total), dpi=DPI)
-        write_lines(figure, head, MARGIN, SIZE, INK)
+    with sheet.drawn(top + HIGH + AXIS) as figure:
         for number, (field, label) in enumerate(AXES):
             x = MARGIN + NUMBERS + number * (wide + GAP)
             axes = place(figure, x, top, wide, HIGH)
@@ -127,8 +121,7 @@ def sweep_figure(
                 axes.set_ylabel(
                     "Log-probability of the baseline's answer", fontsize=SMALL, labelpad=3
                 )
-                _legend(figure, axes, top - entries * ENTRY - 0.08)
-        write_lines(figure, foot, top + HIGH + AXIS, SMALL, MUTED)
+                legend_above(figure, axes, top - entries * ENTRY - 0.08, NAMES)
     return figure
 
 
@@ -161,19 +154,3 @@ def _draw(
     axes.grid(axis="y", color=BAND, alpha=0.2, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _legend(figure: Figure, axes: Any, y: float) -> None:
-    width, height = figure.get_size_inches()
-    figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="upper left",
-        bbox_to_anchor=(MARGIN / width, 1 - y / height),
-        ncols=NAMES,
-        frameon=False,
-        fontsize=SMALL,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=2.0,
-        labelspacing=0.3,
-    )

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pruneviz.render.figures import INK, MARGIN, MUTED, SMALL, name_panel, place, write_lines
-from pruneviz.render.paper import DPI, LEADING, SIZE, WIDTH, paper_style, wrapped
+from pruneviz.render.paper import WIDTH, paper_style
+from pruneviz.render.sheet import INK, MARGIN, SMALL, Sheet, legend_above, name_panel, place
 from pruneviz.render.styles import Style
 
 if TYPE_CHECKING:
@@ -102,23 +102,17 @@ def evidence_figure(
     ValueError
         If there is nothing to draw.
     """
-    from matplotlib.figure import Figure
-
     if not any(panel.curves for panel in panels):
         raise ValueError("There is nothing to draw: no method was asked.")
-    head = [line for text in title for line in wrapped(text, WIDTH - 2 * MARGIN)]
-    foot = wrapped(caption, WIDTH - 2 * MARGIN, SMALL, most=8) if caption else []
+    sheet = Sheet.of(title, caption)
     across = min(ACROSS, len(panels))
     rows = -(-len(panels) // across)
     wide = (WIDTH - 2 * MARGIN - NUMBERS - (across - 1) * (GAP + 0.12)) / across
     entries = -(-(len(panels[0].curves) + 1) // NAMES)
-    top = MARGIN + len(head) * SIZE * LEADING / 72 + 0.06 + entries * ENTRY + 0.08
+    top = sheet.above + 0.06 + entries * ENTRY + 0.08
     each = 0.22 + HIGH + AXIS
-    total = top + rows * each + len(foot) * SMALL * LEADING / 72 + MARGIN
     limits = _limits(panels)
-    with paper_style():
-        figure = Figure(figsize=(WIDTH, total), dpi=DPI)
-        write_lines(figure, head, MARGIN, SIZE, INK)
+    with sheet.drawn(top + rows * each) as figure:
         for number, panel in enumerate(panels):
             row, column = divmod(number, across)
             x, y = MARGIN + NUMBERS + column * (wide + GAP + 0.12), top + row * each
@@ -130,8 +124,7 @@ def evidence_figure(
             else:
                 axes.set_ylabel("Accuracy", fontsize=SMALL + 0.5, labelpad=3)
             if number == 0:
-                _legend(figure, axes, top - entries * ENTRY - 0.08)
-        write_lines(figure, foot, top + rows * each, SMALL, MUTED)
+                legend_above(figure, axes, top - entries * ENTRY - 0.08, NAMES)
     return figure
 
 
@@ -234,20 +227,3 @@ def _ticks(least: float) -> list[float]:
     if len(ticks) < 3:
         return [tick for tick in (1.0, 0.7, 0.5, 0.35, 0.25) if tick >= least / 1.1]
     return ticks[:: 1 if len(ticks) <= 6 else 2]
-
-
-def _legend(figure: Figure, axes: Any, y: float) -> None:
-    """Above all panels, where nothing can run through it."""
-    width, height = figure.get_size_inches()
-    figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="upper left",
-        bbox_to_anchor=(MARGIN / width, 1 - y / height),
-        ncols=NAMES,
-        frameon=False,
-        fontsize=SMALL,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=2.0,
-        labelspacing=0.3,
-    )

@@ -11,22 +11,24 @@ from pruneviz.geometry import PatchGrid
 from pruneviz.render.labels import stage_title
 from pruneviz.render.merged import merged_overlay
 from pruneviz.render.overlay import mask_overlay
-from pruneviz.render.paper import DPI, LEADING, SHOT, SIZE, WIDTH, fitted, paper_style, wrapped
+from pruneviz.render.paper import DPI, SHOT, WIDTH, fitted
 from pruneviz.render.pins import NAMES, pin_mark, pins_legend
+from pruneviz.render.sheet import MARGIN, SMALL, Sheet, name_panel, place
 from pruneviz.trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BASELINE, PRUNED, INK, MUTED = "#6b7280", "#b4431f", "#111827", "#4b5563"
-MARGIN, GAP, NAME = 0.1, 0.12, 0.2
-"""Inches: around everything, between panels, and for the name above each."""
+BASELINE, PRUNED = "#6b7280", "#b4431f"
+GAP, NAME = 0.12, 0.2
+"""Inches: between panels, and for the name above each."""
+AFTER = 0.08
+"""Inches after a block of text."""
 STAIRS, AXIS = 1.5, 0.42
 """Inches: height of the staircase, and of the numbers below it."""
 KEY = 0.2
 """Inches: height of the line that says what the marks of pins mean."""
 ACROSS = 4
-SMALL = 7.0
 NUMBERS = 0.5
 """Inches: for the staircase's numbers at its left."""
 ENTRY = 0.15
@@ -67,26 +69,20 @@ def comparison_figure(
     matplotlib.figure.Figure
         As wide as the text of a two-column page. Write it with :func:`save_figure`.
     """
-    from matplotlib.figure import Figure
-
     shots = _shots(image, grid, pruned)
-    head = [line for text in title for line in wrapped(text, WIDTH - 2 * MARGIN)]
-    foot = wrapped(caption, WIDTH - 2 * MARGIN, SMALL, most=8) if caption else []
+    sheet = Sheet.of(title, caption)
     # One picture beside the staircase looks better than below it.
     beside = len(shots) <= 2
     across = 3 if beside else min(ACROSS, len(shots))
     rows = -(-len(shots) // across)
     wide = (WIDTH - 2 * MARGIN - (across - 1) * GAP) / across
     high = wide * min(max(image.height / image.width, 0.4), 1.6)
-    above = MARGIN + _block(head, SIZE)
+    above = sheet.above + (AFTER if sheet.head else 0.0)
     middle = rows * (high + NAME) + (0.0 if beside else STAIRS + 0.12) + AXIS
     kinds = pins_legend(pruned)
     below = above + middle
     middle += KEY if kinds else 0.0
-    total = above + middle + _block(foot, SMALL) + MARGIN
-    with paper_style():
-        figure = Figure(figsize=(WIDTH, total), dpi=DPI)
-        write_lines(figure, head, MARGIN, SIZE, INK)
+    with sheet.drawn(above + middle, AFTER if sheet.foot else 0.0) as figure:
         for number, (name, shot) in enumerate(shots):
             row, column = divmod(number, across)
             x, y = MARGIN + column * (wide + GAP), above + row * (high + NAME)
@@ -96,33 +92,7 @@ def comparison_figure(
             name_panel(figure, x, y, name)
         _place_stairs(figure, baseline, pruned, label, above, rows, wide, high, beside)
         _key(figure, kinds, below)
-        write_lines(figure, foot, above + middle, SMALL, MUTED)
     return figure
-
-
-def place(figure: Figure, x: float, y: float, wide: float, high: float) -> Any:
-    """Axes at a place counted in inches from the upper left corner."""
-    width, height = figure.get_size_inches()
-    return figure.add_axes((x / width, 1 - (y + high) / height, wide / width, high / height))
-
-
-def name_panel(figure: Figure, x: float, y: float, name: str, **style: Any) -> None:
-    """The name of a panel, its upper left corner given in inches."""
-    width, height = figure.get_size_inches()
-    style = dict[str, Any](fontsize=SMALL + 0.5, color=INK) | style
-    figure.text(x / width, 1 - (y + 0.02) / height, name, va="top", parse_math=False, **style)
-
-
-def write_lines(figure: Figure, lines: list[str], y: float, size: float, colour: str) -> None:
-    """Lines of text from `y` inches below the upper edge on."""
-    for number, line in enumerate(lines):
-        below = y + number * size * LEADING / 72
-        name_panel(figure, MARGIN, below - 0.02, line, fontsize=size, color=colour)
-
-
-def _block(lines: list[str], size: float) -> float:
-    """Height of some lines and the gap after them, in inches."""
-    return len(lines) * size * LEADING / 72 + 0.08 if lines else 0.0
 
 
 def _shots(image: Image.Image, grid: PatchGrid, pruned: Trace) -> list[tuple[str, Image.Image]]:

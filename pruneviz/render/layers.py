@@ -9,19 +9,11 @@ import numpy as np
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render.colours import cividis, colourise
-from pruneviz.render.figures import (
-    INK,
-    MARGIN,
-    MUTED,
-    PRUNED,
-    SMALL,
-    name_panel,
-    place,
-    write_lines,
-)
+from pruneviz.render.figures import PRUNED
 from pruneviz.render.labels import SIGNAL_NOTES, SIGNAL_TITLES
 from pruneviz.render.paper import DPI, LEADING, WIDTH, paper_style, wrapped
 from pruneviz.render.scales import to_unit, value_range
+from pruneviz.render.sheet import INK, MARGIN, MUTED, SMALL, name_panel, place, write_lines
 from pruneviz.trace import Trace
 
 if TYPE_CHECKING:

@@ -9,19 +9,11 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from pruneviz.geometry import PatchGrid
-from pruneviz.render.figures import (
-    GAP,
-    INK,
-    MARGIN,
-    MUTED,
-    SMALL,
-    name_panel,
-    place,
-    write_lines,
-)
+from pruneviz.render.figures import GAP
 from pruneviz.render.merged import merged_overlay
 from pruneviz.render.overlay import mask_overlay
-from pruneviz.render.paper import DPI, LEADING, SIZE, WIDTH, fitted, paper_style, wrapped
+from pruneviz.render.paper import WIDTH, fitted, wrapped
+from pruneviz.render.sheet import MARGIN, MUTED, SMALL, Sheet, name_panel, place
 from pruneviz.render.styles import Style
 from pruneviz.trace import Trace
 
@@ -93,22 +85,16 @@ def side_by_side_figure(
     ValueError
         If there is no method.
     """
-    from matplotlib.figure import Figure
-
     if not panels:
         raise ValueError("There is nothing to draw: no method could be run.")
     small, cells = fitted(image, grid, SIDE)
-    head = [line for text in title for line in wrapped(text, WIDTH - 2 * MARGIN)]
-    foot = wrapped(caption, WIDTH - 2 * MARGIN, SMALL, most=8) if caption else []
+    sheet = Sheet.of(title, caption)
     wide = (WIDTH - 2 * MARGIN - (ACROSS - 1) * GAP) / ACROSS
     high = wide * min(max(image.height / image.width, 0.4), 1.6)
     each = HEAD + high + LINES * LINE + GAP
-    top = MARGIN + len(head) * SIZE * LEADING / 72 + 0.08
+    top = sheet.above + 0.08
     rows = -(-len(panels) // ACROSS)
-    total = top + rows * each + len(foot) * SMALL * LEADING / 72 + MARGIN
-    with paper_style():
-        figure = Figure(figsize=(WIDTH, total), dpi=DPI)
-        write_lines(figure, head, MARGIN, SIZE, INK)
+    with sheet.drawn(top + rows * each) as figure:
         for number, panel in enumerate(panels):
             row, column = divmod(number, ACROSS)
             x, y = MARGIN + column * (wide + GAP), top + row * each
@@ -121,7 +107,6 @@ def side_by_side_figure(
                 (line,) = wrapped(text, wide, SMALL - 0.5, most=1)
                 below = y + HEAD + high + at * LINE
                 name_panel(figure, x, below, line, fontsize=SMALL - 0.5, color=MUTED)
-        write_lines(figure, foot, top + rows * each, SMALL, MUTED)
     return figure
 
 

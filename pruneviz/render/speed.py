@@ -6,18 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pruneviz.render.figures import (
-    BASELINE,
-    INK,
-    MARGIN,
-    MUTED,
-    PRUNED,
-    SMALL,
-    name_panel,
-    place,
-    write_lines,
-)
-from pruneviz.render.paper import DPI, LEADING, SIZE, WIDTH, paper_style, wrapped
+from pruneviz.render.figures import BASELINE, PRUNED
+from pruneviz.render.paper import WIDTH
+from pruneviz.render.sheet import INK, MARGIN, SMALL, Sheet, legend_above, name_panel, place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,30 +73,23 @@ def speed_figure(
     ValueError
         If there is no line to draw.
     """
-    from matplotlib.figure import Figure
-
     drawn = [(name, lines) for name, lines in panels if lines]
     if not drawn:
         raise ValueError("There is nothing to draw: no method was measured.")
-    head = [line for text in title for line in wrapped(text, WIDTH - 2 * MARGIN)]
-    foot = wrapped(caption, WIDTH - 2 * MARGIN, SMALL, most=8) if caption else []
-    top = MARGIN + len(head) * SIZE * LEADING / 72 + 0.06 + KEY
+    sheet = Sheet.of(title, caption)
+    top = sheet.above + 0.06 + KEY
     heights = [LINE * len(lines) + 0.1 for _, lines in drawn]
     middle = sum(heights) + len(drawn) * (HEAD + AXIS)
-    total = top + middle + len(foot) * SMALL * LEADING / 72 + MARGIN
     right = max([1.0, *(line.high for _, lines in drawn for line in lines)]) * 1.06
-    with paper_style():
-        figure = Figure(figsize=(WIDTH, total), dpi=DPI)
-        write_lines(figure, head, MARGIN, SIZE, INK)
+    with sheet.drawn(top + middle) as figure:
         y = top
         for number, ((name, lines), high) in enumerate(zip(drawn, heights, strict=True)):
             name_panel(figure, MARGIN, y, name)
             axes = place(figure, MARGIN + NAMES, y + HEAD, WIDE, high)
             _panel(axes, lines, right)
             if number == 0:
-                _legend(figure, axes, top - KEY)
+                legend_above(figure, axes, top - KEY, 4, handlelength=1.4, labelspacing=None)
             y += HEAD + high + AXIS
-        write_lines(figure, foot, y, SMALL, MUTED)
     return figure
 
 
@@ -149,19 +133,3 @@ def _panel(axes: Any, lines: Sequence[SpeedLine], right: float) -> None:
     axes.tick_params(labelsize=SMALL, length=2.5)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-
-
-def _legend(figure: Figure, axes: Any, y: float) -> None:
-    """Above all panels, where nothing can run through it."""
-    width, height = figure.get_size_inches()
-    figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="upper left",
-        bbox_to_anchor=(MARGIN / width, 1 - y / height),
-        ncols=4,
-        frameon=False,
-        fontsize=SMALL,
-        borderpad=0,
-        borderaxespad=0,
-        handlelength=1.4,
-    )
