@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from pruneviz.commands.arguments import whole
-from pruneviz.engine import Session, Settings
+from pruneviz.commands.question import load_session
+from pruneviz.engine import Settings
 from pruneviz.errors import InputError
 from pruneviz.evaluation.asking import Asker
 from pruneviz.evaluation.crew import crew_on
@@ -18,7 +19,6 @@ from pruneviz.evaluation.log import Log
 from pruneviz.evaluation.plan import How, Plan
 from pruneviz.evaluation.runner import Progress, evaluate
 from pruneviz.evaluation.worker import Job
-from pruneviz.models import load_model
 
 Work = Callable[[Plan, Log], Generator[Progress]]
 """Works a plan off into a log."""
@@ -55,8 +55,7 @@ def asking(args: argparse.Namespace) -> Iterator[tuple[How, Work]]:
         for name, value in (("workers", args.workers), ("gpus-per-worker", args.gpus_per_worker)):
             if value is not None:
                 raise InputError(f"--{name} goes with --ray.")
-        loaded = load_model(args.model, args.device, args.dtype, args.quantisation)
-        session = Session(loaded, args.newlines, args.positions)
+        session = load_session(args)
         settings = Settings(max_new_tokens=args.max_new_tokens, signals=False)
         asker = Asker(session, settings, args.batch)
         yield how_of(session, settings), partial(evaluate, ask=asker.ask, retry=args.retry)

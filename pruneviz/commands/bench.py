@@ -19,7 +19,7 @@ from pruneviz.commands.arguments import (
     read_setting,
     whole,
 )
-from pruneviz.engine import Session, read_image
+from pruneviz.commands.question import asked
 from pruneviz.engine.bench import (
     ATTENTIONS,
     GEOMETRIES,
@@ -39,7 +39,6 @@ from pruneviz.export import model_title
 from pruneviz.methods import Method, OutOfReachError, Pinned, list_methods
 from pruneviz.methods.ranges import read_ranges
 from pruneviz.methods.registry import METHODS
-from pruneviz.models import load_model
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.models.core.placing import pick_device
 from pruneviz.render import SpeedLine, save_figure, speed_figure
@@ -186,21 +185,18 @@ def _subject(args: argparse.Namespace) -> tuple[Subject, int]:
             _rows(args),
         )
         return subject, subject.num_visual
-    image = read_image(args.image)
-    loaded = load_model(args.model, args.device, args.dtype, args.quantisation)
-    session = Session(loaded, args.newlines, args.positions)
-    asked = session.prepare(image, args.question)
+    session, prepared = asked(args)
     subject = Subject.of_question(
-        loaded,
-        asked.image,
-        asked.question,
-        asked.newlines,
-        asked.positions,
+        session.loaded,
+        prepared.image,
+        prepared.question,
+        prepared.newlines,
+        prepared.positions,
         model_title(args.model),
     )
     if args.attention is not None:
         set_attention(subject, args.attention)
-    return subject, asked.grid.num_tokens
+    return subject, prepared.grid.num_tokens
 
 
 def _rows(args: argparse.Namespace) -> int:

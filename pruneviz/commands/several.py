@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pruneviz.commands.arguments import add_model_arguments
+from pruneviz.commands.arguments import add_model_arguments, whole
+from pruneviz.commands.question import add_asked_arguments, asked
 from pruneviz.engine import (
     RATIOS,
     Budget,
@@ -21,7 +22,6 @@ from pruneviz.engine import (
     Sweep,
     SweepEvent,
     compare_many,
-    read_image,
     sweep,
 )
 from pruneviz.engine.compare import chosen_methods
@@ -31,7 +31,6 @@ from pruneviz.exports import compared, swept
 from pruneviz.exports.files import NAMES, Writer, write_all
 from pruneviz.methods import list_methods
 from pruneviz.methods.registry import METHODS
-from pruneviz.models import load_model
 
 SHARE = 0.25
 """Of the visual tokens, where no budget is given."""
@@ -64,15 +63,14 @@ def add(commands: Any) -> None:
 
 def _parser(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=purpose)
-    parser.add_argument("image", help="image file")
-    parser.add_argument("question")
+    add_asked_arguments(parser)
     usual = ", ".join(name for name, cls in METHODS.items() if cls.card.compared)
     parser.add_argument(
         "--method",
         action="append",
         help=f"may be given several times ({usual}); of {', '.join(list_methods())}",
     )
-    parser.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
+    parser.add_argument("--max-new-tokens", type=whole, default=Settings.max_new_tokens)
     add_model_arguments(parser)
     parser.add_argument("--out", type=Path, help=f"folder for {', '.join(NAMES)}")
     return parser
@@ -148,11 +146,8 @@ def _methods(args: argparse.Namespace) -> list[str]:
 
 
 def _start(args: argparse.Namespace) -> tuple[Session, Prepared, Settings]:
-    image = read_image(args.image)
-    loaded = load_model(args.model, args.device, args.dtype, args.quantisation)
-    session = Session(loaded, args.newlines, args.positions)
-    how = Settings(max_new_tokens=args.max_new_tokens, signals=False)
-    return session, session.prepare(image, args.question), how
+    session, prepared = asked(args)
+    return session, prepared, Settings(max_new_tokens=args.max_new_tokens, signals=False)
 
 
 def _followed(events: Generator[CompareEvent] | Generator[SweepEvent]) -> Any:

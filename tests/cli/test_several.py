@@ -88,7 +88,7 @@ def test_bad_settings_are_refused_before_a_model_is_loaded(
     def load(*_):
         raise AssertionError("A model was loaded.")
 
-    monkeypatch.setattr("pruneviz.commands.several.load_model", load)
+    monkeypatch.setattr("pruneviz.commands.question.load_model", load)
     command, *rest = words
     assert main([command, str(picture), "What?", *rest]) == 1
     assert problem in capsys.readouterr().err
