@@ -11,6 +11,10 @@ import pytest
 import torch
 
 from tests import matrix
+from tests.ui.browsing import browser
+
+# For all folders: a process can drive one browser, so that there must be one fixture for it.
+__all__ = ["browser"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

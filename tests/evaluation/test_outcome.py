@@ -20,9 +20,7 @@ from pruneviz.evaluation.tables import independence, markdown, p_value, write_pa
 from pruneviz.evaluation.wording import duration, percent, points, rounded
 from pruneviz.evaluation.writing import write_outcome
 from tests.evaluation.made import marks, plan_of
-from tests.ui.browsing import browser
 
-__all__ = ["browser"]
 FULL = ("none", 1.0, None)
 COMMAND = "pruneviz evaluate '<b>&.csv' --out out"
 

@@ -19,9 +19,9 @@ from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import build, launch_settings
 from pruneviz.ui.inputs.examples import Example, Tip
 from tests.folders import copy_embedded, save_tiny
-from tests.ui.browsing import QUESTION, SECONDS, browser, open_page
+from tests.ui.browsing import QUESTION, SECONDS, open_page
 
-__all__ = ["QUESTION", "browser", "open_page"]
+__all__ = ["QUESTION", "open_page"]
 PATIENT = {"timeout": SECONDS}
 """For requests to a machine that may be busy."""
 

@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 
 import pruneviz.ui.sweep as sweep
-from tests.ui.browsing import browser
-
-__all__ = ["browser"]
 
 
 @pytest.mark.browser
