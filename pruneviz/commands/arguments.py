@@ -13,8 +13,6 @@ from pruneviz.methods.compute import check_compute
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
 
-CHECK_DEPTH = 1_000
-"""Deep enough for any schedule: settings are checked before a model is loaded."""
 WORDS = {"True": True, "False": False, "None": None}
 
 

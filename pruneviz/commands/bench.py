@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from pruneviz.commands.arguments import (
-    CHECK_DEPTH,
     add_budget_arguments,
     add_model_arguments,
     add_setting_arguments,
@@ -34,6 +33,7 @@ from pruneviz.engine.bench import (
     set_attention,
     verdicts,
 )
+from pruneviz.engine.budgets import CHECK_DEPTH
 from pruneviz.errors import InputError
 from pruneviz.export import model_title
 from pruneviz.methods import Method, OutOfReachError, Pinned, list_methods

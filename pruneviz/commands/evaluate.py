@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import shlex
 import sys
 from collections.abc import Generator
@@ -11,8 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pruneviz.commands.arguments import CHECK_DEPTH, add_model_arguments, read_setting, whole
+from pruneviz.commands.arguments import add_model_arguments, read_setting, whole
 from pruneviz.commands.asking import add_asking_arguments, asking
+from pruneviz.commands.official import merge_results
 from pruneviz.engine import Budget, Settings
 from pruneviz.engine.budgets import Kind
 from pruneviz.errors import InputError
@@ -26,12 +26,10 @@ from pruneviz.evaluation.runner import Progress
 from pruneviz.evaluation.scoring import AGREEMENT, AUTO, RULES
 from pruneviz.evaluation.wording import duration
 from pruneviz.evaluation.writing import write_outcome
-from pruneviz.methods import OutOfReachError, list_methods
+from pruneviz.methods import list_methods
 
 METHODS = ("transprune", "resprune", "fopru", "fastv")
 BUDGETS = (0.5, 0.25, 0.125, 0.0625)
-MANY_VISUAL = 100_000
-"""Enough that no budget is too small: settings are checked before a model is loaded."""
 PARTS = 20
 """Lines of progress where they do not take one another's place."""
 INTERRUPTED = 130
@@ -41,7 +39,6 @@ PURPOSE = (
     "and say with its uncertainty how much can be pruned. Every row is logged at once: the same "
     "command goes on where a stopped or killed one ended."
 )
-logger = logging.getLogger(__name__)
 
 
 def add(commands: Any) -> None:
@@ -51,7 +48,25 @@ def add(commands: Any) -> None:
     )
     sets = ", ".join(f"{name}:N[:SEED]" for name in SETS)
     parser.add_argument(
-        "data", metavar="DATA", help=f"{sets} (built in), a JSONL or CSV file, or a folder"
+        "data",
+        metavar="DATA",
+        nargs="?",
+        help=f"{sets} (built in), a JSONL or CSV file, or a folder",
+    )
+    parser.add_argument(
+        "--from-lmms",
+        nargs="+",
+        type=Path,
+        metavar="RESULTS",
+        help="in place of DATA: results of lmms-eval (files or folders), merged into one table "
+        "against the unpruned run",
+    )
+    parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="TASK=NAME",
+        help="with --from-lmms: the metric of a task, such as pope=pope_f1_score (its first)",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for log, tables, report")
     parser.add_argument(
@@ -116,13 +131,19 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask what is not in the log, then write what the log says."""
+    command = f"pruneviz evaluate {shlex.join(_given(args))}"
+    if args.from_lmms is not None:
+        if args.data is not None:
+            raise InputError("Give DATA or --from-lmms, not both.")
+        return merge_results(args.from_lmms, args.metric, args.out, command)
+    if args.data is None:
+        raise InputError("Say what to ask: DATA, such as scenes:200, or --from-lmms RESULTS.")
     tolerance = check_tolerance(args.tolerance / 100)
     for name, value in (("--batch", args.batch), ("--max-new-tokens", args.max_new_tokens)):
         if value < 1:
             raise InputError(f"{name} must be at least 1, not {value}.")
     arms = _arms(args)
     cases = load_cases(args.data, args.question, args.scoring)
-    command = f"pruneviz evaluate {shlex.join(_given(args))}"
     with Log.opened(args.out) as log:
         try:
             with asking(args) as (how, work):
@@ -154,12 +175,7 @@ def _arms(args: argparse.Namespace) -> list[Arm]:
         raise InputError("num_layers cannot be set: it is the model's number of layers.")
     arms = arms_of(args.method or METHODS, budgets, settings, args.controls, args.seeds)
     for arm in arms:
-        try:
-            if arm.pruned:
-                arm.build(MANY_VISUAL, CHECK_DEPTH)
-        except OutOfReachError:
-            # On a model of another depth it may be within reach; if not, its rows will say so.
-            logger.debug("%s cannot meet its budget at this depth.", arm.title)
+        arm.check()
     return arms
 
 

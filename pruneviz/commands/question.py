@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from pruneviz.commands.arguments import (
-    CHECK_DEPTH,
     add_budget_arguments,
     add_model_arguments,
     add_setting_arguments,
@@ -13,6 +12,7 @@ from pruneviz.commands.arguments import (
     read_setting,
 )
 from pruneviz.engine import Prepared, Session, read_image
+from pruneviz.engine.budgets import CHECK_DEPTH
 from pruneviz.methods import Method, Pinned, list_methods
 from pruneviz.methods.ranges import read_ranges
 from pruneviz.models import load_model

@@ -16,7 +16,7 @@ from pruneviz.engine.matters import (
     what_matters,
 )
 from pruneviz.engine.outlook import Outlook, Placement
-from pruneviz.engine.prepared import Prepared
+from pruneviz.engine.prepared import Prepared, tidied
 from pruneviz.engine.results import Answer, Comparison, Event, Settings, Times
 from pruneviz.engine.session import Session
 from pruneviz.engine.shelf import Shelf
@@ -61,6 +61,7 @@ __all__ = [
     "restore",
     "sweep",
     "ticks",
+    "tidied",
     "what_giving_back_does",
     "what_matters",
     "without_image",

@@ -135,6 +135,8 @@ class Batch:
 def joined(questions: Sequence[Prepared]) -> Prepared:
     """Questions of one shape as a single one with a row for each; it describes the first."""
     first = questions[0]
+    if len(questions) == 1:  # of whatever shape
+        return first
     inputs: dict[str, Any] = {
         name: torch.cat([one.inputs[name] for one in questions], dim=ROW_AXES[name])
         for name in first.inputs

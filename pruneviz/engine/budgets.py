@@ -11,6 +11,8 @@ from pruneviz.methods.base import Method
 from pruneviz.methods.base.checks import is_finite
 
 Kind = Literal["final", "compute"]
+CHECK_DEPTH = 1_000
+"""Deep enough for any schedule: settings are checked before a model is loaded."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -72,6 +72,11 @@ class Prepared:
         return self.picture, self.question
 
 
+def tidied(question: str) -> str:
+    """A question without needless spaces, line by line: a prompt's line breaks are part of it."""
+    return "\n".join(" ".join(line.split()) for line in question.strip().splitlines())
+
+
 def encode(
     loaded: LoadedModel,
     image: Image.Image,

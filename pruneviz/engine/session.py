@@ -10,7 +10,7 @@ from dataclasses import replace
 from pruneviz.engine.answers import Generated
 from pruneviz.engine.images import ImageSource, picture_key, read_image
 from pruneviz.engine.memory import Memory, default_limit
-from pruneviz.engine.prepared import Prepared, encode, encoder_record
+from pruneviz.engine.prepared import Prepared, encode, encoder_record, tidied
 from pruneviz.engine.results import Answer, Comparison, Event, Settings
 from pruneviz.engine.runs import reach_of, run_baseline, run_pruned
 from pruneviz.engine.streaming import stream
@@ -96,7 +96,7 @@ class Session:
             If the image cannot be read, the question is empty or too long.
         """
         upright = read_image(image)
-        asked = " ".join(question.split()) if isinstance(question, str) else ""
+        asked = tidied(question) if isinstance(question, str) else ""
         if not asked:
             raise InputError("Type a question about the image.")
         if any("\ud800" <= letter <= "\udfff" for letter in asked):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -29,6 +29,20 @@ FAILURES = (
     MemoryError,
 )
 """What makes a row one with an error instead of ending the run; torch's own are RuntimeErrors."""
+
+
+MADE = (
+    "answer",
+    "generated",
+    "prompt",
+    "visual",
+    "tokens",
+    "layer_average",
+    "flops",
+    "paper_tflops",
+    "kv_bytes",
+)
+"""Fields of a row that an answer fills."""
 
 
 class StoppedError(Exception):
@@ -73,8 +87,9 @@ class Asker:
         """Rows of all arms of the tasks, as they are made: some at a time, those of a batch.
 
         The image of questions that follow one another is encoded once, the unpruned run is made
-        once a question, and what methods have in common with it is shared. Questions whose
-        prompts have one shape are asked together. A row that failed has an ``error``.
+        once a question, and what methods have in common with it is shared; a single method is
+        asked without it. Questions whose prompts have one shape are asked together. A row that
+        failed has an ``error``.
         """
         groups: dict[Hashable, list[_Ready]] = {}
         held = 0
@@ -133,7 +148,8 @@ class Asker:
                     if batch is None:
                         questions = [one.prepared for one in group]
                         batch = Batch(self._session, questions, self._settings, self.stop)
-                        base = batch.unpruned(list(built.values()))
+                        if not _single(arms, built):
+                            base = batch.unpruned(list(built.values()))
                     answers = base if arm not in built else batch.pruned(built[arm])
             except FAILURES:
                 # One question must not spoil the others; whose it was shows alone.
@@ -150,7 +166,12 @@ class Asker:
         (one,) = group
         for arm in arms:
             try:
-                row = _answered(one, arm, self._answer(one.prepared, arm, built))
+                answer = (
+                    self._pruned(one.prepared, built[arm])
+                    if _single(one.task.arms, built)
+                    else self._answer(one.prepared, arm, built)
+                )
+                row = _answered(one, arm, answer)
             except FAILURES as error:
                 row = failed(one.task, arm, error)
             self._check()
@@ -173,10 +194,20 @@ class Asker:
                     break
         raise StoppedError
 
+    def _pruned(self, prepared: Prepared, method: Method) -> Answer:
+        """An answer under a method, with no other run before it."""
+        with self._session.alone():
+            return Batch(self._session, [prepared], self._settings, self.stop).pruned(method)[0]
+
     def _check(self) -> None:
         """Nothing that was made while the run was to stop may become a row."""
         if self.stop.is_set():
             raise StoppedError
+
+
+def _single(arms: Sequence[Arm], built: Mapping[Arm, Method]) -> bool:
+    """Whether there is one method and no other run that could share anything with it."""
+    return len(arms) == 1 and arms[0] in built
 
 
 def _described(task: Task, arm: Arm) -> Row:
@@ -198,6 +229,8 @@ def _answered(one: _Ready, arm: Arm, answer: Answer) -> Row:
     return {
         **_described(one.task, arm),
         "answer": answer.text,
+        "generated": len(answer.token_ids),
+        "prompt": one.prepared.input_ids.shape[1],
         "visual": answer.trace.num_visual,
         "tokens": cost.final_tokens,
         "layer_average": cost.layer_average,
@@ -210,6 +243,5 @@ def _answered(one: _Ready, arm: Arm, answer: Answer) -> Row:
 
 def failed(task: Task, arm: Arm, error: BaseException) -> Row:
     """The row of a method that gave no answer, for what went wrong."""
-    nothing = ("answer", "visual", "tokens", "layer_average", "flops", "paper_tflops", "kv_bytes")
     described = _described(task, arm)
-    return {**described, **dict.fromkeys(nothing), "error": told(error) or type(error).__name__}
+    return {**described, **dict.fromkeys(MADE), "error": told(error) or type(error).__name__}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pruneviz.engine import read_image
+from pruneviz.engine import read_image, tidied
 from pruneviz.engine.images import extensions, open_picture
 from pruneviz.errors import InputError
 from pruneviz.evaluation.cases import Case
@@ -89,7 +89,7 @@ def folder_cases(folder: Path, questions: Sequence[str]) -> list[Case]:
 
     Each question is a kind of its own. Raises InputError where there is no picture or question.
     """
-    asked = [" ".join(question.split()) for question in questions]
+    asked = [tidied(question) for question in questions]
     if not asked or not all(asked):
         raise InputError('Say what to ask of each picture in the folder: --question "...".')
     known = extensions()
@@ -142,7 +142,7 @@ class _Reader:
             raise InputError(
                 f"has unknown fields: {', '.join(unknown)}; known: {', '.join(FIELDS)}"
             )
-        question = " ".join(_text(record, "question").split())
+        question = tidied(_text(record, "question"))
         if not question:
             raise InputError("has no question")
         truth = Truth(_answers(record), _list(record, "choices"))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from pruneviz.engine.budgets import Budget, fit
+from pruneviz.engine.budgets import CHECK_DEPTH, Budget, fit
 from pruneviz.errors import InputError
 from pruneviz.evaluation.cases import Case
-from pruneviz.methods import Method
+from pruneviz.methods import Method, OutOfReachError
 from pruneviz.methods.registry import METHODS
 
 UNPRUNED = "none"
@@ -23,6 +24,9 @@ CONTROL = "downsample"
 SEEDS = 10
 """Of the random control: one draw would be an anecdote."""
 MAX_SEEDS = 100
+MANY_VISUAL = 100_000
+"""Enough that no budget is too small."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,16 @@ class Arm:
             raise ValueError("The unpruned run has no method.")
         settings = dict(self.settings) | ({} if self.seed is None else {"seed": self.seed})
         return fit(self.method, self.budget, num_visual, num_layers, **settings)
+
+    def check(self) -> None:
+        """Raise ValueError on settings that are wrong whatever the model and the image."""
+        if not self.pruned:
+            return
+        try:
+            self.build(MANY_VISUAL, CHECK_DEPTH)
+        except OutOfReachError:
+            # On a model of another depth it may be within reach; if not, its rows will say so.
+            logger.debug("%s cannot meet its budget at this depth.", self.title)
 
     def described(self) -> dict[str, Any]:
         """The fields of a row that say which method at which budget it is."""

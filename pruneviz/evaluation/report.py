@@ -107,13 +107,33 @@ def report(entries: Sequence[Entry], recommended: Sequence[Recommendation], fact
         "<h2>Repeat it</h2>",
         f"<pre>{escape(facts.command)}</pre>",
     ]
+    return html_page(f"{facts.title}: how much can be pruned", parts)
+
+
+def html_page(title: str, parts: Sequence[str]) -> str:
+    """A page of parts that are HTML already; nothing in it is fetched from anywhere."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<title>{escape(facts.title)}: how much can be pruned</title>"
+        f"<title>{escape(title)}</title>"
         f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
+
+
+def wide_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], best: Sequence[bool] = ()
+) -> str:
+    """A table of texts that scrolls inside itself; those rows that are best stand out."""
+    first = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    body = "".join(
+        f"<tr{' class=pareto' if place < len(best) and best[place] else ''}>"
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        + "</tr>"
+        for place, row in enumerate(rows)
+    )
+    table = f"<table><thead><tr>{first}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide" tabindex="0">{table}</div>'
 
 
 def _answer(recommended: Sequence[Recommendation]) -> str:
@@ -148,29 +168,16 @@ def _data(svg: str) -> str:
 
 
 def _table(entries: Sequence[Entry]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in HEAD)
-    rows = []
-    for one in entries:
-        row = "".join(f"<td>{escape(cell)}</td>" for cell in cells(one))
-        rows.append(f"<tr{' class=pareto' if one.pareto else ''}>{row}</tr>")
-    return _wide(head, rows)
+    return wide_table(HEAD, [cells(one) for one in entries], [one.pareto for one in entries])
 
 
 def _kinds(entries: Sequence[Entry]) -> str:
     names = list(entries[0].by_kind)
     titles = [f"{name} ({entries[0].by_kind[name].questions})" for name in names]
-    head = "".join(f'<th scope="col">{escape(n)}</th>' for n in ("Method", "Budget", *titles))
     rows = []
     for one in entries:
         budget = "" if one.method == "none" else percent(one.budget)
         shares = (one.by_kind[name] for name in names)
         values = (f"{100 * share.value:.1f}" if share.questions else "" for share in shares)
-        row = "".join(f"<td>{escape(cell)}</td>" for cell in (one.title, budget, *values))
-        rows.append(f"<tr>{row}</tr>")
-    return _wide(head, rows)
-
-
-def _wide(head: str, rows: Sequence[str]) -> str:
-    body = "".join(rows)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="wide" tabindex="0">{table}</div>'
+        rows.append((one.title, budget, *values))
+    return wide_table(("Method", "Budget", *titles), rows)

@@ -92,7 +92,7 @@ def test_json_lines(folder) -> None:
     assert [case.rule for case in cases] == [
         "normalised", "yes-no", "choice", "normalised", "agreement",
     ]  # fmt: skip
-    assert cases[0].question == "What is it?"
+    assert cases[0].question == "What\nis it?"  # a prompt's line breaks are part of it
     assert cases[0].kind == "what"
     assert cases[1].picture.read().size == (9, 7)
     assert cases[2].picture.read().getpixel((0, 0)) == (1, 0, 0)
