@@ -98,31 +98,34 @@ def read_runs(paths: Iterable[Path]) -> list[Run]:
 def _read(path: Path) -> Run:
     whole = _json(path)
     try:
-        config, results = whole["config"], whole["results"]
+        config = whole["config"]
         backend, arguments = config["model"], arguments_of(config["model_args"])
-        better, counts = whole["higher_is_better"], whole["n-samples"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path.name} is no results file of lmms-eval: no {error}.") from error
+        asked = {name: config.get(name) for name in ("limit", "offset", "gen_kwargs")}
+        tasks = _tasks(whole, path)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path.name} is no results file of lmms-eval ({error}).") from error
     if backend != NAME:
         raise InputError(f"{path.name} is of --model {backend}, not of --model {NAME}.")
     model = str(arguments.pop("pretrained", EMBEDDED))
     loaded = {name: arguments.pop(name) for name in BACKEND if name in arguments}
     loaded.pop("journal", None)
     how = ", ".join(f"{name} {value}" for name, value in loaded.items())
-    measured = whole.get("throughput") or {}
-    tasks = {
+    return Run(path, f"{model} ({how})" if how else model, choose(**arguments), asked, tasks)
+
+
+def _tasks(whole: Mapping[str, Any], path: Path) -> dict[str, Scores]:
+    """What each task came to; groups of tasks are left out."""
+    counts, measured = whole["n-samples"], whole.get("throughput") or {}
+    return {
         name: Scores(
             questions=int(counts[name]["effective"]),
-            metrics=_metrics(values, better.get(name, {})),
+            metrics=_metrics(values, whole["higher_is_better"].get(name, {})),
             costs=_costs(measured, name),
             samples=_samples(path, name),
         )
-        for name, values in results.items()
+        for name, values in whole["results"].items()
         if name in counts
     }
-    asked = {name: config.get(name) for name in ("limit", "offset", "gen_kwargs")}
-    named = f"{model} ({how})" if how else model
-    return Run(path, named, choose(**arguments), asked, tasks)
 
 
 def arguments_of(text: Any) -> dict[str, Any]:

@@ -29,7 +29,8 @@ NOTES = (
     "exact sign test (McNemar's where answers are right or wrong). Runs without --log_samples have "
     "none of these.",
     "Tokens: visual tokens left after the last stage; layer average: per decoder layer; FLOPs: "
-    "true ones of the prompt, vision encoder and choosing included, as a share of the unpruned run's.",
+    "true ones of the prompt, vision encoder and choosing included, as a share of the unpruned "
+    "run's.",
 )
 
 
