@@ -15,7 +15,7 @@ import pytest
 from pruneviz import get_method, load_model, prune
 from pruneviz.cli import main
 from pruneviz.evaluation import load_cases, read_rows
-from tests.lmms.lab import MANY, chosen_cases, prompt
+from tests.lmms.lab import MANY, chosen_cases, prompt, truths
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".lmms" / "bin" / "python"
@@ -54,7 +54,7 @@ class Lab:
             "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(self.folder / "hf"), "OMP_NUM_THREADS": "1",
         }  # fmt: skip
         log = (self.folder / "log.txt").open("ab")
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603 - our own words
             [str(PYTHON), *words], cwd=self.folder, env=os.environ | own, stdout=log, stderr=log
         )
 
@@ -114,10 +114,10 @@ def answers() -> dict[str, list[str]]:
     for task, cases in chosen_cases(load_cases("scenes:160")).items():
         found[task] = []
         for case in cases:
+            content = [{"type": "image"}, {"type": "text", "text": prompt(task, case)}]
             text = loaded.processor.apply_chat_template(
-                [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt(task, case)}]}],
-                add_generation_prompt=True,
-            )  # fmt: skip
+                [{"role": "user", "content": content}], add_generation_prompt=True
+            )
             inputs = loaded.processor(images=case.picture.read(), text=text, return_tensors="pt")
             with prune(loaded.model, method):
                 made = loaded.model.generate(**inputs, max_new_tokens=1, do_sample=False)
@@ -143,8 +143,6 @@ def test_answers_are_the_librarys(lab, results, answers) -> None:
 
 
 def test_scores_against_counting_by_hand(results, answers) -> None:
-    from tests.lmms.lab import truths
-
     cases = chosen_cases(load_cases("scenes:160"))
     right = {
         task: [said == true for said, true in zip(answers[task], truths(task, own), strict=True)]
