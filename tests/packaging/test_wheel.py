@@ -15,7 +15,11 @@ import pruneviz
 from pruneviz.scenes.vocabulary import STYLES
 from tests.packaging.conftest import ROOT
 
-INSTALLED_AS = {"PIL": "pillow", "huggingface_hub": "huggingface-hub"}
+INSTALLED_AS = {
+    "PIL": "pillow",
+    "huggingface_hub": "huggingface-hub",
+    "lmms_eval": "lmms-eval",
+}
 """Names of projects that are not those of their packages."""
 
 

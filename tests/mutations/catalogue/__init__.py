@@ -5,6 +5,7 @@ from tests.mutations.catalogue.asking import ASKING
 from tests.mutations.catalogue.bench import BENCH
 from tests.mutations.catalogue.evaluation import EVALUATION
 from tests.mutations.catalogue.howmuch import HOWMUCH
+from tests.mutations.catalogue.lmms import LMMS
 from tests.mutations.catalogue.maths import MATHS
 from tests.mutations.catalogue.matters import MATTERS
 from tests.mutations.catalogue.methods import METHODS
@@ -17,6 +18,7 @@ MUTATIONS = (
     *METHODS, *NEWER, *MATHS, *PRUNING, *ASKING, *MODELS, *AROUND, *BENCH, *EVALUATION,
     *MATTERS,
     *HOWMUCH,
+    *LMMS,
     *SERVING,
 )  # fmt: skip
 """In the order in which a token meets the code."""
