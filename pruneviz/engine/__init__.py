@@ -6,6 +6,7 @@ from pruneviz.engine.controls import Band, Blind, final_count, random_band, with
 from pruneviz.engine.curves import Curve, Sweep, SweepEvent
 from pruneviz.engine.images import picture_key, read_image
 from pruneviz.engine.live import LIVE_RATIOS, LiveAnswer, Ticks, ladder, live_answers, ticks
+from pruneviz.engine.looking import Looks, where_it_looks
 from pruneviz.engine.matters import (
     Effects,
     Judgement,
@@ -37,6 +38,7 @@ __all__ = [
     "Event",
     "Judgement",
     "LiveAnswer",
+    "Looks",
     "Outcome",
     "Outlook",
     "Placement",
@@ -64,5 +66,6 @@ __all__ = [
     "tidied",
     "what_giving_back_does",
     "what_matters",
+    "where_it_looks",
     "without_image",
 ]

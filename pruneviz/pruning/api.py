@@ -15,6 +15,7 @@ from pruneviz.methods.base import POSITIONS, Method
 from pruneviz.models.core.placing import check_one_device
 from pruneviz.models.core.vision import EncoderRecord
 from pruneviz.models.registry import find_adapter
+from pruneviz.pruning.answering import AnswerAttention
 from pruneviz.pruning.checks import ELSEWHERE
 from pruneviz.pruning.counting import FlopCounter
 from pruneviz.pruning.hooks import attached
@@ -29,6 +30,7 @@ from pruneviz.pruning.visible import VisualTokens
 from pruneviz.trace import Trace
 
 NEWLINES = ("visual", "text")
+NOT_RUN = "The model has not run inside this block, so there is no trace."
 _ACTIVE: WeakSet[Any] = WeakSet()
 _LOCK = threading.Lock()
 
@@ -51,7 +53,7 @@ class Run:
         """
         spec, prefill = self._runner.spec, self._runner.prefill
         if prefill is None:
-            raise PruningError("The model has not run inside this block, so there is no trace.")
+            raise PruningError(NOT_RUN)
         prefill.doubts.settle()
         if prefill.doubts.found is not None:
             raise prefill.doubts.found
@@ -67,6 +69,34 @@ class Run:
         an answer, too: no method would see them, so `prune` alone refuses them.
         """
         self._runner.several = True
+
+    @contextmanager
+    def reading_attention(self, layerwise: bool = True) -> Iterator[AnswerAttention]:
+        """Read what tokens that follow the prompt, batch 1, attend to among its visual tokens.
+
+        Several in one forward need :meth:`let_several_follow`.
+
+        Parameters
+        ----------
+        layerwise : bool
+            Whether every layer is kept, and not their sum alone.
+
+        Yields
+        ------
+        AnswerAttention
+            Filled by the forward that runs in the block.
+
+        Raises
+        ------
+        PruningError
+            If the model has not run inside the `prune` or `observe` block.
+        """
+        spec, prefill = self._runner.spec, self._runner.prefill
+        if prefill is None:
+            raise PruningError(NOT_RUN)
+        attention = AnswerAttention(spec.decoder, prefill, layerwise)
+        with attention.reading():
+            yield attention
 
     @property
     def scoring_seconds(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 
 import numpy as np
@@ -107,17 +108,40 @@ def _spread(
     if not row.num_visual:
         return out
     for index, value in values.items():
-        slots = tokens = np.arange(row.num_visual)
-        for record in records:
-            if record.stage.layer <= index:
-                slots, tokens = _array(record.kept, np.int64), _array(record.after, np.int64)
-        columns = torch.from_numpy(row.columns[slots]).to(value.device)[None]
-        number = torch.tensor([row.number], device=value.device)
-        places = prefill.frames.at(index).places(columns, number)[0]
-        tokens = tokens[slots]
+        places, tokens = held_at(prefill, row, records, index)
         known = tokens >= 0
         out[index, tokens[known]] = _array(value[row.number, places], np.float32)[known]
     return out
+
+
+def held_at(
+    prefill: Prefill, row: Row, records: Sequence[StageRecord], index: int
+) -> tuple[torch.Tensor, np.ndarray]:
+    """The visual tokens of a row that a layer sees.
+
+    Parameters
+    ----------
+    prefill, row, records
+        The prompt, one row of it, and that row's stages.
+    index : int
+        The layer's, from 0.
+
+    Returns
+    -------
+    places : torch.Tensor
+        Int64 ``[n]``: where they stand in the layer's sequence.
+    tokens : np.ndarray
+        Int64 ``[n]``: which original token each holds; -1 for none (a CLS token).
+    """
+    slots = tokens = np.arange(row.num_visual)
+    for record in records:
+        if record.stage.layer <= index:
+            slots, tokens = _array(record.kept, np.int64), _array(record.after, np.int64)
+    frame = prefill.frames.at(index)
+    device = frame.columns.device
+    columns = torch.from_numpy(row.columns[slots]).to(device)[None]
+    places = frame.places(columns, torch.tensor([row.number], device=device))
+    return places[0], tokens[slots]
 
 
 def _array(tensor: torch.Tensor, dtype: type) -> np.ndarray:
