@@ -48,9 +48,8 @@ def hidden_rows(session: Session, prepared: Any, answer: Any, trace: Any) -> np.
     tables = stack.rotary_emb(hidden, position_ids=continued(None, length))
     found = []
     with eager(model), torch.no_grad():
-        for layer, alive in zip(
-            stack.layers, alive_columns(visual, trace, session.num_layers), strict=True
-        ):
+        columns = alive_columns(visual, trace, session.num_layers)
+        for layer, alive in zip(stack.layers, columns, strict=True):
             seen = torch.cat([alive, alive.new_ones(len(ids))])
             allowed = torch.ones(length, length, dtype=torch.bool).tril() & seen
             allowed |= torch.eye(length, dtype=torch.bool)
@@ -70,10 +69,8 @@ def hidden_rows(session: Session, prepared: Any, answer: Any, trace: Any) -> np.
 def test_unpruned_it_is_eager_attention(session) -> None:
     prepared = session.prepare(Image.open(PICTURE), QUESTION)
     answer = session.baseline(prepared, Settings(signals=False))
-    found, wanted = (
-        where_it_looks(session, prepared, None, answer),
-        eager_rows(session, prepared, answer),
-    )
+    found = where_it_looks(session, prepared, None, answer)
+    wanted = eager_rows(session, prepared, answer)
     assert found.layers.shape == (16, len(answer.token_ids), 256)
     np.testing.assert_allclose(found.layers, wanted, rtol=2e-4, atol=1e-6)
     np.testing.assert_allclose(found.mean, wanted.mean(0), rtol=2e-4, atol=1e-6)

@@ -10,7 +10,17 @@ import torch
 from pruneviz import FastV, Random, prune
 from pruneviz.errors import PruningError
 from pruneviz.pruning.several import causal_mask
-from tests.helpers import BACKENDS, IMAGE, MODELS, close, left_padded, new_tokens, prompt, tiny
+from tests.helpers import (
+    BACKENDS,
+    IMAGE,
+    MODELS,
+    close,
+    left_padded,
+    new_tokens,
+    prompt,
+    stack_of,
+    tiny,
+)
 from tests.matrix import matrix
 from tests.pruning.settings import METHODS, fits, sized
 from tests.removal import NEW, generate
@@ -48,6 +58,41 @@ def test_several_are_one_after_another(kind: str, name: str, backend: str, posit
         assert close(fed(model, case, ids[2:3], cache, 2), stepwise[2:3])
         cache.crop(-2)
         assert close(fed(model, case, ids[1:-1], cache, 1), stepwise[1:])
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_what_is_read_of_them_is_what_eager_attention_tells(kind: str) -> None:
+    model, case, ids = tiny(kind, "eager"), prompt(kind), torch.tensor([9, 11, 14])
+    with prune(model, FastV(prune_layer=2, keep_ratio=0.3), **case.prune_kwargs) as run:
+        run.let_several_follow()
+        cache = model(**case.inputs, use_cache=True).past_key_values
+        with run.reading_attention() as read:
+            told = told_by(model, case, ids, cache)
+    visual, kept = case.visual[0].nonzero()[:, 0], torch.from_numpy(run.trace.kept)
+    assert 0 < len(kept) < len(visual)
+    for index, (own, whole) in enumerate(zip(read.layers, told, strict=True)):
+        seen = whole[0].mean(0)
+        if index < 2:
+            assert close(own, seen[:, visual])
+            continue
+        # What stands before a kept patch and is still there moves it to its place.
+        gone = torch.isin(torch.arange(len(visual)), kept, invert=True).cumsum(0)
+        assert close(own[:, kept], seen[:, (visual - gone)[kept]])
+        assert own.isnan().sum() == len(ids) * (len(visual) - len(kept))
+        assert close(own.nansum(-1), read.shares[index])
+
+
+def told_by(model: Any, case: Any, ids: torch.Tensor, cache: Any) -> list[torch.Tensor]:
+    """Attention ``[1, heads, n, keys]`` of every layer while tokens are fed."""
+    told: list[torch.Tensor] = []
+    hooks = [
+        layer.self_attn.register_forward_hook(lambda _m, _a, output: told.append(output[1]))
+        for layer in stack_of(model).layers
+    ]
+    fed(model, case, ids, cache, 0)
+    for hook in hooks:
+        hook.remove()
+    return told
 
 
 @pytest.mark.parametrize("method", [FastV(prune_layer=2, keep_ratio=0.3), Random(keep_ratio=0.3)])
