@@ -34,4 +34,10 @@ def stage_title(layer: int) -> str:
     layer : int
         1-based decoder layer after which tokens were dropped; 0 = before the LLM.
     """
-    return "Before the LLM" if layer == 0 else f"After layer {layer}"
+    place = stage_place(layer)
+    return place[0].upper() + place[1:]
+
+
+def stage_place(layer: int) -> str:
+    """The same inside of a sentence."""
+    return "before the LLM" if layer == 0 else f"after layer {layer}"

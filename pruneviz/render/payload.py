@@ -16,6 +16,7 @@ from PIL import Image
 
 from pruneviz.geometry import PatchGrid
 from pruneviz.render.colours import cividis
+from pruneviz.render.flow import Flow, flow_of
 from pruneviz.render.labels import SHARE_UNIT, SIGNAL_NOTES, SIGNAL_TITLES, stage_title
 from pruneviz.trace import Trace
 
@@ -61,6 +62,7 @@ def view_payload(
         **picture_payload(image, grid),
         "method": pruned.method,
         "stages": [_stage(number, pruned) for number in range(len(pruned.stages))],
+        "flow": _flow(flow_of(pruned)),
         "order": pack(pruned.keep_order, "<i4"),
         "perLayer": [list(baseline.tokens_per_layer), list(pruned.tokens_per_layer)],
         "signals": _signals(baseline, pruned),
@@ -144,6 +146,24 @@ def _stage(number: int, trace: Trace) -> dict[str, Any]:
             name: pack(_spread(values, stage.alive, num_visual), "<f4")
             for name, values in stage.components.items()
         },
+    }
+
+
+def _flow(flow: Flow) -> dict[str, Any]:
+    return {
+        "text": flow.text,
+        "layers": flow.num_layers,
+        "extra": list(flow.extra),
+        "fates": pack(flow.fates, "u1"),
+        "kinds": [
+            {
+                "end": kind.end,
+                "layer": kind.layer,
+                "count": len(kind.tokens),
+                "text": kind.text,
+            }
+            for kind in flow.kinds
+        ],
     }
 
 

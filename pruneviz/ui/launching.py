@@ -50,6 +50,7 @@ def launch_settings(
             for name in (
                 "shared/page.css",
                 "ask/view.css",
+                "ask/flow.css",
                 "ask/live.css",
                 "compare/compare.css",
                 "sweep/sweep.css",

@@ -19,6 +19,8 @@ SCRIPTS = (
     "ask/readout.js",
     "ask/layers.js",
     "ask/player.js",
+    "ask/flow.js",
+    "ask/flowing.js",
     "ask/pins.js",
     "ask/parts.js",
     "ask/matters.js",

@@ -70,6 +70,7 @@ function adopt(data, picture) {
   forgetEffects();
   fitStage();
   controls();
+  adoptFlow(data.flow);
   settle();
   sheet();
 }
@@ -144,6 +145,7 @@ function point(cell) {
   readout();
   enlarge();
   drawEntering();
+  pointFlow();
 }
 
 function bigCellUnder(event) {
@@ -190,6 +192,7 @@ wireEffects();
 wirePlayer();
 wire($(".pv-canvas"), cellUnder);
 wire($(".pv-bigmap"), bigCellUnder);
+wire($(".pv-enterpic"), (event) => cellUnder(event, view.enterScale));
 $(".pv-show").addEventListener("change", (event) => {
   view.show = event.target.value;
   refresh();
@@ -259,7 +262,7 @@ function fitStage() {
 let queued = 0;
 const later = () => {
   cancelAnimationFrame(queued);
-  queued = requestAnimationFrame(() => { paint(); enlarge(); drawEntering(); drawEffects(); });
+  queued = requestAnimationFrame(() => { paint(); showFlow(); enlarge(); drawEntering(); drawEffects(); });
 };
 const sizes = new ResizeObserver(later);
 sizes.observe($(".pv-pic"));

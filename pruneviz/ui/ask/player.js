@@ -35,7 +35,8 @@ function drawEntering() {
   const ctx = context(canvas, width, height);
   drawPatches(ctx, states, width, height, scale, false);
   const fell = stage !== null && stage.layer === view.layer;
-  if (fell) fillCells(ctx, states, DROPPED, scale, fallen(ctx));
+  if (!drawMarked(ctx, scale) && fell) fillCells(ctx, states, DROPPED, scale, stripes(ctx, isDark() ? "#f0926b" : "#b4431f"));
+  view.enterScale = scale;
   drawCursor(ctx, scale);
   const title = `Layer ${view.layer + 1}: ${entering()}`, line = $(".pv-enterread");
   $(".pv-entertitle").textContent = title;
@@ -45,9 +46,9 @@ function drawEntering() {
 }
 
 // Lines and not a tint: any colour may be the picture's own. The other way than what was never seen.
-function fallen(ctx) {
+function stripes(ctx, colour) {
   const tile = new OffscreenCanvas(10, 10), pen = tile.getContext("2d");
-  pen.strokeStyle = isDark() ? "#f0926b" : "#b4431f";
+  pen.strokeStyle = colour;
   pen.lineWidth = 1.4;
   for (const shift of [-10, 0, 10]) {
     pen.moveTo(shift - 1, -1);

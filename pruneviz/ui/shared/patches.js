@@ -203,6 +203,7 @@ function paint() {
     if (isGroups()) drawGroups(ctx, scale);
     else if (merges() && !isHeat()) showMerged(ctx, states, scale, width, height);
   });
+  if (view.preview === null) drawMarked(ctx, scale);
   drawPins(ctx, scale);
   outlineGroup(ctx, scale);
   drawCursor(ctx, scale);
