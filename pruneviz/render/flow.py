@@ -80,8 +80,14 @@ class Flow:
     def text(self) -> str:
         """All of it in a sentence."""
         total = sum(len(kind.tokens) for kind in self.kinds)
-        kinds = "; ".join(kind.text for kind in self.kinds)
+        kinds = "; ".join([*(kind.text for kind in self.kinds), *filter(None, [self.extra_text])])
         return f"Of {total} visual tokens over {self.num_layers} decoder layers: {kinds}."
+
+    @property
+    def extra_text(self) -> str:
+        """What stands for no patch, in words; empty where there is nothing."""
+        most = max(self.extra, default=0)
+        return f"{most} more that {'is' if most == 1 else 'are'} no patch" if most else ""
 
     @property
     def fates(self) -> np.ndarray:

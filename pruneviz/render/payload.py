@@ -154,6 +154,7 @@ def _flow(flow: Flow) -> dict[str, Any]:
         "text": flow.text,
         "layers": flow.num_layers,
         "extra": list(flow.extra),
+        "extraText": flow.extra_text,
         "fates": pack(flow.fates, "u1"),
         "kinds": [
             {

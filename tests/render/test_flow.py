@@ -57,4 +57,6 @@ def test_what_is_merged_is_not_dropped_and_what_is_no_patch_is_counted(pruned) -
         "5 merged into kept ones after layer 1",
         "1 dropped after layer 1",
     ]
-    assert flow_of(merged).extra == (0, 2, 2, 0, 0)
+    flow = flow_of(merged)
+    assert flow.extra == (0, 2, 2, 0, 0)
+    assert flow.text.endswith("; 2 more that are no patch.")

@@ -12,7 +12,6 @@ from pruneviz.ui.ask.opening import merge
 from pruneviz.ui.shared.question import Question
 from tests.ui.conftest import QUESTION
 
-
 METHODS = ("transprune", "pyramiddrop", "sparsevlm", "fopru", "tome", "visionzip", "prumerge")
 
 

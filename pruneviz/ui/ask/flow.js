@@ -105,7 +105,7 @@ function flowPicture(flow, width, on) {
     svg.append(path, drawn("path", { class: "pv-flowover", d: bandPath(band), "data-over": band.number }));
   }
   const total = flow.kinds.reduce((sum, kind) => sum + kind.count, 0);
-  const stay = flow.kinds.filter(staysIn).map(flowLabel).join(", ");
+  const stay = [...flow.kinds.filter(staysIn).map(flowLabel), flow.extraText].filter(Boolean).join(", ");
   svg.append(...flowExtra(flow, layout), ...flowLabels(layout),
     flowText(0, FLOW_TOP - 9, `${total} visual tokens`), flowText(width - 2, FLOW_TOP - 9, stay, "end"));
   return svg;

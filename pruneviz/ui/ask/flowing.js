@@ -43,8 +43,9 @@ function pointFlow() {
   const token = tokenAt(view.cursor);
   const pointed = token < 0 ? null : flow.fates[token], marked = markedKind();
   markFlow($(".pv-flow"), { marked, pressed: flow.pressed, pointed });
-  const told = pointed ?? marked;
-  $(".pv-flowread").textContent = told === null ? "" : flow.data.kinds[told].text;
+  const told = pointed === null ? marked : pointed;
+  $(".pv-flowread").textContent = told === null ? "Point at a band, or at a patch on a picture."
+    : `${pointed === null ? "Marked on the pictures" : "This patch is one of"}: ${flow.data.kinds[told].text}`;
   root.dataset.flow = `${marked ?? ""}:${pointed ?? ""}`;
 }
 
