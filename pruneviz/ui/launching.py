@@ -51,6 +51,7 @@ def launch_settings(
                 "shared/page.css",
                 "ask/view.css",
                 "ask/flow.css",
+                "ask/looks.css",
                 "ask/live.css",
                 "compare/compare.css",
                 "sweep/sweep.css",

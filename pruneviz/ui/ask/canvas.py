@@ -24,6 +24,7 @@ SCRIPTS = (
     "ask/pins.js",
     "ask/parts.js",
     "ask/matters.js",
+    "ask/looks.js",
     "ask/main.js",
 )
 
@@ -60,17 +61,17 @@ def live() -> gr.HTML:
     )
 
 
-def carrier() -> gr.HTML:
-    """Create what brings a map of effects to the canvas; it shows nothing itself."""
+def carrier(name: str) -> gr.HTML:
+    """Create what brings ``"effects"`` or ``"looks"`` to the canvas; it shows nothing itself."""
     return gr.HTML(
         value=None,
         html_template="<span></span>",
         js_on_load=(
-            "const send = () => window.dispatchEvent(new CustomEvent('pruneviz:effects', "
+            f"const send = () => window.dispatchEvent(new CustomEvent('pruneviz:{name}', "
             "{ detail: props.value })); watch('value', send);"
         ),
         apply_default_css=False,
-        elem_id="pv-effectsdata",
+        elem_id=f"pv-{name}data",
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from pruneviz.ui.ask import canvas, controls, exporting, results
+from pruneviz.ui.ask import canvas, controls, exporting, looks, results
 from pruneviz.ui.ask.controls import Controls
 from pruneviz.ui.ask.results import Results
 from pruneviz.ui.inputs.examples import Tip
@@ -48,6 +48,8 @@ def create(rerun: bool, tip: Tip | None, opening: bool) -> tuple[Controls, Resul
     with gr.Tabs(elem_id="pv-more"):
         with gr.Tab("Layers", render_children=True):
             canvas.slot("layers")
+        with gr.Tab("Attention", render_children=True):
+            attention = looks.create()
         with gr.Tab("What matters", render_children=True):
             matters = results.mattering()
         with gr.Tab("Fidelity", render_children=True):
@@ -76,5 +78,6 @@ def create(rerun: bool, tip: Tip | None, opening: bool) -> tuple[Controls, Resul
             live=live,
             chance=chance,
             matters=matters,
+            attention=attention,
         ),
     )

@@ -68,6 +68,7 @@ function adopt(data, picture) {
   fresh("ask");
   ran = [];
   forgetEffects();
+  forgetLooks();
   fitStage();
   controls();
   adoptFlow(data.flow);
@@ -146,6 +147,7 @@ function point(cell) {
   enlarge();
   drawEntering();
   pointFlow();
+  drawLooks();
 }
 
 function bigCellUnder(event) {
@@ -190,6 +192,7 @@ function wire(canvas, find) {
 wirePins();
 wireEffects();
 wirePlayer();
+wireLooks();
 wire($(".pv-canvas"), cellUnder);
 wire($(".pv-bigmap"), bigCellUnder);
 wire($(".pv-enterpic"), (event) => cellUnder(event, view.enterScale));
@@ -262,14 +265,15 @@ function fitStage() {
 let queued = 0;
 const later = () => {
   cancelAnimationFrame(queued);
-  queued = requestAnimationFrame(() => { paint(); showFlow(); enlarge(); drawEntering(); drawEffects(); });
+  queued = requestAnimationFrame(() => { paint(); showFlow(); enlarge(); drawEntering(); drawEffects(); askLooks(); drawLooks(); });
 };
 const sizes = new ResizeObserver(later);
 sizes.observe($(".pv-pic"));
 sizes.observe($(".pv-layers"));
 sizes.observe($(".pv-matter"));
+sizes.observe($(".pv-looks"));
 window.addEventListener("resize", fitStage);
-new MutationObserver(() => { if (view.ready) { refresh(); sheet(); drawEffects(); } })
+new MutationObserver(() => { if (view.ready) { refresh(); sheet(); drawEffects(); drawLooks(); } })
   .observe(document.body, { attributes: true, attributeFilter: ["class"] });
 const stale = watchStale("ask");
 document.addEventListener("input", (event) => {

@@ -9,6 +9,7 @@ import gradio as gr
 
 from pruneviz.engine.bench import PAIRS
 from pruneviz.ui.ask import canvas
+from pruneviz.ui.ask.looks import Attention
 from pruneviz.ui.ask.mattering import SIDES
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.answers import empty_card
@@ -50,6 +51,7 @@ class Results:
     live: gr.HTML
     chance: gr.HTML
     matters: Matters
+    attention: Attention
 
     def outputs(self) -> list[Any]:
         """All of them, in order; last the result that can be exported."""
@@ -108,7 +110,7 @@ def mattering() -> Matters:
         )
     status = blank("matters-status")
     canvas.slot("matters")
-    return Matters(side, run, again, stop, status, canvas.carrier())
+    return Matters(side, run, again, stop, status, canvas.carrier("effects"))
 
 
 def measuring() -> tuple[gr.HTML, gr.Button, gr.Button]:

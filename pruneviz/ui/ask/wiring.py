@@ -10,7 +10,7 @@ import gradio as gr
 
 from pruneviz.engine import Shelf
 from pruneviz.errors import InputError
-from pruneviz.ui.ask import exporting
+from pruneviz.ui.ask import exporting, looks
 from pruneviz.ui.ask.asking import Screen, ask, said
 from pruneviz.ui.ask.controls import Controls
 from pruneviz.ui.ask.living import live
@@ -94,6 +94,7 @@ def wire_asking(
     runs = _wire_run(shelf, chosen, inputs, controls, results)
     _wire_measure(shelf, results)
     _wire_matters(shelf, results)
+    looks.wire(shelf, results.attention, results.view, results.export.held)
     _wire_method(controls)
     exporting.wire(results.export, examples, shelf.offered)
     # Painting needs no server. The canvas itself listens to the slider's moves; of a number that
