@@ -19,7 +19,6 @@ function askLooks() {
 function adoptLooks(data) {
   if (!data || data.turn !== looks.turn || !view.ready) return;
   looks.runs = data.runs.map((run) => ({ ...run, mean: decodeSignal(run.mean), layers: decodeSignal(run.layers) }));
-  looks.chosen = looks.runs.map((run, at) => Math.min(looks.chosen[at], run.tokens.length - 1));
   lookControls();
   drawLooks();
 }
@@ -35,8 +34,9 @@ function lookControls() {
     return option;
   }));
   looks.runs.forEach((run, at) => buttonsOfTokens($(`${LOOK_BOXES[at]} .pv-looktokens`), run, looks.chosen[at], (token) => {
-    looks.chosen = looks.runs.map((other, place) => // the same word in both, where it is
-      place === at || other.tokens[token] === run.tokens[token] ? token : looks.chosen[place]);
+    looks.chosen[at] = token;
+    // The same word in the other answer, where it stands in the same place.
+    looks.runs.forEach((other, place) => { if (other.tokens[token] === run.tokens[token]) looks.chosen[place] = token; });
     drawLooks();
   }));
 }
