@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from pruneviz.geometry import PatchGrid
+from pruneviz.render.flow import flow_of
 from pruneviz.render.labels import stage_title
 from pruneviz.render.merged import merged_overlay
 from pruneviz.render.overlay import mask_overlay
@@ -31,6 +32,8 @@ KEY = 0.2
 ACROSS = 4
 NUMBERS = 0.5
 """Inches: for the staircase's numbers at its left."""
+LEAST = 0.09
+"""Share of all visual tokens below which a step is too low for its number."""
 ENTRY = 0.15
 """Inches: height of a line of the staircase's legend."""
 
@@ -155,6 +158,7 @@ def _staircase(axes: Any, baseline: Trace, pruned: Trace, label: str, columns: i
         axes.stairs(
             counts, edges, label=text, color=colour, linewidth=1.6, baseline=None, linestyle=line
         )
+    _falls(axes, pruned)
     axes.set_xlabel("Decoder layer", fontsize=SMALL + 0.5, labelpad=2)
     axes.set_ylabel("Visual tokens", fontsize=SMALL + 0.5, labelpad=3)
     axes.tick_params(labelsize=SMALL, length=2.5)
@@ -167,3 +171,17 @@ def _staircase(axes: Any, baseline: Trace, pruned: Trace, label: str, columns: i
         frameon=False, fontsize=SMALL, handlelength=1.6, borderpad=0, ncols=columns, **above
     )
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _falls(axes: Any, pruned: Trace) -> None:
+    """Write beside each step how many tokens leave there, in the room that the stairs leave."""
+    flow = flow_of(pruned)
+    top = 0.0
+    for kind in flow.kinds:
+        low, top = top, top + len(kind.tokens)
+        if kind.layer is None or top - low < LEAST * max(pruned.num_visual, 1):
+            continue
+        verb = " merged" if kind.end == "merged" else ""
+        text = f"\N{MINUS SIGN}{len(kind.tokens)}{verb}"
+        at = (kind.layer + 0.5, max(flow.extra, default=0) + (low + top) / 2)
+        axes.annotate(text, at, (3, 0), textcoords="offset points", fontsize=SMALL, va="center")

@@ -24,6 +24,17 @@ def test_figure_saves_as_pdf_svg_and_png(image, grid, baseline, pruned) -> None:
         assert data.getvalue().startswith(head)
 
 
+def test_the_stairs_say_how_many_leave_where_there_is_room(image, grid, baseline, pruned) -> None:
+    *_, stairs = comparison_figure(image, grid, baseline, pruned).axes
+    found = {text.get_text(): text.xy for text in stairs.texts}
+    assert found == {"\N{MINUS SIGN}13": (3.5, 11.5), "\N{MINUS SIGN}6": (1.5, 21.0)}
+    last = dataclasses.replace(pruned.stages[1], kept=pruned.stages[1].alive[1:])
+    *_, low = comparison_figure(
+        image, grid, baseline, dataclasses.replace(pruned, stages=(pruned.stages[0], last))
+    ).axes
+    assert [text.get_text() for text in low.texts] == ["\N{MINUS SIGN}6"]
+
+
 def test_figure_of_a_run_without_stages(image, grid, baseline) -> None:
     assert len(comparison_figure(image, grid, baseline, baseline).axes) == 2
 

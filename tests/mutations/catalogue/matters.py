@@ -1,9 +1,10 @@
-"""Errors in what matters: taking away, giving back, judging, live answers, controls, shares."""
+"""Errors in what matters: taking away, giving back, judging, live answers, looks, shares."""
 
 from __future__ import annotations
 
 from tests.mutations.runner import Mutation
 
+LOOKING = "tests/engine/test_looking.py"
 ROWS = "tests/engine/test_matters_rows.py"
 MAPS = "tests/engine/test_matters.py"
 LIVE = "tests/engine/test_live.py"
@@ -201,4 +202,42 @@ BESIDE = (
     ),
 )
 
-MATTERS = (*ROW, *MAP, *BESIDE)
+LOOKS = (
+    _in(
+        "pruning/answering",
+        "A token of the answer sees those after it",
+        "later = later.triu(length - count + 1)",
+        "later = later.triu(length)",
+        f"{LOOKING}::test_unpruned_it_is_eager_attention",
+    ),
+    _in(
+        "pruning/answering",
+        "What is gone gets no attention instead of being absent",
+        "(len(seen), self._row.num_visual), torch.nan)",
+        "(len(seen), self._row.num_visual), 0.0)",
+        f"{LOOKING}::test_pruned_it_is_eager_attention_that_sees_nothing_else",
+    ),
+    _in(
+        "pruning/report",
+        "A layer is said to hold what falls after it no more",
+        "if record.stage.layer <= index:\n            slots",
+        "if record.stage.layer - 1 <= index:\n            slots",
+        f"{LOOKING}::test_pruned_it_is_eager_attention_that_sees_nothing_else",
+    ),
+    _in(
+        "render/flow",
+        "A layer computes what fell before it",
+        "self.layer > index else 0",
+        "self.layer >= index else 0",
+        "tests/render/test_flow.py",
+    ),
+    _in(
+        "render/flow",
+        "What is merged counts as dropped",
+        "merged = np.isin(fell, stage.alive[into >= 0])",
+        "merged = np.isin(fell, stage.alive[into < -1])",
+        "tests/render/test_flow.py",
+    ),
+)
+
+MATTERS = (*ROW, *MAP, *BESIDE, *LOOKS)
