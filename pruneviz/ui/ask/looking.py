@@ -42,7 +42,7 @@ def said(line: str) -> Looking:
     return Looking(line)
 
 
-def look(shelf: Shelf, held: Held | None, turn: int) -> Generator[Looking]:
+def look(shelf: Shelf, held: Held | None, turn: Any) -> Generator[Looking]:
     """Read both runs' attention; `turn` goes back with it, so that the browser knows whose it is.
 
     Closing the generator stops between the runs.
@@ -59,7 +59,7 @@ def look(shelf: Shelf, held: Held | None, turn: int) -> Generator[Looking]:
     )
 
 
-def _look(session: Session, shown: Shown, turn: int) -> Generator[Looking]:
+def _look(session: Session, shown: Shown, turn: Any) -> Generator[Looking]:
     yield said(beginning(session))
     prepared, method = prepare(session, shown.question)
     runs = []

@@ -35,8 +35,8 @@ def wire(shelf: Shelf, part: Attention, view: gr.HTML, held: gr.State) -> None:
     """Work it out when the canvas says that the part is looked at for the first time."""
 
     def run(now: Held | None, event: gr.EventData) -> Iterator[list[Any]]:
-        turn = int(event._data["turn"])
-        with closing(look(shelf, now, turn)) as screens:
+        sent = event._data if isinstance(event._data, dict) else {}
+        with closing(look(shelf, now, sent.get("turn"))) as screens:
             for screen in screens:
                 yield filled(screen.line, screen.data)
         # Gradio takes an empty generator for one that cleared everything.
