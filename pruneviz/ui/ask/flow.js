@@ -2,6 +2,7 @@
 // which those that fall pour down at their layer, and into which those that merge run.
 const FLOW_MARKS = { kept: "✓", pinned: "✓", merged: "→", dropped: "✕", banned: "✕" };
 const FLOW_HIGH = 132, FLOW_ROW = 19, FLOW_AXIS = 38, FLOW_TOP = 24; // CSS pixels
+const FLOW_LEAST = 3; // so much of the fewest is seen
 const FLOW_LETTER = 7; // pixels of a letter, about
 
 function drawn(tag, attributes, ...children) {
@@ -20,10 +21,11 @@ function flowLayout(flow, width) {
   const most = Math.max(1, total + Math.max(0, ...flow.extra));
   const unit = FLOW_HIGH / most, lead = Math.min(64, width / 8), each = (width - lead - 2) / flow.layers;
   const x = (layer) => lead + layer * each, rows = flow.kinds.filter(pours).length;
-  const top = FLOW_TOP + Math.max(0, ...flow.extra) * unit, ground = FLOW_TOP + FLOW_HIGH + 12;
+  const top = FLOW_TOP + Math.max(0, ...flow.extra) * unit;
   let at = top, row = 0;
   const columns = {}; // how far the room right of each fall is taken
-  const low = flow.kinds.map((kind) => { const from = at; at += kind.count * unit; return [from, at]; });
+  const low = flow.kinds.map((kind) => { const from = at; at += Math.max(FLOW_LEAST, kind.count * unit); return [from, at]; });
+  const ground = at + 12;
   const bands = [...flow.kinds.keys()].reverse().map((number) => {
     const kind = flow.kinds[number], [y0, y1] = low[number], high = y1 - y0;
     if (staysIn(kind)) return { number, kind, y0, y1, end: width - 2 };
@@ -104,8 +106,10 @@ function flowPicture(flow, width, on) {
     path.addEventListener("click", () => on.press(band.number));
     svg.append(path, drawn("path", { class: "pv-flowover", d: bandPath(band), "data-over": band.number }));
   }
-  const total = flow.kinds.reduce((sum, kind) => sum + kind.count, 0);
-  const stay = [...flow.kinds.filter(staysIn).map(flowLabel), flow.extraText].filter(Boolean).join(", ");
+  const sum = (kinds) => kinds.reduce((all, kind) => all + kind.count, 0);
+  const total = sum(flow.kinds), staying = flow.kinds.filter(staysIn);
+  const whole = [...staying.map(flowLabel), flow.extraText].filter(Boolean).join(", ");
+  const stay = FLOW_LETTER * whole.length < width - 140 ? whole : `${FLOW_MARKS.kept} ${sum(staying)} kept`;
   svg.append(...flowExtra(flow, layout), ...flowLabels(layout),
     flowText(0, FLOW_TOP - 9, `${total} visual tokens`), flowText(width - 2, FLOW_TOP - 9, stay, "end"));
   return svg;
