@@ -38,6 +38,8 @@ class Point:
         The answer.
     searched : bool
         Whether it was run in search of the break point instead of being asked for.
+    parting_kl : float or None
+        See :class:`pruneviz.metrics.Fidelity`; None where the answers do not part.
     """
 
     method: str
@@ -52,6 +54,7 @@ class Point:
     answer_logprob: float
     text: str
     searched: bool = False
+    parting_kl: float | None = None
 
 
 @dataclass(frozen=True)

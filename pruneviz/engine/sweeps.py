@@ -238,4 +238,5 @@ class _Running:
             answer_logprob=found.answer_logprob,
             text=done.pruned.text,
             searched=searched,
+            parting_kl=found.parting_kl,
         )

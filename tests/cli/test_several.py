@@ -65,7 +65,11 @@ def test_sweep_writes_runs_break_points_and_chance(picture, tmp_path, capsys) ->
     chance = [row for row in rows if row["row"] == "chance"]
     assert [(row["kept"], row["draws"]) for row in chance] == [("256", "10"), ("16", "10")]
     values = json.loads((tmp_path / "values.json").read_text())
-    assert len(values["methods"][0]["points"]) == kinds.count("run")
+    points = values["methods"][0]["points"]
+    assert len(points) == kinds.count("run")
+    parting = ["" if p["parting_kl"] is None else str(p["parting_kl"]) for p in points]
+    assert [row["parting_kl"] for row in rows if row["row"] == "run"] == parting
+    assert any(parting), "Sixteen patches change the answer."
     found = values["methods"][0]["break_point"]["kept"]
     said = capsys.readouterr().out
     assert f"Random: the baseline's answer from {found} of 256 visual tokens up" in said

@@ -92,6 +92,8 @@ def test_a_sweep_on_the_model(session, picture) -> None:
         assert top.exact_match
         assert top.first_token_kl == 0.0
         assert all(p.largest_kl >= p.first_token_kl for p in curve.points)
+        # Where the answers part, and nothing where they do not: the numbers that Ask shows.
+        assert [p.parting_kl is None for p in curve.points] == [p.exact_match for p in curve.points]
         assert top.flops_share == 1.0
         assert top.answer_logprob == pytest.approx(last.result.baseline_logprob, abs=1e-5)
         found = curve.break_point

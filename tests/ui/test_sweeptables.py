@@ -135,6 +135,15 @@ def test_chance_in_words() -> None:
     assert "Against chance" not in tables_html(swept(*curves))
 
 
+def test_the_token_at_which_answers_part_is_told() -> None:
+    apart = replace(point(64, False), parting_kl=0.75)
+    html = tables_html(swept(Curve("random", "Random", (point(128, True), apart))))
+    assert "<td>1.00e-01</td><td></td><td>2.00e-01</td>" in html
+    assert "<td>1.00e-01</td><td>7.50e-01</td><td>2.00e-01</td>" in html
+    assert "first token 0.1, where they part 0.75, largest 0.2" in point_lines(apart, swept())[2]
+    assert "part" not in point_lines(point(128, True), swept())[2]
+
+
 def test_why_more_merged_tokens_need_not_help() -> None:
     found = BreakPoint(64, 63, (5, 9))
     assert "mixtures of patches" in how(Curve("prumerge", "PruMerge", (), found))

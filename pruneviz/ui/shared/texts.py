@@ -67,9 +67,9 @@ CHANCE_NOTE = (
 )
 VALUES_NOTE = (
     "Log-prob.: how likely the pruned model finds the baseline's answer (nats per token, 0 = "
-    "certain). KL: how far the first answer token's probabilities moved (0 = not at all), and the "
-    "largest move of any. FLOPs: "
-    "true ones against the baseline's, encoder and choosing included; the papers' count visual "
+    "certain). KL: how far the first answer token's probabilities moved (0 = not at all); those of "
+    "the token at which the answers part, after the words that both share (empty where they do "
+    "not); and the largest move of any. FLOPs: true ones against the baseline's, encoder and choosing included; the papers' count visual "
     "tokens in the language model only. * run in search of the break point."
 )
 

@@ -62,6 +62,7 @@ def values_html(result: Sweep) -> str:
         "Papers' FLOPs",
         "Log-prob.",
         "KL",
+        "KL where they part",
         "Largest KL",
     ]
     head += ["Chance"] if result.chance else []
@@ -88,7 +89,7 @@ def _value_row(point: Point, result: Sweep) -> str:
         percent(point.total_flops_share),
         percent(point.flops_share),
         nats(point.answer_logprob),
-        *(f"{kl:.2e}" if kl else "0" for kl in (point.first_token_kl, point.largest_kl)),
+        *(_kl(kl) for kl in (point.first_token_kl, point.parting_kl, point.largest_kl)),
     ]
     if result.chance:
         verdict = None if point.method == CHANCE else result.against_chance(point)
@@ -96,6 +97,13 @@ def _value_row(point: Point, result: Sweep) -> str:
     cells.append("= same" if point.exact_match else f"≠ {point.text or '(empty)'}")
     kind = "pv-holds" if point.exact_match else "pv-fails"
     return f'<tr class="{kind}"><th scope="row">{ratio}</th>{_cells(cells)}</tr>'
+
+
+def _kl(value: float | None) -> str:
+    """Two digits; nothing where there is none, as the answers do not part."""
+    if value is None:
+        return ""
+    return f"{value:.2e}" if value else "0"
 
 
 def _break_row(curve: Curve, result: Sweep) -> str:

@@ -102,13 +102,14 @@ def how(curve: Curve) -> str:
 
 def point_lines(point: Point, result: Sweep) -> list[str]:
     """Everything about one run but its answer."""
-    total = result.num_visual
+    total, apart = result.num_visual, point.parting_kl
+    parting = "" if apart is None else f", where they part {apart:.3g}"
     lines = [
         f"{point.kept} of {total} patches at the end ({percent(point.kept, total)})",
         f"layer average {percent(point.layer_average, total)}, FLOPs "
         f"{percent(point.total_flops_share)} (papers: {percent(point.flops_share)})",
         f"log-probability {nats(point.answer_logprob)}, KL of the first token "
-        f"{point.first_token_kl:.3g}, largest {point.largest_kl:.3g}",
+        f"{point.first_token_kl:.3g}{parting}, largest {point.largest_kl:.3g}",
     ]
     verdict = result.against_chance(point)
     if verdict is not None and point.method != CHANCE:
