@@ -92,8 +92,8 @@ def summary(found: Findings) -> Iterator[str]:
     yield judgement.sentence
     correlation = judgement.correlation
     told = "none can be told" if correlation is None else f"{correlation:+.2f}"
-    yield f"Rank correlation of its scores with what matters: {told}"
-    if judgement.top:
+    yield f"Rank correlation of {judgement.opinion} with what matters: {told}"
+    if judgement.favourites:
         yield (
             f"Of its own {len(judgement.top)} best-scored, {len(judgement.shared)} are among those "
             "that matter most"

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import numpy as np
 
+from pruneviz.engine.against import set_against
 from pruneviz.engine.agreement import agreement, likeness_order, overlap_matrix
 from pruneviz.engine.budgets import Budget, fit
 from pruneviz.engine.prepared import Prepared
@@ -54,6 +55,7 @@ def compare_many(
     names: Sequence[str],
     budget: Budget,
     settings: Settings | None = None,
+    matters: bool = False,
 ) -> Generator[CompareEvent]:
     """Run several methods on one question, streamed.
 
@@ -74,6 +76,9 @@ def compare_many(
         Shared by all.
     settings : Settings, optional
         Default: no signals, which cost a pass of their own and are not shown side by side.
+    matters : bool
+        Whether to measure what matters as well, once for all methods, and to hold each against it:
+        see :func:`~pruneviz.engine.against.set_against`.
 
     Raises
     ------
@@ -99,7 +104,11 @@ def compare_many(
                 else:
                     yield CompareEvent("status", f"Running {outcome.title} ({place}) …")
         yield CompareEvent("result", result=_gather(prepared, budget, outcomes))
-    yield CompareEvent("done", result=_gather(prepared, budget, outcomes))
+    result = _gather(prepared, budget, outcomes)
+    if matters:
+        yield from set_against(session, prepared, result, how)
+    else:
+        yield CompareEvent("done", result=result)
 
 
 def _gather(prepared: Prepared, budget: Budget, outcomes: Sequence[Outcome]) -> SideBySide:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from pruneviz.engine.budgets import Budget
+from pruneviz.engine.matters.effects import Effects
+from pruneviz.engine.matters.judging import Judgement, judge
 from pruneviz.engine.results import Answer, Comparison
 from pruneviz.methods.base import Method
 
@@ -81,6 +83,9 @@ class SideBySide:
     merged_names : tuple of str
         Registry names of the methods that ran and merged: tokens of theirs stand for groups, so
         that there is no choice of patches to compare.
+    effects : Effects or None
+        What matters to the baseline's answer, measured once for all methods; None where it was
+        not.
     """
 
     question: str
@@ -92,6 +97,7 @@ class SideBySide:
     overlap_names: tuple[str, ...]
     overlaps: np.ndarray
     merged_names: tuple[str, ...] = ()
+    effects: Effects | None = None
 
     def agreement_of(self, name: str) -> float | None:
         """Mean overlap of a method's patches with those of each other that chose.
@@ -103,6 +109,17 @@ class SideBySide:
         row = self.overlaps[self.overlap_names.index(name)]
         return float((row.sum() - 1.0) / (len(row) - 1))
 
+    def judgement_of(self, name: str) -> Judgement | None:
+        """A method's scores at its first stage held against what matters, as :func:`judge` does.
+
+        None where that was not measured, or the method did not run or prunes nothing.
+        """
+        outcome = next(one for one in self.outcomes if one.name == name)
+        done = outcome.comparison
+        if self.effects is None or done is None or not done.pruned.trace.stages:
+            return None
+        return judge(self.effects, done.pruned.trace, title=outcome.title)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values."""
         return {
@@ -111,12 +128,17 @@ class SideBySide:
             "budget_kind": self.budget.kind,
             "num_visual": self.num_visual,
             "baseline": None if self.baseline is None else self.baseline.to_dict(),
-            "methods": [outcome.to_dict() for outcome in self.outcomes],
+            "methods": [outcome.to_dict() | self._judged(outcome) for outcome in self.outcomes],
             "agreement": self.agreement.tolist(),
             "overlap_names": list(self.overlap_names),
             "overlaps": self.overlaps.tolist(),
             "merged_names": list(self.merged_names),
+            "matters": None if self.effects is None else self.effects.to_dict(),
         }
+
+    def _judged(self, outcome: Outcome) -> dict[str, Any]:
+        found = self.judgement_of(outcome.name)
+        return {} if found is None else {"judgement": found.to_dict()}
 
 
 @dataclass(frozen=True, eq=False)

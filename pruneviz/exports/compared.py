@@ -38,6 +38,11 @@ COLUMNS = (
     "kv_bytes",
     "kv_share",
     "agreement",
+    "matters_correlation",
+    "matters_by",
+    "matters_top",
+    "matters_shared",
+    "matters_dropped",
 )
 BUDGETS = {"final": "of the visual tokens left at the end", "compute": "of them per layer"}
 
@@ -123,6 +128,15 @@ def _row(outcome: Outcome, result: SideBySide) -> dict[str, Any]:
         "kv_share": b.kv_bytes / a.kv_bytes,
         "agreement": result.agreement_of(outcome.name),
     }
+    judged = result.judgement_of(outcome.name)
+    if judged is not None:
+        row |= {
+            "matters_correlation": judged.correlation,
+            "matters_by": judged.by,
+            "matters_top": len(judged.top),
+            "matters_shared": len(judged.shared) if judged.favourites else None,
+            "matters_dropped": len(judged.dropped),
+        }
     if done.fidelity is not None:
         found = done.fidelity
         row |= {

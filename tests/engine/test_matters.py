@@ -28,6 +28,7 @@ from pruneviz.engine.matters.blocks import fitting
 from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
 from pruneviz.methods import FastV, Pinned, Random, Uniform, VisionZip
+from pruneviz.metrics import spearman
 from pruneviz.trace import StageTrace, Trace
 
 PLAIN = Settings(signals=False)
@@ -231,13 +232,29 @@ def test_judgements_say_when_there_is_little_to_say() -> None:
     none = judge(effects([-1.0, 0.0, -2.0]), trace)
     assert none.sentence.startswith("No patch matters by itself")
     assert none.overlap is None
-    assert none.correlation is None, "equal scores order nothing"
+    assert (none.by, none.favourites) == ("kept", ()), "equal scores order nothing"
     faint = judge(effects([1e-4, 0.0, -2.0]), trace)
     assert faint.top == (), "a hundredth of the probability is nothing"
     assert faint.sentence.startswith("No patch matters by itself")
     assert "0.0001 nats less" in faint.sentence
+    assert judge(effects([0.5, 0.5, 0.5]), trace).correlation is None
     unknown = judge(effects([np.nan] * 3), trace)
     assert (unknown.top, unknown.strongest) == ((), 0.0)
+
+
+def test_scores_that_say_no_more_than_who_is_kept_are_the_kept_set() -> None:
+    measured = effects([3.0, 2.0, -1.0, 0.5])
+    kept = judge(measured, one_stage([0.0, 1.0, 0.0, 1.0], [1, 3]))
+    assert (kept.by, kept.opinion) == ("kept", "what it keeps")
+    assert kept.correlation == pytest.approx(spearman([0, 1, 0, 1], measured.values))
+    assert (kept.favourites, kept.shared, kept.overlap) == ((), (), None)
+    assert (kept.top, kept.dropped) == ((0, 1, 3), (0,))
+    scored = judge(measured, one_stage([0.0, 2.0, 0.0, 1.0], [1, 3]))
+    assert (scored.by, scored.favourites) == ("scores", (1, 3, 0))
+    # A merged token stands for its group: where it lies is no opinion.
+    trace = one_stage([1.0] * 4, [1, 3])
+    merged = replace(trace.stages[0], into=np.array([1, 1, 3, 3]))
+    assert judge(measured, replace(trace, stages=(merged,))).correlation is None
 
 
 def test_blocks_are_dropped_when_nothing_of_them_is_left(taken) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -36,6 +36,9 @@ class Judgement:
         Spearman's rank correlation of scores and effects over all blocks of which something was
         alive at that stage; a block's score is the mean of its patches'. None where one of both
         tells none from another.
+    by : {"scores", "kept"}
+        What stands for the method's opinion: its scores; or, where these tell no more than who is
+        kept (Uniform), whether a patch is kept at that stage.
     scores : np.ndarray
         Float64: what the method thinks of each block; NaN where nothing was alive.
     top : tuple of int
@@ -44,7 +47,8 @@ class Judgement:
     dropped : tuple of int
         Those of them of which nothing is left after the last stage.
     favourites : tuple of int
-        As many blocks that the method scores highest.
+        As many blocks that the method scores highest; none where it scores none above another
+        that it keeps, too.
     shared : tuple of int
         Blocks in both.
     strongest : float
@@ -55,6 +59,7 @@ class Judgement:
     layer: int
     block: int
     correlation: float | None
+    by: Literal["scores", "kept"]
     scores: np.ndarray
     top: tuple[int, ...]
     dropped: tuple[int, ...]
@@ -64,8 +69,13 @@ class Judgement:
 
     @property
     def overlap(self) -> float | None:
-        """Share of the top blocks that are among the method's own; None where none matters."""
-        return len(self.shared) / len(self.top) if self.top else None
+        """Share of the top blocks that are among the method's own; None where it has none."""
+        return len(self.shared) / len(self.top) if self.favourites else None
+
+    @property
+    def opinion(self) -> str:
+        """What `by` is called in a sentence."""
+        return "its scores" if self.by == "scores" else "what it keeps"
 
     @property
     def sentence(self) -> str:
@@ -131,19 +141,21 @@ def judge(
     if not 0 <= stage < len(trace.stages):
         raise InputError(f"The run has {len(trace.stages)} stages, none of number {stage + 1}.")
     chosen = trace.stages[stage]
-    scores = _block_scores(effects, chosen)
+    by, opinion = _opinion(chosen)
+    scores = _block_scores(effects, chosen, opinion)
     both = np.flatnonzero(np.isfinite(scores) & np.isfinite(effects.values))
     correlation = spearman(scores[both], effects.values[both])
     least = max(effects.noise, FAINT)
     top = [n for n in effects.order.tolist() if effects.values[n] > least][:k]
     kept = np.isin(np.arange(trace.num_visual), trace.kept)
     ranked = both[np.argsort(-scores[both], kind="stable")]
-    favourites = ranked[: len(top)].tolist()
+    favourites = ranked[: len(top)].tolist() if by == "scores" else []
     return Judgement(
         title=title or trace.method,
         layer=chosen.layer,
         block=effects.block,
         correlation=correlation if np.isfinite(correlation) else None,
+        by=by,
         scores=scores,
         top=tuple(top),
         dropped=tuple(n for n in top if not kept[effects.blocks[n].tokens].any()),
@@ -153,10 +165,22 @@ def judge(
     )
 
 
-def _block_scores(effects: Effects, stage: StageTrace) -> np.ndarray:
-    """Mean score of each block's alive tokens; NaN where there is none, or one has no score."""
+def _opinion(stage: StageTrace) -> tuple[Literal["scores", "kept"], np.ndarray]:
+    """What a method thinks of every alive token: its score, or else whether it is kept.
+
+    Where tokens are merged the kept ones only stand for a group: their places are no opinion.
+    """
+    kept = np.isin(stage.alive, stage.kept)
+    flat = all(len(np.unique(stage.scores[part])) <= 1 for part in (kept, ~kept))
+    if flat and stage.into is None:
+        return "kept", kept.astype(np.float64)
+    return "scores", stage.scores
+
+
+def _block_scores(effects: Effects, stage: StageTrace, opinion: np.ndarray) -> np.ndarray:
+    """Mean opinion of each block's alive tokens; NaN where there is none, or one has none."""
     spread = np.full(effects.num_visual, np.nan)
-    spread[stage.alive] = stage.scores
+    spread[stage.alive] = opinion
     alive = np.isin(np.arange(effects.num_visual), stage.alive)
     found = np.full(len(effects.blocks), np.nan)
     for number, block in enumerate(effects.blocks):

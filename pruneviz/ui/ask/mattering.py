@@ -17,9 +17,9 @@ from pruneviz.engine.matters import (
     Judgement,
     Restored,
     judge,
+    remembered_map,
     restore,
     what_giving_back_does,
-    what_matters,
 )
 from pruneviz.errors import InputError
 from pruneviz.render.payload import pack
@@ -94,7 +94,7 @@ def _settings(shown: Shown) -> Settings:
 def _effects(session: Session, shown: Shown, side: int) -> Generator[Mattered]:
     yield said(beginning(session))
     prepared, method = prepare(session, shown.question)
-    maps = what_matters(session, prepared, block=side or None, settings=_settings(shown))
+    maps = remembered_map(session, prepared, block=side or None, settings=_settings(shown))
     last: Effects | None = None
     with closing(maps) as found:
         for last, line in _paced(found):
@@ -181,10 +181,10 @@ def sentences(found: Judgement) -> list[str]:
     said = [found.sentence]
     if found.correlation is not None:
         said.append(
-            f"Rank correlation of its scores {where} with what was measured: "
+            f"Rank correlation of {found.opinion} {where} with what was measured: "
             f"{found.correlation:.2f}."
         )
-    if found.top:
+    if found.favourites:
         said.append(
             f"Of its own {len(found.favourites)} favourites {len(found.shared)} are among the "
             f"{len(found.top)} that matter most."
