@@ -25,6 +25,7 @@ from pruneviz.engine import (
     sweep,
 )
 from pruneviz.engine.compare import chosen_methods
+from pruneviz.engine.matters import MAX_FORWARDS
 from pruneviz.engine.sweeps import check_ratios
 from pruneviz.export import model_title
 from pruneviz.exports import compared, swept
@@ -48,6 +49,12 @@ def add(commands: Any) -> None:
         type=float,
         metavar="SHARE",
         help="visual tokens averaged over all decoder layers, as a share of all, up to 1",
+    )
+    one.add_argument(
+        "--matters",
+        action="store_true",
+        help="measure what matters, once for all methods, and hold each one's scores against it "
+        f"(at most {MAX_FORWARDS} forwards)",
     )
     one.set_defaults(run=run_compare)
     many = _parser(commands, "sweep", "several methods over keep ratios, and their break points")
@@ -84,7 +91,7 @@ def run_compare(args: argparse.Namespace) -> int:
     budget = Budget(share, kind)  # type: ignore[arg-type]
     names = _methods(args)
     session, prepared, how = _start(args)
-    with closing(compare_many(session, prepared, names, budget, how)) as events:
+    with closing(compare_many(session, prepared, names, budget, how, args.matters)) as events:
         result = _followed(events)
     sys.stdout.write(compare_text(result))
     _write(args, compared.write, result, prepared)
@@ -117,8 +124,19 @@ def compare_text(result: SideBySide) -> str:
             f"{outcome.title}: {'=' if same else '≠'} {done.pruned.text} "
             f"({b.final_tokens} left, layer average {b.layer_average:.1f}, true FLOPs "
             f"{b.total_flops / a.total_flops:.1%}, papers' {b.paper_tflops / a.paper_tflops:.1%})"
+            f"{_judged(result, outcome.name)}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _judged(result: SideBySide, name: str) -> str:
+    """How far a method's opinion agrees with what matters, where that was measured."""
+    found = result.judgement_of(name)
+    if found is None:
+        return ""
+    known = "none" if found.correlation is None else f"{found.correlation:+.2f}"
+    own = f", {len(found.shared)} of {len(found.top)} top blocks" if found.favourites else ""
+    return f"; rank correlation of {found.opinion} with what matters {known}{own}"
 
 
 def sweep_text(result: Sweep) -> str:

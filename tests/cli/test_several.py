@@ -51,6 +51,20 @@ def test_compare_writes_every_number(picture, tmp_path, capsys) -> None:
     assert "32 left, layer average 32.0" in said
 
 
+def test_compare_holds_methods_against_what_matters(picture, tmp_path, capsys) -> None:
+    words = ("--method", "fopru", "--method", "uniform", "--matters")
+    rows = run(picture, tmp_path, "compare", *words)
+    values = json.loads((tmp_path / "values.json").read_text())
+    assert len(values["matters"]["blocks"]) == 64
+    judged = [one["judgement"] for one in values["methods"]]
+    assert [row["matters_by"] for row in rows] == ["scores", "kept"]
+    assert float(rows[0]["matters_correlation"]) == judged[0]["correlation"]
+    assert rows[1]["matters_shared"] == ""
+    said = capsys.readouterr().out
+    assert f"of its scores with what matters {judged[0]['correlation']:+.2f}" in said
+    assert "of what it keeps with what matters" in said
+
+
 def test_compare_says_what_is_out_of_reach(picture, capsys) -> None:
     words = ["--method", "fastv", "--equal-compute", "0.05", "--max-new-tokens", "1"]
     assert main(["compare", str(picture), "Where is the cat?", *words]) == 0

@@ -74,10 +74,13 @@ def test_compare(client, picture) -> None:
         methods=["fopru", "fastv", "fopru"],
         budget=0.5,
         budget_kind="compute",
+        matters=True,
         api_name="/compare",
     )
     assert [entry["method"] for entry in result["methods"]] == ["fopru", "fastv"]
+    assert len(result["matters"]["blocks"]) == 64
     for entry in result["methods"]:
+        assert -1 <= entry["judgement"]["correlation"] <= 1
         assert abs(entry["layer_average"] / result["num_visual"] - 0.5) < 0.01
         assert len(entry["kept"]) == entry["final_tokens"]
     assert result["baseline"]["text"]
@@ -121,6 +124,7 @@ def test_sweep(client, picture) -> None:
         ("/compare", {"methods": []}, "at least one method"),
         ("/compare", {"methods": ["nothing"]}, "Unknown method"),
         ("/compare", {"budget": 0}, "above 0"),
+        ("/compare", {"matters": "yes"}, "matters must be true or false"),
         ("/compare", {"budget_kind": "flops"}, "final, compute"),
         ("/compare", {"image": "/etc/hostname"}, "uploaded file"),
         ("/sweep", {"keep_ratios": []}, "at least one keep ratio"),

@@ -36,6 +36,19 @@ def number(value: Any, what: str) -> float:
     return value
 
 
+def switch(value: Any, what: str) -> bool:
+    """An argument that must be true or false.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    if not isinstance(value, bool):
+        raise InputError(f"{what} must be true or false, not {_kind(value)}.")
+    return value
+
+
 def check_characters(value: str, what: str) -> str:
     """Refuse text that cannot be written: JSON can name one half of a character alone."""
     try:

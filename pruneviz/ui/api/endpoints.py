@@ -25,7 +25,7 @@ from pruneviz.engine.compare import chosen_methods
 from pruneviz.engine.sweeps import check_ratios
 from pruneviz.engine.turns import until
 from pruneviz.errors import AbandonedError, InputError
-from pruneviz.ui.api.arguments import number, text
+from pruneviz.ui.api.arguments import number, switch, text
 from pruneviz.ui.api.docstrings import described
 from pruneviz.ui.shared import methods
 from pruneviz.ui.shared.attending import gone
@@ -124,6 +124,7 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
         budget: float = 0.25,
         budget_kind: str = "final",
         model: str = "",
+        matters: bool = False,
     ) -> dict:
         """Run several pruning methods on one question under one budget.
 
@@ -143,6 +144,9 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
             ``"compute"``, the visual tokens averaged over all decoder layers.
         model : str
             Name of a model that the server offers; empty for the one that its page opens with.
+        matters : bool
+            Whether to take every block of patches away in turn, at most 256 forwards once for all
+            methods, and to hold each method's scores against what that does to the answer.
 
         Returns
         -------
@@ -150,17 +154,20 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
             The baseline; per method either a ``problem`` (the budget is out of its reach) or
             settings, answer, fidelity, cost and the indices of the kept tokens; how many methods
             that choose keep each token; the overlaps of their kept sets (intersection over
-            union), like beside like; the methods that merged, which have none; and ``hints``:
-            why not to trust the answers.
+            union), like beside like; the methods that merged, which have none; with ``matters``
+            what was measured, and per method a ``judgement``: rank correlation, and how many of
+            the blocks that matter most are its own best; and ``hints``: why not to trust the
+            answers.
         """
         with refusals():
             kind = cast(Kind, text(budget_kind, "budget_kind"))  # any other is refused here:
             shared = Budget(number(budget, "budget"), kind)
-            names = chosen_methods(methods)
+            names, measured = chosen_methods(methods), switch(matters, "matters")
             asked, path = text(question, "question"), uploaded_path(image)
             session = shelf.session(model)
             prepared = session.prepare(path, asked)
-            return outcome(compare_many(session, prepared, names, shared), prepared)
+            running = compare_many(session, prepared, names, shared, matters=measured)
+            return outcome(running, prepared)
 
     return compare
 

@@ -6,20 +6,25 @@ import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pruneviz.engine import Budget, Prepared, Session, SideBySide, compare_many
+from pruneviz.engine.against import with_known_map
 from pruneviz.engine.budgets import KINDS, Kind
 from pruneviz.errors import InputError
 from pruneviz.exports import compared
 from pruneviz.render import panels_payload
+from pruneviz.ui.compare.mattering import bar
 from pruneviz.ui.compare.measures import columns
 from pruneviz.ui.compare.panels import card
 from pruneviz.ui.shared.encoding import REFRESH, beginning, encode
 from pruneviz.ui.shared.failures import guarded
 from pruneviz.ui.shared.runs import Run, read_methods
 from pruneviz.ui.shared.status import status_html
+
+MATTERS = "--matters"
+"""The command's option that measures what matters as well."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,13 @@ def _compare(session: Session, wanted: Wanted) -> Iterator[CompareScreen]:
     shown = 0.0
     with closing(compare_many(session, prepared, wanted.methods or [], budget)) as events:
         for event in events:
-            if event.result is not None:
-                view = payload(session, prepared, event.result)
-                if event.kind != "done":
-                    yield CompareScreen(view=view)
-                    continue
-                line = status_html(verdict(event.result), "done", prepared.hints)
-                yield CompareScreen(line, view, remembered(session, prepared, wanted, event.result))
+            if event.kind == "done" and event.result is not None:
+                result = with_known_map(session, prepared, event.result)
+                view, line = payload(session, prepared, result), verdict(result)
+                run = remembered(session, prepared, wanted, result)
+                yield CompareScreen(status_html(line, "done", prepared.hints), view, run)
+            elif event.result is not None:
+                yield CompareScreen(view=payload(session, prepared, event.result))
             elif time.monotonic() - shown > REFRESH:
                 shown = time.monotonic()
                 yield CompareScreen(status=status_html(event.text, "busy"))
@@ -85,7 +90,7 @@ def remembered(session: Session, prepared: Prepared, wanted: Wanted, result: Sid
     names = [outcome.name for outcome in result.outcomes]
     option = "--keep-ratio" if wanted.kind == "final" else "--equal-compute"
     methods = [word for name in names for word in ("--method", name)]
-    return Run.of(
+    run = Run.of(
         prepared,
         tab="compare",
         asked=wanted.image,
@@ -95,6 +100,14 @@ def remembered(session: Session, prepared: Prepared, wanted: Wanted, result: Sid
         model=session.loaded.name,
         write=compared.write,
     )
+    return with_result(run, result)
+
+
+def with_result(run: Run, result: SideBySide) -> Run:
+    """A run with another result of the same methods; the command measures what it did."""
+    arguments = tuple(word for word in run.arguments if word != MATTERS)
+    measured = () if result.effects is None else (MATTERS,)
+    return replace(run, result=result, arguments=(*arguments, *measured))
 
 
 def restored(values: Mapping[str, str]) -> tuple[list[str] | None, Kind | None, float | None]:
@@ -135,7 +148,8 @@ def payload(session: Session, prepared: Prepared, result: SideBySide) -> dict[st
             result.overlaps,
             [titles[name] for name in result.merged_names],
         ),
-        "measures": columns(),
+        "measures": columns(result),
+        "against": bar(result, prepared.grid),
         "kind": result.budget.kind,
         "percent": 100 * result.budget.share,
         "baseline": None if result.baseline is None else result.baseline.text,

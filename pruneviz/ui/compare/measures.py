@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pruneviz.engine import Comparison, SideBySide
+from pruneviz.ui.compare.mattering import NOTHING, Told, correlation, shared
 from pruneviz.ui.shared.costs import count
 from pruneviz.ui.shared.fidelity import nats
 from pruneviz.ui.shared.numbers import percent
-
-Told = tuple[str, float | None]
-"""What is read, and what is sorted by; None where there is no number."""
-NOTHING: Told = ("", None)
 
 
 @dataclass(frozen=True)
@@ -147,14 +144,40 @@ MEASURES = (
 )
 
 
-def columns() -> list[dict[str, Any]]:
+MATTERS = (
+    Measure(
+        "What matters",
+        "Rank correlation of the method's scores, at its first stage, with what was measured: how "
+        "much less likely the baseline's answer becomes when a block of patches is taken away (1 = "
+        "the same order, 0 = none in common). Where the scores say no more than who is kept, the "
+        "kept set takes their place.",
+        "high",
+        correlation,
+    ),
+    Measure(
+        "Top blocks",
+        "Of the blocks that matter most, at most ten, how many are among as many that the method "
+        "scores highest.",
+        "high",
+        shared,
+    ),
+)
+"""Columns that are there once it was measured."""
+
+
+def measures(result: SideBySide) -> tuple[Measure, ...]:
+    """The columns of a comparison."""
+    return MEASURES if result.effects is None else (*MEASURES, *MATTERS)
+
+
+def columns(result: SideBySide) -> list[dict[str, Any]]:
     """Title, note and good end of every column."""
-    return [{"title": m.title, "note": m.note, "best": m.best} for m in MEASURES]
+    return [{"title": m.title, "note": m.note, "best": m.best} for m in measures(result)]
 
 
 def told(done: Comparison, result: SideBySide) -> list[dict[str, Any]]:
     """One method's text and number for each column."""
     return [
         {"text": text, "value": value}
-        for text, value in (measure.tell(done, result) for measure in MEASURES)
+        for text, value in (measure.tell(done, result) for measure in measures(result))
     ]

@@ -14,8 +14,8 @@ from pruneviz.engine import Comparison, Outcome, Session, Settings, SideBySide
 from pruneviz.errors import InputError
 from pruneviz.methods import Pinned
 from pruneviz.methods.base import Method
+from pruneviz.ui.compare.again import check_model, prepared_again
 from pruneviz.ui.shared import texts
-from pruneviz.ui.shared.encoding import encode
 from pruneviz.ui.shared.failures import guarded
 from pruneviz.ui.shared.fidelity import nats
 from pruneviz.ui.shared.runs import Run
@@ -39,18 +39,13 @@ def swap(session: Session, run: Run | None, asked: Any) -> Generator[SwapScreen]
 
 
 def _swap(session: Session, run: Run | None, asked: Any) -> Iterator[SwapScreen]:
-    if run is None:
-        raise InputError(texts.NO_RUN_TO_EXPORT)
-    if session.loaded.name != run.model:
-        raise InputError(texts.SWAP_OTHER_MODEL)
+    run = check_model(session, run)
     own, other = (_outcome(run.result, asked, key) for key in ("own", "other"))
     method = swapped(own, other)
     yield SwapScreen(
         status=status_html(f"Running {own.title} with {other.title}'s patches …", "busy")
     )
-    prepared = encode(session, run.asked, run.question)
-    if prepared.picture != run.picture:
-        raise InputError(texts.SWAP_OTHER_PICTURE)
+    prepared = prepared_again(session, run)
     running = session.ask(prepared, method, Settings(signals=False), streamed=False)
     with closing(running) as events:
         for event in events:

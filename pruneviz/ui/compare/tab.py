@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from pruneviz.engine import Shelf
+from pruneviz.ui.compare.against import measure_for_all
 from pruneviz.ui.compare.comparing import CompareScreen, Wanted, compare, restored
 from pruneviz.ui.compare.swapping import SwapScreen, swap
 from pruneviz.ui.inputs.column import Inputs
@@ -36,6 +37,7 @@ SCRIPTS = (
     "compare/agreement.js",
     "compare/pair.js",
     "compare/compare.js",
+    "compare/against.js",
 )
 BUDGET_SCRIPT = (
     "(kind, percent) => { window.dispatchEvent(new CustomEvent('pruneviz:budget', "
@@ -137,12 +139,12 @@ def wire(
         yield from steps(screens, updates, CompareScreen())
 
     asked = wire_run([tab.run.click], run, values, outputs, tab.status, buttons, where=LONG)
-    swaps = _wire_swap(shelf, chosen, tab)
+    asked += [_wire_swap(shelf, chosen, tab), _wire_matters(shelf, chosen, tab)]
     moved = wire_rest(tab.view.rest, tab.auto, run, values, outputs)
-    wire_stop(tab.stop, [*asked, *swaps, moved], tab.status, buttons, texts.COMPARE_STOPPED)
+    wire_stop(tab.stop, [*asked, moved], tab.status, buttons, texts.COMPARE_STOPPED)
 
 
-def _wire_swap(shelf: Shelf, chosen: gr.Textbox, tab: CompareTab) -> list[Any]:
+def _wire_swap(shelf: Shelf, chosen: gr.Textbox, tab: CompareTab) -> Any:
     """Let the canvas ask one method with another's patches; returns what Stop has to cancel."""
     buttons = [tab.run, tab.stop]
 
@@ -153,17 +155,43 @@ def _wire_swap(shelf: Shelf, chosen: gr.Textbox, tab: CompareTab) -> list[Any]:
         )
         yield from steps(screens, lambda one: filled(one.status, one.told), SwapScreen())
 
-    return [
-        tab.view.swap(
-            run,
-            [chosen, tab.export.held],
-            [tab.status, tab.swapped, *buttons],
-            trigger_mode="once",
-            show_progress="hidden",
-            api_visibility="private",
-            **MODEL,
+    return tab.view.swap(
+        run,
+        [chosen, tab.export.held],
+        [tab.status, tab.swapped, *buttons],
+        trigger_mode="once",
+        show_progress="hidden",
+        api_visibility="private",
+        **MODEL,
+    )
+
+
+def _wire_matters(shelf: Shelf, chosen: gr.Textbox, tab: CompareTab) -> Any:
+    """Let the canvas set all methods against what matters; returns what Stop has to cancel."""
+    buttons = [tab.run, tab.stop]
+
+    def run(model: str, held: HeldRun | None) -> Iterator[list[Any]]:
+        last = held.run if held else None
+        screens = on_model(
+            shelf, model, lambda session: measure_for_all(session, last), CompareScreen
         )
-    ]
+
+        def values(screen: CompareScreen) -> list[Any]:
+            files = held.files if held else []
+            now = None if screen.run is None else HeldRun(screen.run, files)
+            return filled(screen.status, screen.view, now)
+
+        yield from steps(screens, values, CompareScreen())
+
+    return tab.view.matters(
+        run,
+        [chosen, tab.export.held],
+        [tab.status, tab.view, tab.export.held, *buttons],
+        trigger_mode="once",
+        show_progress="hidden",
+        api_visibility="private",
+        **LONG,
+    )
 
 
 def updates(screen: CompareScreen) -> list[Any]:

@@ -69,8 +69,9 @@ VALUES_NOTE = (
     "Log-prob.: how likely the pruned model finds the baseline's answer (nats per token, 0 = "
     "certain). KL: how far the first answer token's probabilities moved (0 = not at all); those of "
     "the token at which the answers part, after the words that both share (empty where they do "
-    "not); and the largest move of any. FLOPs: true ones against the baseline's, encoder and choosing included; the papers' count visual "
-    "tokens in the language model only. * run in search of the break point."
+    "not); and the largest move of any. FLOPs: true ones against the baseline's, encoder and "
+    "choosing included; the papers' count visual tokens in the language model only. * run in "
+    "search of the break point."
 )
 
 CHOOSE_MODEL = "Model"
@@ -111,8 +112,8 @@ TAB_LINK_WITHOUT_PICTURE = (
     "question and this tab's settings, and has to add the picture."
 )
 SWAP_NEEDS_TWO = "Choose two methods that have run and that choose patches instead of merging them."
-SWAP_OTHER_MODEL = "Another model has been chosen since. Compare again first."
-SWAP_OTHER_PICTURE = "The picture of this comparison is no longer there. Compare again first."
+RUN_OTHER_MODEL = "Another model has been chosen since. Compare again first."
+RUN_OTHER_PICTURE = "The picture of this comparison is no longer there. Compare again first."
 LINK_SETTINGS = "The link's settings are filled in. Press the button to run them."
 LINK_COPIED = "Link copied: it brings back example, question, method, settings and pins."
 LINK_WITHOUT_PICTURE = (
@@ -144,6 +145,15 @@ MEASURE = "Measure time"
 MEASURE_NOTE = (
     "Runs this question unpruned and pruned in turn, {} times each: times of different moments "
     "cannot be compared."
+)
+AGAINST_NOTE = (
+    "How far does each method's opinion of the patches agree with what they do? Blocks of patches "
+    "are taken away from the unpruned model, one after another: {} forwards in all, once for all "
+    "methods. Ask's part “What matters” measures and shows the same map."
+)
+AGAINST_DONE = (
+    "What matters: {0} blocks of {1} x {1} patches, each taken away in turn; the baseline's answer "
+    "became less likely by at most {2}. The table's last two columns set every method against that."
 )
 MATTERS_STOPPED = "Stopped. The map shows what had been tried."
 MEASURE_STOPPED = "Stopped. No time was measured."
