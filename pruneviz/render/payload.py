@@ -18,6 +18,7 @@ from pruneviz.geometry import PatchGrid
 from pruneviz.render.colours import cividis
 from pruneviz.render.flow import Flow, flow_of
 from pruneviz.render.labels import SHARE_UNIT, SIGNAL_NOTES, SIGNAL_TITLES, stage_title
+from pruneviz.render.threshold import threshold
 from pruneviz.trace import Trace
 
 MAX_SIDE = 1024
@@ -138,6 +139,7 @@ def _stage(number: int, trace: Trace) -> dict[str, Any]:
         "extra": stage.extra,
         "into": None if stage.into is None else _into(stage.into, stage.alive, num_visual),
         "cut": cut if np.isfinite(cut) else None,
+        "threshold": threshold(trace, number).to_dict(),
         "notes": list(stage.notes),
         "state": pack(state, "u1"),
         "ranks": pack(ranks, "<i4"),

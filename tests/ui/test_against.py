@@ -49,8 +49,9 @@ def test_a_press_adds_two_columns_to_table_files_and_command(fresh) -> None:
     told = [panel["told"][-2:] for panel in last.view["panels"]]
     assert [one[0]["value"] for one in told] == [found.correlation for found in judged]
     assert told[1][0]["text"].endswith("(kept set)")
-    assert told[1][1] == {"text": "", "value": None}
-    shared = f"{len(judged[0].shared)} of {len(judged[0].top)}"
+    left = [len(found.top) - len(found.dropped) for found in judged]
+    assert told[1][1] == {"text": f"{left[1]} kept", "value": None}
+    shared = f"{len(judged[0].shared)} of {len(judged[0].top)}, {left[0]} kept"
     assert told[0][1] == {"text": shared, "value": judged[0].overlap}
     assert f",{judged[0].correlation},scores," in table(last.run.result)
     assert ",,,,\n" in table(run.result), "nothing where it was not measured"

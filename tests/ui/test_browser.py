@@ -80,6 +80,12 @@ def test_stages_scores_and_readout(open_page) -> None:
     stages.nth(1).click()
     page.select_option(".pv-show", "ttv")
     expect(view).to_have_attribute("data-painted", re.compile(r"1:\d+:ttv"))
+    expect(page.locator(".pv-sides")).to_have_count(0)
+    page.select_option(".pv-show", "score")
+    expect(page.locator(".pv-sides span")).to_have_text(["dropped here", "kept here"])
+    kept = int(stages.nth(1).inner_text().split(": ")[1])
+    cut = float(page.locator(".pv-colourbar[data-cut]").get_attribute("data-cut"))
+    assert cut == pytest.approx(100 * (255.5 - kept) / 255, abs=0.06), "where they meet, by rank"
     canvas = page.locator(".pv-canvas")
     canvas.hover(position={"x": 200, "y": 120})
     expect(page.locator(".pv-readout")).to_contain_text("Rank")

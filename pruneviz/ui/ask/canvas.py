@@ -16,6 +16,7 @@ SCRIPTS = (
     "shared/previews.js",
     "shared/groups.js",
     "ask/merged.js",
+    "ask/threshold.js",
     "ask/readout.js",
     "ask/layers.js",
     "ask/player.js",

@@ -116,7 +116,8 @@ function legend() {
   if (isHeat()) {
     const [low, high] = range(shownValues());
     const name = view.show === "score" ? "score" : partTitle(view.show);
-    items.push(colourBar(`lowest: ${number(low)}`, `highest: ${number(high)}`, `${name}, by rank`));
+    const bar = colourBar(`lowest: ${number(low)}`, `highest: ${number(high)}`, `${name}, by rank`);
+    items.push(...(view.show === "score" ? scoreBar(bar, view.stages[view.stage - 1]) : [bar]));
     items.push(swatch("line", "edge between kept and dropped"));
     if (view.stage > 1) items.push(swatch("before", "dropped earlier"));
   } else {

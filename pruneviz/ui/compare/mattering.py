@@ -29,11 +29,14 @@ def correlation(done: Comparison, result: SideBySide) -> Told:
 
 
 def shared(done: Comparison, result: SideBySide) -> Told:
-    """How many of the blocks that matter most are among the method's own best."""
+    """How many of the blocks that matter most are the method's own best, and how many it keeps."""
     found = result.judgement_of(done.pruned.trace.method)
-    if found is None or found.overlap is None:
+    if found is None or not found.top:
         return NOTHING
-    return f"{len(found.shared)} of {len(found.top)}", found.overlap
+    kept = f"{len(found.top) - len(found.dropped)} kept"
+    if found.overlap is None:
+        return kept, None
+    return f"{len(found.shared)} of {len(found.top)}, {kept}", found.overlap
 
 
 def bar(result: SideBySide, grid: PatchGrid) -> dict[str, Any] | None:

@@ -157,7 +157,7 @@ MATTERS = (
     Measure(
         "Top blocks",
         "Of the blocks that matter most, at most ten, how many are among as many that the method "
-        "scores highest.",
+        "scores highest; and of how many anything is left in the end.",
         "high",
         shared,
     ),

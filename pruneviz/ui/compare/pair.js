@@ -64,7 +64,7 @@ function paintPair() {
   const canvas = $(".pv-pairmap"), [x0, y0, x1, y1] = view.window;
   const room = canvas.parentElement.clientWidth;
   if (!room) return;
-  const scale = Math.min(room / (x1 - x0), 420 / (y1 - y0));
+  const scale = Math.min(room / (x1 - x0), 460 / (y1 - y0));
   const width = (x1 - x0) * scale, height = (y1 - y0) * scale;
   view.pairScale = scale;
   const ctx = context(canvas, width, height), states = pairStates();
@@ -73,6 +73,7 @@ function paintPair() {
     stripes(ctx, states, ONLY_B, scale);
   });
   contour(ctx, scale, Int32Array.from(view.cellToken, (token) => (token < 0 ? 0 : states[token])));
+  paintSides(width, height, scale);
   pairLegend(states);
 }
 

@@ -35,6 +35,7 @@ SCRIPTS = (
     "compare/table.js",
     "compare/panels.js",
     "compare/agreement.js",
+    "compare/pairsides.js",
     "compare/pair.js",
     "compare/compare.js",
     "compare/against.js",
