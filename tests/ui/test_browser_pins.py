@@ -94,13 +94,33 @@ def test_asking_again_with_pins(open_page) -> None:
     page.keyboard.press("ArrowRight")
     finished(page, "TransPrune + pins kept 66 of 256")
     expect(page.locator(".pv-pincount")).to_have_text("0 kept, 4 dropped by hand")
+    # Runs with these pins stand behind the result: exact where one was made, with its answer.
+    page.uncheck("#pv-auto input")
+    page.fill("#pv-keep input[type=number]", "50")
+    page.keyboard.press("Enter")
+    badge, live = page.locator(".pv-badge"), page.locator("#pv-live .pv-live")
+    expect(badge).to_have_text("Exact: 128 of 256 patches (50 %), with the pins.")
+    expect(live).to_contain_text("exact: 128 patches")
+    # With other pins they tell nothing.
+    page.locator(".pv-canvas").click(position=cell(page, 1, 0))
+    expect(badge).to_contain_text("Preview: 128 of 256")
+    expect(badge).to_contain_text("Ask again to run it with the pins.")
+    expect(live).to_be_hidden()
+    page.click(".pv-clear")
+    expect(badge).to_contain_text("Preview: 128 of 256")
+    expect(live).to_be_hidden()
+    mode(page, "Drop")
+    for column in range(4):
+        page.locator(".pv-canvas").click(position=cell(page, 0, column))
+    expect(badge).to_contain_text("Exact: 128 of 256")
+    page.check("#pv-auto input")
     with watched.rests():
         page.locator(".pv-question").nth(1).click()
     expect(page.locator(".pv-pincount")).to_have_text("0 kept, 4 dropped by hand")
     page.locator(".pv-thumb").nth(1).click()
     expect(page.locator(".pv-pincount")).to_have_text("")
     watched.ask()
-    finished(page, "TransPrune kept 66 of 256")
+    finished(page, "TransPrune kept 128 of 256")
 
 
 def test_giving_back_the_best_dropped(open_page, session, examples) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from pruneviz.ui.ask.opening import merge
 from pruneviz.ui.shared.costs import summary
 from pruneviz.ui.shared.latest import MOST, Latest
 from pruneviz.ui.shared.numbers import percent
+from pruneviz.ui.shared.pins import Pins
 from pruneviz.ui.shared.question import Question
 from pruneviz.ui.shared.shown import Held
 from tests.ui.conftest import QUESTION
@@ -48,6 +50,21 @@ def test_every_answer_is_what_a_run_of_its_own_gives(session, picture, found) ->
         assert row["same"] == run.fidelity.exact_match
         assert mask_of(row).tolist() == list(run.pruned.trace.kept)
         assert row["cost"] == summary(run)
+
+
+def test_with_pins_every_answer_is_of_a_run_with_these_pins(session, picture) -> None:
+    pins = Pins((3, 77, 200), (0, 128))
+    asked = Question(str(picture), QUESTION, "fopru", 25, pins=pins)
+    shown = Held(merge(list(ask(session, asked))).shown)
+    *_, last = (one.answers for one in live(Shelf.of(session), shown, True) if one.answers)
+    rows = last["rows"]
+    assert [row["budget"] for row in rows[1:]] == [row["kept"] for row in rows[1:]]
+    assert rows[0]["budget"] < rows[0]["kept"] == 3, "the slider's own number, below the pins'"
+    for row in rows:
+        run = merge(list(ask(session, replace(asked, keep_percent=row["percent"])))).shown.done
+        assert mask_of(row).tolist() == list(run.pruned.trace.kept)
+        assert {3, 77, 200} <= set(mask_of(row)) <= set(range(256)) - {0, 128}
+        assert (row["text"], row["cost"]) == (run.pruned.text, summary(run))
 
 
 def test_the_marks_are_known_when_all_was_tried(found) -> None:

@@ -23,6 +23,7 @@ SCRIPTS = (
     "ask/flow.js",
     "ask/flowing.js",
     "ask/pins.js",
+    "ask/lent.js",
     "ask/parts.js",
     "ask/matters.js",
     "ask/looks.js",

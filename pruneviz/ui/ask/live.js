@@ -6,10 +6,10 @@ let moved = null; // what the slider last asked for: { count, percent, shown }
 function rowsAround(count, percent) {
   const rows = (props.value && props.value.rows) || [];
   // With several stages the same count at the end may come from other ones before.
-  const same = (row) => row.kept === count && (props.value.single || Math.abs(row.percent - percent) < 1e-6);
+  const same = (row) => row.budget === count && (props.value.single || Math.abs(row.percent - percent) < 1e-6);
   const at = rows.find(same);
   if (at) return [at, at];
-  const below = rows.filter((row) => row.kept < count), above = rows.filter((row) => row.kept >= count);
+  const below = rows.filter((row) => row.budget < count), above = rows.filter((row) => row.budget >= count);
   return [below[below.length - 1] || null, above[0] || null];
 }
 
@@ -21,7 +21,7 @@ function lookUp(count, percent) {
   if (below && below === above) return { row: below, exact: true, note: patches(below.kept) };
   if (!below && !above) return null;
   const near = !below ? above : !above ? below
-    : Math.log(count / below.kept) < Math.log(above.kept / count) ? below : above;
+    : Math.log(count / below.budget) < Math.log(above.budget / count) ? below : above;
   const agree = below && above && below.text === above.text;
   const note = agree ? `as at ${below.kept} and ${above.kept} patches` : `as at ${patches(near.kept)}`;
   return { row: near, exact: false, note };

@@ -24,7 +24,7 @@ from pruneviz.engine import (
     ticks,
     without_image,
 )
-from pruneviz.methods import Method
+from pruneviz.methods import Method, Pinned, stage_counts
 from pruneviz.methods.registry import METHODS
 from pruneviz.render.payload import pack
 from pruneviz.ui.ask.asking import prepare
@@ -88,35 +88,41 @@ def behind(session: Session, question: Question, done: Comparison) -> Generator[
     with closing(live_answers(session, prepared, rungs, around, settings)) as answers:
         for answer in answers:
             found.append(answer)
-            yield Alive(payload(question, done, found, len(found) == len(rungs)))
+            yield Alive(payload(question, done, found, rungs))
     yield from _beside(session, prepared, method, settings, done)
 
 
 def payload(
-    question: Question, done: Comparison, found: Sequence[LiveAnswer], finished: bool
+    question: Question,
+    done: Comparison,
+    found: Sequence[LiveAnswer],
+    rungs: Sequence[tuple[float, Method]],
 ) -> dict[str, Any]:
-    """What the browser looks up while the slider moves."""
+    """What the browser looks up while the slider moves, of those of the rungs that have run."""
     total = done.grid.num_tokens
-    where = ticks(found, total) if finished else None
+    where = ticks(found, total) if len(found) == len(rungs) else None
+    # What the slider stands for: the method's own number, whatever the pins make of it.
+    own = {ratio: stage_counts(Pinned.of(method).method, total)[-1] for ratio, method in rungs}
     return {
         "method": METHODS[question.method].title,
         "total": total,
         "single": len(done.pruned.trace.stages) == 1,
         "baseline": done.baseline.text,
-        "rows": [_row(one, total) for one in sorted(found, key=lambda one: one.kept)],
+        "rows": [_row(one, own[one.ratio]) for one in sorted(found, key=lambda one: one.ratio)],
         "same": None if where is None else 100 * where.same_from,
         "breaks": None if where is None or where.breaks_at is None else 100 * where.breaks_at,
     }
 
 
-def _row(answer: LiveAnswer, total: int) -> dict[str, Any]:
+def _row(answer: LiveAnswer, budget: int) -> dict[str, Any]:
     trace = answer.comparison.pruned.trace
-    mask = np.zeros(total, dtype=bool)
+    mask = np.zeros(trace.num_visual, dtype=bool)
     mask[list(trace.kept)] = True
     merged = any(stage.into is not None or stage.extra for stage in trace.stages)
     return {
         "percent": 100 * answer.ratio,
         "kept": answer.kept,
+        "budget": budget,
         "text": answer.text,
         "same": answer.same,
         "cost": summary(answer.comparison),

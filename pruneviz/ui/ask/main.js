@@ -66,7 +66,7 @@ function adopt(data, picture) {
   pause();
   turn("ready");
   fresh("ask");
-  ran = [];
+  forgetRan();
   forgetEffects();
   forgetLooks();
   fitStage();
@@ -230,23 +230,6 @@ function keepAt(percent) {
   if (view.preview !== null || view.budget === BEYOND || due) rest();
 }
 onSlide("pv-keep", keepAt);
-// Masks of budgets that ran behind the result: with them the preview is exact.
-let ran = [];
-window.addEventListener("pruneviz:answers", (event) => {
-  ran = event.detail.filter((row) => row.mask).map((row) => ({ ...row, mask: unpack.u1(row.mask) }));
-});
-// With several stages the same count at the end may come from other ones before.
-function lendMasks() {
-  const { masks, single } = view.previews;
-  ran.forEach((row) => {
-    if (pinned()) masks.delete(row.kept);
-    else if (single) masks.set(row.kept, row.mask);
-  });
-  if (single || pinned()) return;
-  ran.forEach((row) => masks.delete(row.kept));
-  const row = ran.find((one) => Math.abs(one.percent - view.percent) < 1e-6);
-  if (row) masks.set(row.kept, row.mask);
-}
 // Also when the number is typed, reset or set with an example.
 window.addEventListener("pruneviz:keep", (event) => keepAt(Number(event.detail)));
 // An example was chosen; if that moves the slider too, one run answers both.

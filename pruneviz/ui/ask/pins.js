@@ -54,7 +54,7 @@ function settle() {
   const same = pinText() === view.ranPins && budget;
   view.preview = same || view.budget === BEYOND ? null : view.budget;
   if (view.preview === null) view.stage = view.stages.length;
-  const shown = view.preview !== null && !pinned();
+  const shown = view.preview !== null && pinsAsRan();
   window.dispatchEvent(new CustomEvent("pruneviz:moved", {
     detail: { count: view.budget, percent: view.percent, shown } }));
   refresh();
@@ -62,7 +62,8 @@ function settle() {
 
 // What the slider's budget keeps: pins first, the rest by the last run's ranking.
 function previewStates() {
-  const states = new Uint8Array(view.tokens).fill(DROPPED);
+  const states = new Uint8Array(view.tokens).fill(DROPPED), exact = pinnedMask();
+  if (exact) return states.map((state, token) => (isIn(exact, token) ? KEPT : state));
   pins.keep.forEach((token) => { states[token] = KEPT; });
   const wanted = Math.max(view.preview + pins.extra, pins.keep.size);
   const left = Math.min(wanted, view.tokens - pins.drop.size) - pins.keep.size;

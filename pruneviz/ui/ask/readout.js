@@ -139,10 +139,11 @@ function badge() {
   const share = (count) => `${count} of ${view.tokens} patches (${+(100 * count / view.tokens).toPrecision(3)} %)`;
   text.classList.toggle("pv-preview", view.preview !== null);
   if (view.preview !== null) {
-    const exact = !pinned() && isExact(view.previews, view.preview, view.stages[0].kept);
+    const exact = pinned() ? Boolean(pinnedMask()) : isExact(view.previews, view.preview, view.stages[0].kept);
+    const again = pinned() && !exact ? " Ask again to run it with the pins." : "";
     text.textContent = `${exact ? "Exact" : "Preview"}: ${share(view.count)}` +
-      (exact ? "." : ", by the last run's ranking.") + (pinned() ? " Ask again to run it with the pins." : "");
-    text.title = exact ? "The method's own choice at this keep ratio."
+      (exact ? `${pinned() ? ", with the pins" : ""}.` : `, by the last run's ranking.${again}`);
+    text.title = exact ? `The method's own choice at this keep ratio${pinned() ? " and with these pins" : ""}.`
       : "Scores may change with the budget; Ask runs it.";
   } else if (view.budget === BEYOND) {
     text.textContent = "Out of reach: no run is possible at this keep ratio. Shown is the last run.";

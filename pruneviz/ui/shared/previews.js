@@ -25,13 +25,15 @@ async function learn(previews, kind, percent) {
   previews.between.set(`${kind} ${percent}`, found.count);
 }
 
+const isIn = (mask, token) => mask[token >> 3] >> (7 - token % 8) & 1;
+
 // All patches, those first that the method would keep longest: what follows from the numbers
 // alone, then the run's ranking.
 function ranking(previews, order, count) {
   const mask = previews.masks.get(count);
   if (!mask) return order;
   const places = Array.from({ length: order.length }, (_, token) => token);
-  return [...places.filter((token) => mask[token >> 3] >> (7 - token % 8) & 1), ...order];
+  return [...places.filter((token) => isIn(mask, token)), ...order];
 }
 
 // Keeps `left` more patches in the ranking's order; `barred` are never kept.
