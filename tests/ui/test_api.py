@@ -34,6 +34,12 @@ def test_five_endpoints_and_no_more(client) -> None:
     info = client.view_api(return_format="dict", print_info=False)
     assert set(info["named_endpoints"]) == {"/ask", "/compare", "/sweep", "/methods", "/evaluate"}
     assert not info["unnamed_endpoints"]
+    # A file that may be left out is a file all the same: MCP takes a URL for it only then.
+    told = info["named_endpoints"]["/evaluate"]["parameters"]
+    file = next(one for one in told if one["parameter_name"] == "file")
+    assert file["parameter_has_default"]
+    assert "gradio.FileData" in str(file["type"])
+    assert not {"oneOf", "anyOf"} & set(file["type"])
 
 
 def test_ask(client, picture) -> None:

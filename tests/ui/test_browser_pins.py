@@ -95,6 +95,7 @@ def test_asking_again_with_pins(open_page) -> None:
     finished(page, "TransPrune + pins kept 66 of 256")
     expect(page.locator(".pv-pincount")).to_have_text("0 kept, 4 dropped by hand")
     # Runs with these pins stand behind the result: exact where one was made, with its answer.
+    expect(page.locator(".pv-chance")).to_contain_text("random draws of 66 patches")
     page.uncheck("#pv-auto input")
     page.fill("#pv-keep input[type=number]", "50")
     page.keyboard.press("Enter")

@@ -123,8 +123,8 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
         methods: list[str],
         budget: float = 0.25,
         budget_kind: str = "final",
-        model: str = "",
         matters: bool = False,
+        model: str = "",
     ) -> dict:
         """Run several pruning methods on one question under one budget.
 
@@ -142,11 +142,11 @@ def make_compare(shelf: Shelf) -> Callable[..., dict]:
         budget_kind : str
             What the budget counts: ``"final"``, the visual tokens left after the last stage, or
             ``"compute"``, the visual tokens averaged over all decoder layers.
-        model : str
-            Name of a model that the server offers; empty for the one that its page opens with.
         matters : bool
             Whether to take every block of patches away in turn, at most 256 forwards once for all
             methods, and to hold each method's scores against what that does to the answer.
+        model : str
+            Name of a model that the server offers; empty for the one that its page opens with.
 
         Returns
         -------

@@ -42,7 +42,9 @@ def make_evaluate(shelf: Shelf) -> Callable[..., dict]:
         questions: str = next(iter(SETS)),
         count: int = 20,
         seed: int = 0,
-        file: FileData | None = None,
+        # Not "or None": Gradio turns an MCP call's data URL into a file only where it sees the bare
+        # type.
+        file: FileData = cast(FileData, None),  # noqa: B008
         budget_kind: str = "final",
         tolerance: float = 1.0,
         draws: int = DRAWS,
@@ -70,7 +72,8 @@ def make_evaluate(shelf: Shelf) -> Callable[..., dict]:
             Another one gives other scenes.
         file : FileData
             In place of the set a .jsonl or .csv file of questions, or a .zip of it with its
-            pictures; as for ``pruneviz evaluate``.
+            pictures, as for ``pruneviz evaluate``: ``handle_file("questions.zip")`` with
+            gradio_client, an http(s) or data URL (of a .csv or a .zip) in an MCP call.
         budget_kind : str
             What budgets count: ``"final"``, the visual tokens left after the last stage, or
             ``"compute"``, the visual tokens averaged over all decoder layers.

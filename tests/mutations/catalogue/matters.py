@@ -93,6 +93,27 @@ MAP = (
         f"{MAPS}::test_rows_are_bounded_in_bytes",
     ),
     _in(
+        "engine/matters/remembering",
+        "A map of another question is remembered",
+        'return "taken", prepared.key, answer.token_ids, side',
+        'return "taken", side',
+        "tests/engine/test_against.py::test_one_map_serves_all_methods_and_whoever_asks_again",
+    ),
+    _in(
+        "engine/matters/judging",
+        "Where a merged token lies is an opinion",
+        "if flat and stage.into is None:",
+        "if flat:",
+        f"{MAPS}::test_scores_that_say_no_more_than_who_is_kept_are_the_kept_set",
+    ),
+    _in(
+        "render/threshold",
+        "A line is drawn through the scores of merged tokens",
+        "if stage.into is not None:",
+        "if False:",
+        "tests/render/test_threshold.py::test_no_line_is_drawn_where_scores_alone_do_not_decide",
+    ),
+    _in(
         "engine/matters/judging",
         "What rounding could be matters",
         "least = max(effects.noise, FAINT)",
