@@ -21,7 +21,7 @@ FLAGS = [
     "--no-first-run",
     "--disable-quic",
 ]
-SECONDS = 60
+SECONDS = 600
 """How long anything is waited for: a guard against a hang, no measure of speed."""
 USABLE = """() => {
   const parts = ":is(button, input, select, textarea, [tabindex='0'])";
