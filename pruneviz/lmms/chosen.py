@@ -81,7 +81,7 @@ def choose(method: str = UNPRUNED, **settings: Any) -> Chosen:
     budget = next(
         (Budget(settings.pop(name), kind) for name, kind in BUDGETS.items() if name in given), None
     )
-    tokens = settings.pop("keep_tokens", None)
+    tokens = _value(settings.pop("keep_tokens", None))
     own = tuple(sorted((name, _value(value)) for name, value in settings.items()))
     chosen = Chosen(method, budget, None, own, tokens)
     try:
@@ -92,10 +92,23 @@ def choose(method: str = UNPRUNED, **settings: Any) -> Chosen:
 
 
 def _value(value: Any) -> Any:
-    """A setting as a field holds it; lists come as text from the command line."""
+    """A setting as a field holds it; lists come as text from the command line, -1 as -1.0."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, str) and value.startswith("["):
         try:
             value = json.loads(value)
         except json.JSONDecodeError as error:
             raise InputError(f"{value!r} in --model_args is no list.") from error
     return tuple(value) if isinstance(value, list) else value
+
+
+def whole(value: Any, name: str, auto: int | None = None) -> int:
+    """A number from 1 on, or what ``auto`` stands for; raises InputError on anything else."""
+    if value == "auto" and auto is not None:
+        return auto
+    value = _value(value)
+    if isinstance(value, bool) or not str(value).isdecimal() or int(value) < 1:
+        also = ", or auto" if auto is not None else ""
+        raise InputError(f"{name} must be a whole number from 1 on{also}, not {value!r}.")
+    return int(value)

@@ -78,7 +78,8 @@ def merge(
     Parameters
     ----------
     runs : iterable of Run
-        In any order; of several of one method on one task the last counts.
+        In any order. Of several of one method on one task the one with the most questions
+        counts, and of these the last: no trial with ``--limit`` hides a whole run.
     wanted : mapping of str to str, optional
         The metric of a task; default: its first.
 
@@ -94,9 +95,10 @@ def merge(
     InputError
         On a metric that a task has not, or a task that no run has.
     """
-    joined = order(_joined(runs))
+    found, problems = _joined(runs)
+    joined = order(found)
     metrics = _metrics(joined, wanted or {})
-    lines, problems = [], []
+    lines = []
     for model in dict.fromkeys(run.model for run in joined):
         own = [run for run in joined if run.model == model]
         base = own[0] if not own[0].chosen.pruned else None
@@ -112,14 +114,27 @@ def merge(
     return lines, problems
 
 
-def _joined(runs: Iterable[Run]) -> list[Run]:
-    """Runs of one method and model as one."""
+def _joined(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
+    """Runs of one method and model as one, and what was left out."""
     found: dict[object, Run] = {}
+    hidden = []
     for run in runs:
-        key = run.model, run.chosen
-        before = found.get(key)
-        found[key] = replace(run, tasks={**before.tasks, **run.tasks}) if before else run
-    return list(found.values())
+        whole = found.setdefault((run.model, run.chosen), replace(run, tasks={}))
+        for task, scores in run.tasks.items():
+            before = whole.tasks.setdefault(task, scores)
+            if before is not scores:
+                less, more = sorted((before, scores), key=_precedence)
+                whole.tasks[task] = more
+                hidden.append(f"{task} in {less.path.name}")
+    told = (
+        f"Asked again, or of fewer questions than another run of the same method, and left out: "
+        f"{'; '.join(hidden)}."
+    )
+    return list(found.values()), [told] if hidden else []
+
+
+def _precedence(scores: Scores) -> tuple[int, str]:
+    return scores.questions, scores.date
 
 
 def _metrics(runs: Sequence[Run], wanted: Mapping[str, str]) -> dict[str, str]:
@@ -140,14 +155,19 @@ def _line(run: Run, base: Run | None, metrics: Mapping[str, str]) -> tuple[Line,
     for task, scores in run.tasks.items():
         name = metrics.get(task)
         if name is None or name not in scores.metrics:
-            problems.append(f"{run.path.name}: {task} has no score ({name or 'no metric'}).")
+            problems.append(f"{scores.path.name}: {task} has no score ({name or 'no metric'}).")
             continue
         other = base.tasks.get(task) if base is not None and run is not base else None
-        same = other is not None and base is not None and _same(run, base, scores, other)
+        same = other is not None and _same(scores, other)
         if other is not None and not same:
             problems.append(
                 f"{run.title}: {task} was asked otherwise than without pruning (number of "
-                "questions, --limit or --gen_kwargs), so they are not compared."
+                "questions, prompts, --limit or --gen_kwargs), so they are not compared."
+            )
+        if _torn(scores):
+            problems.append(
+                f"{scores.path.name}: samples of {task} hold {len(scores.samples):,} of "
+                f"{scores.questions:,} questions, so it is not counted which were lost and won."
             )
         cells[task] = _cell(name, scores, other if same else None)
         if same or run is base:
@@ -165,8 +185,19 @@ def _line(run: Run, base: Run | None, metrics: Mapping[str, str]) -> tuple[Line,
     return line, problems
 
 
-def _same(run: Run, base: Run, own: Scores, other: Scores) -> bool:
-    return own.questions == other.questions and run.asked == base.asked
+def _same(own: Scores, other: Scores) -> bool:
+    """Whether two runs were asked the same, as far as is known."""
+    prompts = all(own.samples[key].prompt == other.samples[key].prompt for key in _both(own, other))
+    return own.questions == other.questions and own.asked == other.asked and prompts
+
+
+def _torn(scores: Scores) -> bool:
+    """Whether some questions were logged, but not all of them."""
+    return 0 < len(scores.samples) < scores.questions
+
+
+def _both(own: Scores, other: Scores) -> set[str]:
+    return own.samples.keys() & other.samples.keys()
 
 
 def _cell(metric: str, scores: Scores, other: Scores | None) -> Cell:
@@ -176,11 +207,11 @@ def _cell(metric: str, scores: Scores, other: Scores | None) -> Cell:
     whole = other.metrics[metric]
     cell = replace(cell, share=cell.score / whole if whole else None)
     pairs = [
-        (scores.samples[key][metric], other.samples[key][metric])
-        for key in scores.samples.keys() & other.samples.keys()
-        if metric in scores.samples[key] and metric in other.samples[key]
+        (scores.samples[key].scores[metric], other.samples[key].scores[metric])
+        for key in _both(scores, other)
+        if metric in scores.samples[key].scores and metric in other.samples[key].scores
     ]
-    if not pairs:
+    if not pairs or _torn(scores) or _torn(other):
         return cell
     lost, won = sum(a < b for a, b in pairs), sum(a > b for a, b in pairs)
     return replace(cell, lost=lost, won=won, p=mcnemar(lost, won))

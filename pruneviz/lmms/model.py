@@ -16,13 +16,13 @@ from lmms_eval.models.model_utils.gen_metrics import log_metrics
 from tqdm import tqdm
 
 from pruneviz.engine import Session, Settings
-from pruneviz.errors import InputError, PruningError
+from pruneviz.errors import PruningError
 from pruneviz.evaluation.asking import MOST, Asker
 from pruneviz.evaluation.identity import how_of
 from pruneviz.evaluation.log import Log, Row
 from pruneviz.evaluation.plan import UNPRUNED, How
 from pruneviz.lmms.asked import LONGEST, Asked, asked_of
-from pruneviz.lmms.chosen import choose
+from pruneviz.lmms.chosen import choose, whole
 from pruneviz.lmms.journal import Sheet, journal, left
 from pruneviz.lmms.spent import costs_of
 from pruneviz.models import load_model
@@ -87,9 +87,10 @@ class PruneVizModel(lmms):
     ) -> None:
         super().__init__()
         self._chosen = choose(method, **settings)
-        self._most = _batch(batch_size)
-        self._longest, self._folder = max_new_tokens, Path(journal)
-        loaded = load_model(pretrained, _own_device(device or "auto"), dtype, quantisation)
+        self._most = whole(batch_size, "--batch_size", auto=MOST)
+        self._longest = whole(max_new_tokens, "max_new_tokens in --model_args")
+        self._folder = Path(str(journal))  # lmms-eval makes numbers of names where it can
+        loaded = load_model(str(pretrained), _own_device(device or "auto"), dtype, quantisation)
         self._session = Session(loaded, newlines, positions)
 
     @property
@@ -173,15 +174,6 @@ def _report(asked: Sequence[Asked], rows: Sequence[Row], fresh: Sequence[Row], t
         avg_speed=tokens / took,
         additional_metrics=costs_of(by_task),
     )
-
-
-def _batch(size: int | str) -> int:
-    """Questions at once; raises InputError where that is no number from 1 on."""
-    if size == "auto":
-        return MOST
-    if not str(size).isdecimal() or int(size) < 1:
-        raise InputError(f"--batch_size must be a whole number from 1 on, or auto, not {size!r}.")
-    return int(size)
 
 
 def _own_device(device: str) -> str:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pruneviz.errors import InputError
 from pruneviz.lmms import NAME
+from pruneviz.lmms.asked import LONGEST
 from pruneviz.lmms.chosen import Chosen, choose
+from pruneviz.lmms.samples import Sample, parsed, samples_of, text_of
 from pruneviz.lmms.spent import COSTS
 from pruneviz.models.core.loading import EMBEDDED
 
 RESULTS = "results.json"
-BACKEND = ("dtype", "quantisation", "newlines", "positions", "max_new_tokens", "journal")
-"""Model arguments that are no setting of the method."""
+LOADED = {
+    "dtype": "auto", "quantisation": None, "newlines": "visual", "positions": None,
+    "max_new_tokens": LONGEST,
+}  # fmt: skip
+"""Model arguments that make another model of it for a table, and their defaults."""
+ASIDE = ("journal", "device")
+"""Model arguments that change no score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,20 +33,29 @@ class Scores:
 
     Attributes
     ----------
+    path : Path
+        The results it is from.
+    date : str
+        When these were begun; later ones sort behind.
+    asked : dict
+        What decides about questions and answers beside the method: limit, generation arguments.
     questions : int
         How many were asked.
     metrics : dict of str to float
         By name, in the task's order, of those where more is better.
     costs : dict of str to float
         Means over the questions, by the names of :data:`~pruneviz.lmms.spent.COSTS`.
-    samples : dict of str to dict
-        Score of each document by metric; empty where the run logged none.
+    samples : dict of str to Sample
+        By document; empty where the run logged none.
     """
 
+    path: Path
+    date: str
+    asked: dict[str, Any]
     questions: int
     metrics: dict[str, float]
     costs: dict[str, float]
-    samples: dict[str, dict[str, float]] = field(default_factory=dict)
+    samples: dict[str, Sample]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,22 +64,16 @@ class Run:
 
     Attributes
     ----------
-    path : Path
-        Its results.
     model : str
         Whose answers were scored, with how it was loaded.
     chosen : Chosen
         Method and budget.
-    asked : dict
-        What decides about questions and answers beside the method: limit, generation arguments.
     tasks : dict of str to Scores
         By task.
     """
 
-    path: Path
     model: str
     chosen: Chosen
-    asked: dict[str, Any]
     tasks: dict[str, Scores]
 
     @property
@@ -96,36 +106,59 @@ def read_runs(paths: Iterable[Path]) -> list[Run]:
 
 
 def _read(path: Path) -> Run:
-    whole = _json(path)
+    whole = parsed(text_of(path), path)
     try:
         config = whole["config"]
         backend, arguments = config["model"], arguments_of(config["model_args"])
-        asked = {name: config.get(name) for name in ("limit", "offset", "gen_kwargs")}
         tasks = _tasks(whole, path)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path.name} is no results file of lmms-eval ({error}).") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"{path.name} is no results file of lmms-eval ({error!r}).") from error
     if backend != NAME:
         raise InputError(f"{path.name} is of --model {backend}, not of --model {NAME}.")
     model = str(arguments.pop("pretrained", EMBEDDED))
-    loaded = {name: arguments.pop(name) for name in BACKEND if name in arguments}
-    loaded.pop("journal", None)
-    how = ", ".join(f"{name} {value}" for name, value in loaded.items())
-    return Run(path, f"{model} ({how})" if how else model, choose(**arguments), asked, tasks)
+    loaded = {name: arguments.pop(name, usual) for name, usual in LOADED.items()}
+    how = ", ".join(f"{name} {loaded[name]}" for name in LOADED if loaded[name] != LOADED[name])
+    own = {name: value for name, value in arguments.items() if name not in ASIDE}
+    try:
+        chosen = choose(**own)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from error
+    return Run(f"{model} ({how})" if how else model, chosen, tasks)
 
 
 def _tasks(whole: Mapping[str, Any], path: Path) -> dict[str, Scores]:
     """What each task came to; groups of tasks are left out."""
     counts, measured = whole["n-samples"], whole.get("throughput") or {}
+    asked = _asked(whole["config"])
+    beside = path.name.removesuffix(RESULTS)
     return {
         name: Scores(
-            questions=int(counts[name]["effective"]),
+            path,
+            date=str(whole.get("date", "")),
+            asked=asked,
+            questions=_questions(counts[name], asked["offset"]),
             metrics=_metrics(values, whole["higher_is_better"].get(name, {})),
             costs=_costs(measured, name),
-            samples=_samples(path, name),
+            samples=samples_of(path.with_name(f"{beside}samples_{name}.jsonl")),
         )
         for name, values in whole["results"].items()
         if name in counts
     }
+
+
+def _asked(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for, in one form: no limit has two in lmms-eval, and no arguments too."""
+    limit = config.get("limit")
+    return {
+        "limit": None if limit == -1 else limit,
+        "offset": config.get("offset") or 0,
+        "gen_kwargs": config.get("gen_kwargs") or "",
+    }
+
+
+def _questions(counts: Mapping[str, Any], offset: int) -> int:
+    """How many were asked; lmms-eval does not take off those that its ``--offset`` left out."""
+    return min(int(counts["effective"]), max(int(counts["original"]) - offset, 0))
 
 
 def arguments_of(text: Any) -> dict[str, Any]:
@@ -154,7 +187,7 @@ def _metrics(values: Mapping[str, Any], better: Mapping[str, bool]) -> dict[str,
     for key, value in values.items():
         name = key.partition(",")[0]
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if better.get(name) and number:
+        if better.get(name) and number and math.isfinite(value):
             found.setdefault(name, float(value))
     return found
 
@@ -162,49 +195,6 @@ def _metrics(values: Mapping[str, Any], better: Mapping[str, bool]) -> dict[str,
 def _costs(measured: Mapping[str, Any], task: str) -> dict[str, float]:
     keys = {name: f"avg_{task}/{name}" for name in COSTS.values()}
     return {name: float(measured[key]) for name, key in keys.items() if key in measured}
-
-
-def _samples(path: Path, task: str) -> dict[str, dict[str, float]]:
-    """Scores of single documents, which the run left beside its results if it was asked to."""
-    beside = path.with_name(path.name.replace(RESULTS, f"samples_{task}.jsonl"))
-    if not beside.exists() or beside == path:
-        return {}
-    found = {}
-    for line in beside.read_text(encoding="utf-8").splitlines():
-        sample = _parsed(line, beside)
-        found[str(sample.get("doc_id"))] = _numbers(sample)
-    return found
-
-
-def _numbers(sample: Mapping[str, Any]) -> dict[str, float]:
-    """Metrics of a document: numbers, or records with a score."""
-    scored = {
-        name: value.get("score") if isinstance(value, Mapping) else value
-        for name, value in sample.items()
-    }
-    return {
-        name: float(value)
-        for name, value in scored.items()
-        if isinstance(value, int | float) and name != "doc_id"
-    }
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error}.") from error
-    return _parsed(text, path)
-
-
-def _parsed(text: str, path: Path) -> Mapping[str, Any]:
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path.name} is damaged: {error}.") from error
-    if not isinstance(found, Mapping):
-        raise InputError(f"{path.name} is no results file of lmms-eval.")
-    return found
 
 
 def order(runs: Sequence[Run]) -> list[Run]:

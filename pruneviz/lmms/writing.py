@@ -153,7 +153,7 @@ def _records(lines: Sequence[Line]) -> list[dict[str, Any]]:
             "flops": line.run.tasks[task].costs.get("flops"),
             "flops_share": line.flops_share,
             "mean_share": line.mean_share,
-            "results": line.run.path.name,
+            "results": line.run.tasks[task].path.name,
         }
         for line in lines
         for task, cell in line.cells.items()

@@ -7,7 +7,7 @@ import pytest
 from pruneviz.engine import Budget
 from pruneviz.errors import InputError
 from pruneviz.evaluation.plan import Arm
-from pruneviz.lmms.chosen import choose
+from pruneviz.lmms.chosen import choose, whole
 from pruneviz.lmms.results import arguments_of
 from pruneviz.methods import stage_counts
 
@@ -41,6 +41,20 @@ def test_settings_and_lists_reach_the_method() -> None:
     built = choose(**given).build(576, 32)
     assert built.prune_layers == (2, 5, 9)
     assert built.accumulate is False
+
+
+def test_whole_numbers_come_as_fractions() -> None:
+    """lmms-eval reads -1 as -1.0."""
+    assert choose("random", keep_tokens=64.0, seed=-1.0) == choose("random", keep_tokens=64, seed=-1)
+    assert isinstance(dict(choose("random", seed=-1.0).settings)["seed"], int)
+
+
+def test_lengths_and_batches_are_numbers_from_1_on() -> None:
+    assert [whole(given, "n") for given in (1, "8", 16.0)] == [1, 8, 16]
+    assert whole("auto", "n", auto=32) == 32
+    for wrong in (0, -3.0, 1.5, "x", "", "auto", True, None):
+        with pytest.raises(InputError, match="n must be a whole number"):
+            whole(wrong, "n")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ LMMS = (
     _in(
         "lmms/merged",
         "Runs on other questions are compared",
-        "return own.questions == other.questions and run.asked == base.asked",
+        "return own.questions == other.questions and own.asked == other.asked and prompts",
         "return own.questions == other.questions",
         MERGED,
     ),
