@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +22,10 @@ from pruneviz.evaluation.asking import MOST, Asker
 from pruneviz.evaluation.identity import how_of
 from pruneviz.evaluation.log import Log, Row
 from pruneviz.evaluation.plan import UNPRUNED, How
-from pruneviz.lmms.asked import LONGEST, Asked, asked_of
+from pruneviz.lmms.asked import LONGEST, asked_of
 from pruneviz.lmms.chosen import choose, whole
 from pruneviz.lmms.journal import Sheet, journal, left
+from pruneviz.lmms.processes import COPIED, Part, together
 from pruneviz.lmms.spent import costs_of
 from pruneviz.models import load_model
 from pruneviz.models.core.loading import EMBEDDED
@@ -92,6 +94,7 @@ class PruneVizModel(lmms):
         self._folder = Path(str(journal))  # lmms-eval makes numbers of names where it can
         loaded = load_model(str(pretrained), _own_device(device or "auto"), dtype, quantisation)
         self._session = Session(loaded, newlines, positions)
+        self._part = Part()
 
     @property
     def device(self) -> torch.device:
@@ -118,6 +121,8 @@ class PruneVizModel(lmms):
             Before anything is asked, if a request is no question about one image.
         PruningError
             After everything else is answered, if a question could not be.
+        SystemExit
+            In its place where several processes run: the launcher then ends the others.
         """
         asked = [asked_of(one, self.task_dict, self._longest) for one in requests]
         sheet = Sheet(asked, self._chosen, self._how)
@@ -125,11 +130,31 @@ class PruneVizModel(lmms):
         with journal(self._folder, sheet.name, self.rank) as log:
             fresh = self._answer(sheet, log)
             rows = [log.rows[key] for key in sheet.keys]
-        _report(asked, rows, fresh, time.perf_counter() - start)
+        own = [
+            (one.task, row)
+            for one, row, request in zip(asked, rows, requests, strict=True)
+            if not (request.metadata or {}).get(COPIED)
+        ]
+        self._part.add(own, fresh, time.perf_counter() - start)
         return [
             GenerationResult(one.cut(row["answer"]), TokenCounts(row["prompt"], row["generated"]))
             for one, row in zip(asked, rows, strict=True)
         ]
+
+    def clean(self) -> None:
+        """Put what the answers cost into lmms-eval's results; called in every process at the end.
+
+        Times and speed are of what was asked now.
+        """
+        whole = together(self._part)
+        if whole.rows:
+            log_metrics(
+                total_elapsed_time=whole.seconds,
+                total_gen_tokens=whole.tokens,
+                avg_speed=whole.tokens / whole.seconds,
+                additional_metrics=costs_of(whole.rows),
+            )
+        super().clean()
 
     def _how(self, max_new_tokens: int) -> How:
         return how_of(self._session, Settings(max_new_tokens, signals=False))
@@ -154,26 +179,16 @@ class PruneVizModel(lmms):
                         bar.update(len(rows))
         failed = [row for row in made if row["error"]]
         if failed:
-            raise PruningError(
+            told = (
                 f"{len(failed):,} of {total:,} questions have no answer, so there is no score. "
                 f"The others are in the journal. The first ({failed[0]['item']}): "
                 f"{failed[0]['error']}"
             )
+            if self.world_size > 1:
+                # lmms-eval would end this process with exit code 0, and the others would wait.
+                sys.exit(told)
+            raise PruningError(told)
         return made
-
-
-def _report(asked: Sequence[Asked], rows: Sequence[Row], fresh: Sequence[Row], took: float) -> None:
-    """Put what the answers cost into lmms-eval's results; times are of those asked now."""
-    by_task: dict[str, list[Row]] = {}
-    for one, row in zip(asked, rows, strict=True):
-        by_task.setdefault(one.task, []).append(row)
-    tokens = sum(row["generated"] for row in fresh)
-    log_metrics(
-        total_elapsed_time=took,
-        total_gen_tokens=tokens,
-        avg_speed=tokens / took,
-        additional_metrics=costs_of(by_task),
-    )
 
 
 def _own_device(device: str) -> str:

@@ -48,7 +48,11 @@ def write(folder, name, arguments, scores, samples=None, limit=None, **changed):
     path.write_text(json.dumps(whole))
     if samples is not False:
         lines = [
-            json.dumps({"doc_id": n, "pope_accuracy": {"score": s}, "pope_f1_score": {"score": s}})
+            json.dumps(
+                {"doc_id": n, "input": f"{n}?\u2028", "pope_accuracy": {"score": s}}
+                | {"pope_f1_score": {"score": s}},
+                ensure_ascii=False,
+            )
             for n, s in enumerate(scores)
         ]
         path.with_name(f"{name}_samples_pope.jsonl").write_text("\n".join(lines))
@@ -92,6 +96,79 @@ def test_what_was_asked_otherwise_is_not_compared(tmp_path) -> None:
     assert lines[1].cells["pope"].share is None
     assert lines[1].flops_share is None
     assert "asked otherwise" in problems[0]
+
+
+FOPRU = "pretrained=org/m,method=fopru,keep_ratio=0.5"
+
+
+def test_other_prompts_are_not_compared(tmp_path) -> None:
+    write(tmp_path, "a", BASE, [1.0, 1.0])
+    write(tmp_path, "b", FOPRU, [1.0, 0.0])
+    samples = tmp_path / "b_samples_pope.jsonl"
+    samples.write_text(samples.read_text().replace("1?", "Is that 1?"))
+    lines, problems = merge(read_runs([tmp_path]))
+    assert lines[1].cells["pope"].share is None
+    assert "prompts" in problems[0]
+
+
+def test_no_test_on_a_part_of_the_questions(tmp_path) -> None:
+    write(tmp_path, "a", BASE, [1.0, 1.0])
+    write(tmp_path, "b", FOPRU, [0.0, 1.0])
+    samples = tmp_path / "b_samples_pope.jsonl"
+    samples.write_text(samples.read_text().split("\n")[0])
+    lines, problems = merge(read_runs([tmp_path]))
+    assert lines[1].cells["pope"].share == 0.5
+    assert lines[1].cells["pope"].p is None
+    assert "1 of 2 questions" in problems[0]
+
+
+def test_a_trial_hides_no_whole_run_and_later_runs_count(tmp_path) -> None:
+    write(tmp_path, "a", BASE, [1.0, 1.0, 1.0, 1.0], date="20260101_000002")
+    write(tmp_path, "b", BASE, [1.0, 0.0, 0.0, 0.0], date="20260101_000001")
+    write(tmp_path, "c", BASE, [0.0, 0.0], limit=2, date="20260101_000003")
+    write(tmp_path, "d", FOPRU, [1.0, 0.0, 0.0, 1.0])
+    lines, problems = merge(read_runs([tmp_path]))
+    assert lines[0].cells["pope"].score == 1.0
+    assert lines[1].cells["pope"].share == 0.5
+    (told,) = problems
+    assert "pope in b_results.json; pope in c_results.json" in told
+
+
+def test_each_task_keeps_what_it_was_asked(tmp_path) -> None:
+    """A line of two runs, of which one was a trial."""
+    for name, arguments in (("a", BASE), ("b", FOPRU)):
+        path = write(tmp_path, f"{name}1", arguments, [1.0, 1.0], limit=2)
+        path.write_text(path.read_text().replace('"pope"', '"gqa"'))
+        write(tmp_path, f"{name}2", arguments, [1.0, 1.0])
+    lines, problems = merge(read_runs([tmp_path]))
+    assert problems == []
+    assert [cell.share for cell in lines[1].cells.values()] == [1.0, 1.0]
+
+
+def test_what_changes_no_score_is_the_same_model(tmp_path) -> None:
+    same = {"limit": -1, "offset": 0, "gen_kwargs": ""}
+    write(tmp_path, "a", f"{BASE},device=cuda:1,dtype=auto,journal=j", [1.0, 1.0])
+    config = {"model": "pruneviz", "model_args": f"{FOPRU},newlines=visual", **same}
+    write(tmp_path, "b", FOPRU, [1.0, 0.0], config=config)
+    lines, problems = merge(read_runs([tmp_path]))
+    assert problems == []
+    assert lines[1].cells["pope"].share == 0.5
+
+
+def test_questions_behind_an_offset(tmp_path) -> None:
+    config = {"model": "pruneviz", "model_args": BASE, "offset": 8997}
+    write(tmp_path, "a", BASE, [1.0] * 8, config=config)
+    assert read_runs([tmp_path])[0].tasks["pope"].questions == 3
+
+
+def test_a_score_that_is_no_number_is_none(tmp_path) -> None:
+    path = write(tmp_path, "a", BASE, [1.0, float("nan")])
+    (run,) = read_runs([path])
+    assert run.tasks["pope"].metrics == {}
+    assert run.tasks["pope"].samples["1"].scores == {}
+    lines, problems = merge([run])
+    assert lines[0].cells == {}
+    assert "pope has no score" in problems[0]
 
 
 def test_a_model_without_an_unpruned_run_is_told(tmp_path) -> None:
