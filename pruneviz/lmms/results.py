@@ -111,10 +111,12 @@ def _read(path: Path) -> Run:
         config = whole["config"]
         backend, arguments = config["model"], arguments_of(config["model_args"])
         tasks = _tasks(whole, path)
+    except InputError:
+        raise  # it says more of a file beside this one
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(f"{path.name} is no results file of lmms-eval ({error!r}).") from error
+        raise InputError(f"{path} is no results file of lmms-eval ({error!r}).") from error
     if backend != NAME:
-        raise InputError(f"{path.name} is of --model {backend}, not of --model {NAME}.")
+        raise InputError(f"{path} is of --model {backend}, not of --model {NAME}.")
     model = str(arguments.pop("pretrained", EMBEDDED))
     loaded = {name: arguments.pop(name, usual) for name, usual in LOADED.items()}
     how = ", ".join(f"{name} {loaded[name]}" for name in LOADED if loaded[name] != LOADED[name])
@@ -122,7 +124,7 @@ def _read(path: Path) -> Run:
     try:
         chosen = choose(**own)
     except InputError as error:
-        raise InputError(f"{path.name}: {error}") from error
+        raise InputError(f"{path}: {error}") from error
     return Run(f"{model} ({how})" if how else model, chosen, tasks)
 
 

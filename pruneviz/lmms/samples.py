@@ -74,7 +74,7 @@ def parsed(text: str, path: Path) -> Mapping[str, Any]:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{path.name} is damaged: {error}.") from error
+        raise InputError(f"{path} is damaged: {error}.") from error
     if not isinstance(found, Mapping):
-        raise InputError(f"{path.name} is no results file of lmms-eval.")
+        raise InputError(f"{path} is no results file of lmms-eval.")
     return found

@@ -24,7 +24,8 @@ COLUMNS = (
 COSTS = ("Tokens", "Layer average", "FLOPs", "Mean share")
 NOTES = (
     "Scores are lmms-eval's own, fractions in per cent. In brackets the share of the unpruned "
-    "score; mean share is its mean over the tasks, as papers report it.",
+    "score, which there is none of where that is 0; mean share is its mean over the tasks, as "
+    "papers report it.",
     "Lost, won: questions scored lower and higher than without pruning, with the p-value of the "
     "exact sign test (McNemar's where answers are right or wrong). Runs without --log_samples have "
     "none of these.",
@@ -64,20 +65,22 @@ def markdown(lines: Sequence[Line]) -> str:
 def _table(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
     tasks = list(dict.fromkeys(task for line in lines for task in line.cells))
     parts = _in_parts(lines)
+    most = max(map(_compared, lines), default=0)
     several = len({line.run.model for line in lines}) > 1
     body = [
         [
             f"{line.run.title}, {line.run.model}" if several else line.run.title,
             _budget(line),
-            *(_cell(line.cells.get(task), task in parts) for task in tasks),
             _number(line.tokens),
             _number(line.layer_average),
             _share(line.flops_share),
-            _share(line.mean_share),
+            _mean_share(line, most),
+            *(_cell(line.cells.get(task), task in parts) for task in tasks),
         ]
         for line in lines
     ]
-    return ["Method", "Budget", *(_head(lines, task) for task in tasks), *COSTS], body
+    # The tasks come last: with some of them the table is wider than a screen.
+    return ["Method", "Budget", *COSTS, *(_head(lines, task) for task in tasks)], body
 
 
 def _in_parts(lines: Sequence[Line]) -> set[str]:
@@ -119,6 +122,18 @@ def _budget(line: Line) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
+
+
+def _compared(line: Line) -> int:
+    """On how many tasks a line is set against the unpruned one."""
+    return sum(cell.share is not None for cell in line.cells.values())
+
+
+def _mean_share(line: Line, most: int) -> str:
+    """With the number of tasks where it is of fewer than others."""
+    number = _compared(line)
+    fewer = f" ({number} of {most} tasks)" if 0 < number < most else ""
+    return f"{_share(line.mean_share)}{fewer}"
 
 
 def _share(value: float | None) -> str:

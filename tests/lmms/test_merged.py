@@ -12,6 +12,7 @@ from pruneviz.cli import main
 from pruneviz.errors import InputError
 from pruneviz.lmms.merged import merge
 from pruneviz.lmms.results import read_runs
+from pruneviz.lmms.writing import markdown
 
 BASE = "pretrained=org/m,method=none"
 
@@ -122,6 +123,17 @@ def test_no_test_on_a_part_of_the_questions(tmp_path) -> None:
     assert "1 of 2 questions" in problems[0]
 
 
+def test_a_mean_over_fewer_tasks_is_told(tmp_path) -> None:
+    for name, arguments in (("a", BASE), ("b", FOPRU)):
+        path = write(tmp_path, f"{name}1", arguments, [1.0, 1.0])
+        path.write_text(path.read_text().replace('"pope"', '"gqa"'))
+        write(tmp_path, f"{name}2", arguments, [1.0, 1.0])
+    write(tmp_path, "c", "pretrained=org/m,method=fastv", [1.0, 0.0])
+    table = markdown(merge(read_runs([tmp_path]))[0])
+    assert "| 50 % (1 of 2 tasks) |" in table
+    assert "| 100 % | 100.0 (100 %)" in table
+
+
 def test_a_trial_hides_no_whole_run_and_later_runs_count(tmp_path) -> None:
     write(tmp_path, "a", BASE, [1.0, 1.0, 1.0, 1.0], date="20260101_000002")
     write(tmp_path, "b", BASE, [1.0, 0.0, 0.0, 0.0], date="20260101_000001")
@@ -199,7 +211,8 @@ def test_runs_of_one_method_are_one_line(tmp_path) -> None:
         ({"config": {"model": "llava_hf", "model_args": ""}}, "--model llava_hf"),
         ({"config": None}, "no results file"),
         ({"results": None}, "no results file"),
-        ({"config": {"model": "pruneviz", "model_args": "method=x"}}, "Unknown method"),
+        ({"config": {"model": "pruneviz", "model_args": "method=x"}}, r"a_results\.json: Unknown"),
+        ({"n-samples": {"pope": {"effective": "x", "original": 1}}}, "no results file"),
     ],
 )
 def test_other_files_are_refused(tmp_path, change, told) -> None:
@@ -212,6 +225,10 @@ def test_missing_and_damaged_files(tmp_path) -> None:
     with pytest.raises(InputError, match="There is no"):
         read_runs([tmp_path / "none"])
     with pytest.raises(InputError, match="holds no results"):
+        read_runs([tmp_path])
+    write(tmp_path, "a", BASE, [1.0])
+    (tmp_path / "a_samples_pope.jsonl").write_text('{"doc_id": 0')
+    with pytest.raises(InputError, match=r"a_samples_pope\.jsonl is damaged"):
         read_runs([tmp_path])
     for text in ("{", "[1]"):
         (tmp_path / "x_results.json").write_text(text)
@@ -227,7 +244,7 @@ def test_the_command(tmp_path, capsys) -> None:
     said = capsys.readouterr().out
     table = (out / "benchmarks.md").read_text()
     assert table in said
-    assert "| FoPru | 64 tokens | 50.0 (66.7 %), lost 1, won 0, p 1 | 72 | 144.5 | 25 % |" in table
+    assert "| 64 tokens | 72 | 144.5 | 25 % | 66.7 % | 50.0 (66.7 %), lost 1, won 0, p 1 |" in table
     with (out / "benchmarks.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["method"], row["score"]) for row in rows] == [("none", "0.75"), ("fopru", "0.5")]
