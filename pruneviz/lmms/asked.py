@@ -14,6 +14,7 @@ from pruneviz.errors import InputError
 from pruneviz.evaluation.cases import Case
 from pruneviz.evaluation.pictures import Picture
 from pruneviz.evaluation.scoring import AGREEMENT, Truth
+from pruneviz.lmms.chosen import whole
 
 LONGEST = 128
 """Answer tokens where a task does not say how many."""
@@ -107,7 +108,8 @@ def asked_of(request: Any, documents: Mapping[str, Any], longest: int) -> Asked:
     case = Case(name, picture, question, Truth(), task, AGREEMENT)
     _check_greedy(settings, task)
     wanted = settings.get("max_new_tokens") or settings.get("max_gen_toks") or longest
-    return Asked(case, task, int(wanted), tuple(_stops(settings.get("until"))))
+    most = whole(wanted, f"max_new_tokens of the task {task!r}")
+    return Asked(case, task, most, tuple(_stops(settings.get("until"))))
 
 
 def _question(messages: Sequence[Mapping[str, Any]], task: str) -> str:

@@ -49,6 +49,11 @@ def test_how_long_an_answer_may_be(settings, longest) -> None:
     assert asked.max_new_tokens == longest
 
 
+def test_a_length_below_1_is_refused() -> None:
+    with pytest.raises(InputError, match="max_new_tokens of the task 'gqa'"):
+        asked_of(request(image(), text("What?"), settings={"max_new_tokens": -3}), DOCUMENTS, 128)
+
+
 def test_answers_end_where_the_task_says() -> None:
     settings = {"until": ["\n\n", "", "ASSISTANT:"]}
     asked = asked_of(request(image(), text("What?"), settings=settings), DOCUMENTS, 128)
