@@ -102,11 +102,7 @@ def merge(
     for model in dict.fromkeys(run.model for run in joined):
         own = [run for run in joined if run.model == model]
         base = own[0] if not own[0].chosen.pruned else None
-        if base is None:
-            problems.append(
-                f"There is no unpruned run of {model}: score it with --model_args "
-                f"pretrained={model.partition(' ')[0]},method=none and add its results."
-            )
+        problems += _unmatched(model, own, base)
         for run in own:
             line, told = _line(run, base, metrics)
             lines.append(line)
@@ -135,6 +131,18 @@ def _joined(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
 
 def _precedence(scores: Scores) -> tuple[int, str]:
     return scores.questions, scores.date
+
+
+def _unmatched(model: str, runs: Sequence[Run], base: Run | None) -> list[str]:
+    """Which tasks have no unpruned run to be set against."""
+    known = base.tasks if base is not None else {}
+    tasks = dict.fromkeys(task for run in runs for task in run.tasks if task not in known)
+    if not tasks:
+        return []
+    return [
+        f"There is no unpruned run of {model} on {', '.join(tasks)}: score it with --model_args "
+        f"{runs[0].arguments},method=none and add its results."
+    ]
 
 
 def _metrics(runs: Sequence[Run], wanted: Mapping[str, str]) -> dict[str, str]:

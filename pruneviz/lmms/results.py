@@ -66,6 +66,8 @@ class Run:
     ----------
     model : str
         Whose answers were scored, with how it was loaded.
+    arguments : str
+        The same as ``--model_args``.
     chosen : Chosen
         Method and budget.
     tasks : dict of str to Scores
@@ -73,6 +75,7 @@ class Run:
     """
 
     model: str
+    arguments: str
     chosen: Chosen
     tasks: dict[str, Scores]
 
@@ -119,13 +122,15 @@ def _read(path: Path) -> Run:
         raise InputError(f"{path} is of --model {backend}, not of --model {NAME}.")
     model = str(arguments.pop("pretrained", EMBEDDED))
     loaded = {name: arguments.pop(name, usual) for name, usual in LOADED.items()}
-    how = ", ".join(f"{name} {loaded[name]}" for name in LOADED if loaded[name] != LOADED[name])
+    given = {name: value for name, value in loaded.items() if value != LOADED[name]}
+    how = ", ".join(f"{name} {value}" for name, value in given.items())
+    words = ",".join(f"{name}={value}" for name, value in {"pretrained": model, **given}.items())
     own = {name: value for name, value in arguments.items() if name not in ASIDE}
     try:
         chosen = choose(**own)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    return Run(f"{model} ({how})" if how else model, chosen, tasks)
+    return Run(f"{model} ({how})" if how else model, words, chosen, tasks)
 
 
 def _tasks(whole: Mapping[str, Any], path: Path) -> dict[str, Scores]:

@@ -123,6 +123,15 @@ def test_no_test_on_a_part_of_the_questions(tmp_path) -> None:
     assert "1 of 2 questions" in problems[0]
 
 
+def test_a_task_without_an_unpruned_run_is_told(tmp_path) -> None:
+    write(tmp_path, "a", BASE, [1.0, 1.0])
+    write(tmp_path, "b", FOPRU, [1.0, 1.0])
+    path = write(tmp_path, "c", FOPRU, [1.0, 1.0])
+    path.write_text(path.read_text().replace('"pope"', '"gqa"'))
+    (told,) = merge(read_runs([tmp_path]))[1]
+    assert "no unpruned run of org/m on gqa:" in told
+
+
 def test_a_mean_over_fewer_tasks_is_told(tmp_path) -> None:
     for name, arguments in (("a", BASE), ("b", FOPRU)):
         path = write(tmp_path, f"{name}1", arguments, [1.0, 1.0])
@@ -194,7 +203,7 @@ def test_a_model_without_an_unpruned_run_is_told(tmp_path) -> None:
     assert lines[1].cells["pope"].share == 0.5
     assert lines[2].run.model == "org/m (dtype float16)"
     assert len(problems) == 1
-    assert "method=none" in problems[0]
+    assert "--model_args pretrained=org/m,dtype=float16,method=none" in problems[0]
 
 
 def test_runs_of_one_method_are_one_line(tmp_path) -> None:

@@ -8,6 +8,7 @@ ASKED = "tests/lmms/test_asked.py"
 CHOSEN = "tests/lmms/test_chosen.py"
 JOURNAL = "tests/lmms/test_journal.py"
 MERGED = "tests/lmms/test_merged.py"
+PROCESSES = "tests/lmms/test_processes.py"
 
 
 def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
@@ -70,6 +71,20 @@ LMMS = (
         "sum(a < b for a, b in pairs), sum(a > b for a, b in pairs)",
         "sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)",
         MERGED,
+    ),
+    _in(
+        "lmms/merged",
+        "A trial hides a whole run",
+        "return scores.questions, scores.date",
+        "return 0, scores.date",
+        MERGED,
+    ),
+    _in(
+        "lmms/processes",
+        "Costs are those of the first process",
+        "whole.rows.setdefault(task, []).extend(rows)",
+        "whole.rows.setdefault(task, rows)",
+        PROCESSES,
     ),
     _in(
         "lmms/spent",
