@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ import torch
 from lmms_eval.api.instance import GenerationResult, TokenCounts
 from lmms_eval.api.model import lmms
 from lmms_eval.models.model_utils.gen_metrics import log_metrics
+from loguru import logger
 from tqdm import tqdm
 
 from pruneviz.engine import Session, Settings
@@ -30,7 +30,6 @@ from pruneviz.lmms.spent import costs_of
 from pruneviz.models import load_model
 from pruneviz.models.core.loading import EMBEDDED
 
-logger = logging.getLogger(__name__)
 ONLY_WORDS = (
     "pruneviz generates answers and computes no log-likelihoods of given ones: a pruned prompt is "
     "there to be answered. Choose the task's variant with output_type: generate_until."
@@ -165,7 +164,7 @@ class PruneVizModel(lmms):
         total = sum(map(len, sheet.plans))
         there = total - sum(len(unit) for plan in sheet.plans for unit in left(plan, log))
         if there:
-            logger.info("%s of %s answers are in the journal.", f"{there:,}", f"{total:,}")
+            logger.info("{:,} of {:,} answers are in the journal.", there, total)
         with tqdm(
             total=total, initial=there, desc=self._chosen.title, disable=self.rank > 0
         ) as bar:
