@@ -17,7 +17,7 @@ from loguru import logger
 from tqdm import tqdm
 
 from pruneviz.engine import Session, Settings
-from pruneviz.errors import PruningError
+from pruneviz.errors import PruneVizError, PruningError
 from pruneviz.evaluation.asking import MOST, Asker
 from pruneviz.evaluation.identity import how_of
 from pruneviz.evaluation.log import Log, Row
@@ -121,8 +121,17 @@ class PruneVizModel(lmms):
         PruningError
             After everything else is answered, if a question could not be.
         SystemExit
-            In its place where several processes run: the launcher then ends the others.
+            In place of both where several processes run: the launcher then ends the others.
         """
+        try:
+            return self._generated(requests)
+        except PruneVizError as error:
+            if self.world_size > 1:
+                # lmms-eval would end this process with exit code 0, and the others would wait.
+                sys.exit(str(error))
+            raise
+
+    def _generated(self, requests: Sequence[Any]) -> list[GenerationResult]:
         asked = [asked_of(one, self.task_dict, self._longest) for one in requests]
         sheet = Sheet(asked, self._chosen, self._how)
         start = time.perf_counter()
@@ -178,15 +187,11 @@ class PruneVizModel(lmms):
                         bar.update(len(rows))
         failed = [row for row in made if row["error"]]
         if failed:
-            told = (
+            raise PruningError(
                 f"{len(failed):,} of {total:,} questions have no answer, so there is no score. "
                 f"The others are in the journal. The first ({failed[0]['item']}): "
                 f"{failed[0]['error']}"
             )
-            if self.world_size > 1:
-                # lmms-eval would end this process with exit code 0, and the others would wait.
-                sys.exit(told)
-            raise PruningError(told)
         return made
 
 
