@@ -24,8 +24,7 @@ COLUMNS = (
 COSTS = ("Tokens", "Layer average", "FLOPs", "Mean share")
 NOTES = (
     "Scores are lmms-eval's own, fractions in per cent. In brackets the share of the unpruned "
-    "score, which there is none of where that is 0; mean share is its mean over the tasks, as "
-    "papers report it.",
+    "score (none where that is 0); mean share is its mean over the tasks, as papers report it.",
     "Lost, won: questions scored lower and higher than without pruning, with the p-value of the "
     "exact sign test (McNemar's where answers are right or wrong). Runs without --log_samples have "
     "none of these.",
