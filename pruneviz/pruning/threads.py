@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -28,8 +28,8 @@ AT_ONCE = (
     "for the other."
 )
 _CALL = nn.Module._call_impl.__code__
-_START = threading.Thread.start
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()
+"""Held by who opens or closes a block; a signal may do so while its own thread is at it."""
 _OPEN: set[Owner] = set()
 _INSIDE: ContextVar[tuple[Owner, ...]] = ContextVar("pruneviz_inside", default=())
 
@@ -59,28 +59,57 @@ class Owner:
 def owned() -> Iterator[Owner]:
     """The owner of a block that lasts as long as this one."""
     owner = Owner()
-    _INSIDE.set((*_INSIDE.get(), owner))
-    with _LOCK:
-        _OPEN.add(owner)
-        # Before Python 3.14 no thread is told by whom it was started.
-        threading.Thread.start = _start  # type: ignore[method-assign,assignment]
     try:
+        _INSIDE.set((*_INSIDE.get(), owner))
+        _STARTS.watch(owner)
         yield owner
     finally:
         _INSIDE.set(tuple(one for one in _INSIDE.get() if one is not owner))
+        _STARTS.leave(owner)
+
+
+class _Starts:
+    """Stands in for ``threading.Thread.start`` while any block is open.
+
+    Before Python 3.14 no thread is told by whom it was started. Others replace it, too (tracers,
+    debuggers): what was there when the first block was opened is called, and is put back when the
+    last one closes, unless something else has taken its place in between.
+    """
+
+    def __init__(self) -> None:
+        self._before = self._own = threading.Thread.start
+
+    def watch(self, owner: Owner) -> None:
+        """Let threads that are started inside of a block be its own."""
+        with _LOCK:
+            if not _OPEN:
+                self._before = threading.Thread.start
+                self._own = _admitting(self._before)
+                threading.Thread.start = self._own  # type: ignore[method-assign]
+            _OPEN.add(owner)
+
+    def leave(self, owner: Owner) -> None:
+        """The block is closed."""
         with _LOCK:
             _OPEN.discard(owner)
-            if not _OPEN and threading.Thread.start is _start:
-                threading.Thread.start = _START  # type: ignore[method-assign]
+            if not _OPEN and threading.Thread.start is self._own:
+                threading.Thread.start = self._before  # type: ignore[method-assign]
 
 
-def _start(thread: threading.Thread) -> None:
-    """Start a thread; what it is started from inside of, is its own as well."""
-    with _LOCK:
-        mine = [owner for owner in _OPEN if owner.here()]
-    for owner in mine:
-        owner.admit(thread)
-    _START(thread)
+_STARTS = _Starts()
+
+
+def _admitting(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+    """The same function; what it starts from inside of a block is the block's own as well."""
+
+    def watched(thread: threading.Thread) -> None:
+        # A copy in one step, without the lock: a finaliser may start a thread at any point.
+        for owner in tuple(_OPEN):
+            if owner.here():
+                owner.admit(thread)
+        start(thread)
+
+    return watched
 
 
 def runs(module: Any, thread: int) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from threading import Barrier, Event, Thread
 from typing import Any
@@ -21,6 +23,7 @@ from tests.pruning.settings import METHODS
 
 KIND = "llava_clip"
 FOREIGN = pytest.raises(PruningError, match="Another thread is inside a prune")
+RANDOM = METHODS["random"]
 SETTINGS = {"max_new_tokens": 4, "do_sample": False}
 
 
@@ -39,6 +42,7 @@ def elsewhere(work: Callable[[], Any]) -> Any:
 
 
 POOL = ThreadPoolExecutor(1)
+START = Thread.start
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -124,7 +128,7 @@ def test_threads_of_the_block_run_in_it(way: Any) -> None:
     with prune(tiny(KIND), METHODS["transprune"]):
         way(lambda: found.append(generate()))
     assert torch.equal(found[0], wanted)
-    assert threading.Thread.start.__module__ == "threading"
+    assert Thread.start is START
 
 
 def test_a_block_that_ends_elsewhere_is_closed() -> None:
@@ -134,7 +138,55 @@ def test_a_block_that_ends_elsewhere_is_closed() -> None:
     elsewhere(lambda: block.__exit__(None, None, None))
     assert not own_hooks(tiny(KIND))
     generate()
-    assert threading.Thread.start.__module__ == "threading"
+    assert Thread.start is START
+
+
+def test_starting_threads_is_as_before_when_the_last_block_is_closed() -> None:
+    """Nested and overlapping blocks of several threads, of which some end with an exception."""
+    pairs = [[copy.deepcopy(tiny(KIND)) for _ in range(2)] for _ in range(3)]
+    together, kept = Barrier(len(pairs)), list[int]()
+
+    def work(number: int) -> None:
+        outer, inner = pairs[number]
+        for turn in range(10):
+            together.wait(20)
+            with suppress(ZeroDivisionError), prune(outer, RANDOM):
+                with prune(inner, RANDOM) as run:
+                    by_pool(lambda: inner(**prompt(KIND).inputs))
+                    kept.append(len(run.trace.kept))
+                    if (turn + number) % 2:
+                        raise ZeroDivisionError
+                by_pool(lambda: outer(**prompt(KIND).inputs))
+
+    with ThreadPoolExecutor(len(pairs)) as pool:
+        list(pool.map(work, range(len(pairs))))
+    assert len(kept) == 30
+    assert max(kept) < 36
+    assert Thread.start is START
+    assert not any(own_hooks(model) for pair in pairs for model in pair)
+
+
+def test_who_else_watches_threads_start_is_asked_and_stays(monkeypatch) -> None:
+    """As a tracer does, before a block or inside of one."""
+    started = list[str]()
+
+    def watching(name: str, start: Callable[[Thread], None]) -> Callable[[Thread], None]:
+        return lambda thread: (started.append(name), start(thread))[1]
+
+    first = watching("first", Thread.start)
+    monkeypatch.setattr(Thread, "start", first)
+    pruned()
+    assert Thread.start is first
+    with prune(tiny(KIND), RANDOM):
+        second = watching("second", Thread.start)
+        Thread.start = second
+        by_thread(generate)
+    assert started == ["second", "first"]
+    for _ in range(3):
+        pruned()
+        assert Thread.start is second
+    by_thread(generate)
+    assert started == ["second", "first"] * 2
 
 
 def test_two_threads_of_a_block_at_once_are_refused() -> None:

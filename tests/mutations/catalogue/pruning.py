@@ -843,9 +843,23 @@ REFUSING = (
     _in(
         "threads",
         "A thread started inside is not the block's",
-        "        owner.admit(thread)\n    _START",
-        "        pass\n    _START",
+        "                owner.admit(thread)\n",
+        "                pass\n",
         THREADS,
+    ),
+    _in(
+        "threads",
+        "Who else watches threads start is forgotten",
+        "if not _OPEN and threading.Thread.start is self._own:",
+        "if not _OPEN:",
+        f"{THREADS}::test_who_else_watches_threads_start_is_asked_and_stays",
+    ),
+    _in(
+        "threads",
+        "The first block to close stops admitting for all",
+        "if not _OPEN and threading.Thread.start is self._own:",
+        "if threading.Thread.start is self._own:",
+        f"{THREADS}::test_starting_threads_is_as_before_when_the_last_block_is_closed",
     ),
     _in(
         "runner",
