@@ -15,6 +15,7 @@ from typing import Any
 import huggingface_hub
 
 from pruneviz.allocator import give_back
+from pruneviz.commands.arguments import between
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.errors import PruneVizError
 from pruneviz.hosts import is_private, place
@@ -32,6 +33,8 @@ NO_GRADIO = (
     "(in a checkout: pip install -r requirements.txt)."
 )
 NO_MCP = 'MCP needs a package that is not installed: pip install "gradio[mcp]>=6.28,<7".'
+MOST_PORT, LEAST_DISK, MOST_MODELS = 65_535, 64, 1_000
+"""Of `--port`, of `--max-disk` in MB and of `--keep-models`."""
 INTERRUPTED = 130
 """Exit status of a program that Ctrl+C ended before it could serve."""
 
@@ -58,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="127.0.0.1",
         help="address to listen on; anything but 127.0.0.1 lets other machines in",
     )
-    parser.add_argument("--port", type=port_number, default=7860)
+    parser.add_argument("--port", type=between("a port is a number", 1, MOST_PORT), default=7860)
     parser.add_argument(
         "--allow-host",
         action="append",
@@ -70,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-disk",
-        type=megabytes,
+        type=between("a size is a number of MB", LEAST_DISK, 10**9),
         default=2048,
         metavar="MB",
         help="most that uploads and results take of the disk; the oldest go first (2048)",
@@ -106,38 +109,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--keep-models",
-        type=int,
+        type=between("models held are a number", 1, MOST_MODELS),
         default=1,
         metavar="N",
         help="models held in memory beside the embedded one (1)",
     )
     add_loading_arguments(parser)
-
-
-def port_number(text: str) -> int:
-    """Read a port.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If it is no number from 1 to 65535.
-    """
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
-    return int(text)
-
-
-def megabytes(text: str) -> int:
-    """Read a size.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If it is no whole number from 64 on.
-    """
-    if not text.isascii() or not text.isdigit() or not 64 <= int(text) <= 10**9:
-        raise argparse.ArgumentTypeError(f"a size is a number of MB from 64 on, not {text!r}")
-    return int(text)
 
 
 def allowed_host(text: str) -> str:

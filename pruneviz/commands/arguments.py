@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pruneviz.methods import Method, at_compute, get_method
@@ -31,6 +31,24 @@ def whole(text: str) -> int:
     if abs(number) > LARGEST:
         raise argparse.ArgumentTypeError(f"at most {LARGEST:,} is possible")
     return number
+
+
+def between(what: str, least: int, most: int) -> Callable[[str], int]:
+    """A function that reads a whole number of a range, and says in words where it is none.
+
+    `what` names it in the message: "a port is a number".
+    """
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"{what} from {least} to {most}, not {text[:40]!r}")
+        return number
+
+    return read
 
 
 def add_setting_arguments(parser: argparse.ArgumentParser) -> None:

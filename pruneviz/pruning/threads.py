@@ -77,7 +77,8 @@ class _Starts:
     """
 
     def __init__(self) -> None:
-        self._before = self._own = threading.Thread.start
+        self._before: Callable[[threading.Thread], None] = threading.Thread.start
+        self._own: Callable[[threading.Thread], None] = self._before
 
     def watch(self, owner: Owner) -> None:
         """Let threads that are started inside of a block be its own."""
@@ -85,7 +86,7 @@ class _Starts:
             if not _OPEN:
                 self._before = threading.Thread.start
                 self._own = _admitting(self._before)
-                threading.Thread.start = self._own  # type: ignore[method-assign]
+                threading.Thread.start = self._own  # type: ignore[method-assign,assignment]
             _OPEN.add(owner)
 
     def leave(self, owner: Owner) -> None:
@@ -93,7 +94,7 @@ class _Starts:
         with _LOCK:
             _OPEN.discard(owner)
             if not _OPEN and threading.Thread.start is self._own:
-                threading.Thread.start = self._before  # type: ignore[method-assign]
+                threading.Thread.start = self._before  # type: ignore[method-assign,assignment]
 
 
 _STARTS = _Starts()

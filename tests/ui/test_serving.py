@@ -86,13 +86,18 @@ def test_taken_port_is_a_message(caplog) -> None:
         (["--port", "0"], "a port is a number from 1 to 65535, not '0'"),
         (["--port", "-1"], "a port is a number from 1 to 65535, not '-1'"),
         (["--port", "http"], "a port is a number from 1 to 65535, not 'http'"),
+        (["--port", "9" * 5_000], "a port is a number from 1 to 65535, not '9999"),
+        (["--max-disk", "63"], "a size is a number of MB from 64 to 1000000000, not '63'"),
+        (["--keep-models", "0"], "models held are a number from 1 to 1000, not '0'"),
+        (["--keep-models", "-1"], "models held are a number from 1 to 1000, not '-1'"),
+        (["--keep-models", "many"], "models held are a number from 1 to 1000, not 'many'"),
     ],
 )
 def test_bad_option_is_refused(capsys, arguments, told) -> None:
     with pytest.raises(SystemExit) as stopped:
         serving.parse(arguments)
     assert stopped.value.code == 2
-    assert told in capsys.readouterr().err
+    assert told in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_command_and_the_script_take_the_same_options() -> None:
