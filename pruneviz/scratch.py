@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import tempfile
@@ -47,6 +48,7 @@ class Scratch:
         self.folder, self.limit = folder, limit
         self._trimming = threading.Lock()
         self._kept: frozenset[Path] = frozenset()
+        self._own = folder / "tmp"
 
     @classmethod
     @contextmanager
@@ -67,7 +69,7 @@ class Scratch:
             clean(parent)
             scratch = cls(Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)), limit)
             lock = (scratch.folder / LOCK).open("wb")
-            (scratch.folder / "tmp").mkdir()
+            scratch._own.mkdir()
         except OSError as error:
             raise PruneVizError(
                 f"No folder for uploads can be made in {str(parent)!r}: {error.strerror}. Free "
@@ -77,7 +79,7 @@ class Scratch:
         with lock:
             _locked(lock)
             os.environ[PLACE] = str(scratch.folder)
-            tempfile.tempdir = str(scratch.folder / "tmp")
+            tempfile.tempdir = str(scratch._own)
             threading.Thread(target=scratch._watch, args=(over,), daemon=True).start()
             try:
                 yield scratch
@@ -106,6 +108,22 @@ class Scratch:
                         path.parent.rmdir()  # one of an upload of its own
                 total -= size
 
+    def drop_parts(self, since: float = math.inf) -> None:
+        """Delete what Gradio leaves of uploads that failed.
+
+        Parameters
+        ----------
+        since : float
+            Seconds of the clock from which on somebody uploads: what was written later may be
+            that. By default nobody does.
+        """
+        with suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                # One that is whole lies in a folder of its own.
+                part = entry.name.startswith(tempfile.gettempprefix()) and entry.is_file()
+                if part and entry.stat().st_mtime < since:
+                    os.unlink(entry)
+
     def _files(self) -> Iterator[tuple[float, int, Path]]:
         """When each was written, its bytes and where it is."""
         for folder, _, names in os.walk(self.folder):
@@ -118,6 +136,8 @@ class Scratch:
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(EVERY):
+            with suppress(OSError):  # what looks after /tmp may take it for forgotten
+                self._own.mkdir(parents=True, exist_ok=True)
             self.trim()
 
 

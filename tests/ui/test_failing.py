@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
+import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from starlette.requests import ClientDisconnect
 
 from pruneviz.scratch import Scratch
 from pruneviz.ui.ask.exporting import make_writer
@@ -88,6 +95,61 @@ def test_an_upload_makes_older_ones_go(tmp_path, monkeypatch) -> None:
             scope = {"type": "http", "path": path}
             pool.submit(lambda s=scope: asyncio.run(Trimming(app, scratch)(s, None, None))).result()
             assert (scratch.folder / "new").exists() is left
+
+
+def test_of_an_upload_that_fails_nothing_is_left(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    upload = {"type": "http", "path": "/gradio_api/upload"}
+
+    async def fails(part: Path) -> None:
+        part.write_bytes(b"half")
+        os.utime(part, (1e9, 1e9))
+        raise ClientDisconnect
+
+    async def slow(part: Path) -> None:
+        """Still being written when the other one fails."""
+        part.write_bytes(b"half")
+        with suppress(ClientDisconnect):
+            await around(upload, lambda: fails(scratch.folder / "tmpfailed"), None)
+        left.append(sorted(path.name for path in scratch.folder.glob("tmp?*")))
+
+    async def app(_, act, __) -> None:
+        await act()
+
+    left: list[list[str]] = []
+    with Scratch.opened(10**6) as scratch, ThreadPoolExecutor(1) as pool:
+        around = Trimming(app, scratch)
+        whole = scratch.folder / "0a1b" / "tmp.png"
+        whole.parent.mkdir()
+        whole.touch()
+        one = around(upload, lambda: slow(scratch.folder / "tmpslow"), None)
+        pool.submit(asyncio.run, one).result()
+        left.append(sorted(path.name for path in scratch.folder.glob("tmp?*")))
+        assert left == [["tmpslow"], []]
+        assert whole.exists()
+
+
+def test_who_leaves_in_the_middle_of_an_upload_is_told_nothing(url, caplog) -> None:
+    where = urlsplit(url)
+    head = (
+        f"POST /gradio_api/upload HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 999999\r\n"
+        "Content-Type: multipart/form-data; boundary=B\r\n\r\n--B\r\nContent-Disposition: "
+        'form-data; name="files"; filename="a.png"\r\n\r\n'
+    )
+    left = threading.Event()
+    real = Failing.__call__
+
+    async def call(self, scope, *rest) -> None:
+        await real(self, scope, *rest)
+        if scope.get("path") == "/gradio_api/upload":
+            left.set()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Failing, "__call__", call)
+        with socket.create_connection((where.hostname, where.port)) as connection:
+            connection.sendall(head.encode() + b"x" * 10_000)
+        assert left.wait(PATIENT["timeout"])
+    assert not caplog.records
 
 
 def test_a_full_disk_is_said_on_the_page(monkeypatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,6 +71,18 @@ def test_it_is_watched_without_being_asked(place, monkeypatch) -> None:
                 break
             time.sleep(0.01)
         assert not path.exists()
+
+
+def test_what_tidies_tmp_does_not_end_temporary_files(place, monkeypatch) -> None:
+    monkeypatch.setattr("pruneviz.scratch.EVERY", 0.01)
+    with Scratch.opened(10**6) as scratch:
+        shutil.rmtree(scratch.folder)
+        for _ in range(6000):
+            if Path(tempfile.gettempdir()).exists():
+                break
+            time.sleep(0.01)
+        with tempfile.NamedTemporaryFile() as file:
+            assert Path(file.name).is_relative_to(scratch.folder)
 
 
 def test_gradio_and_temporary_files_use_it_and_nothing_is_left(place) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
+import time
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +20,8 @@ UNKNOWN = "There is no such endpoint. “Use via API” at the foot of the page 
 FAILED = "The request could not be understood."
 NOT_WRITABLE = "The server may not write to its folder of uploads."
 UPLOAD = "/gradio_api/upload"
+COARSE = 2.0
+"""Seconds by which a file's time may be behind, on file systems that count in twos."""
 
 
 class Failing:
@@ -42,6 +47,8 @@ class Failing:
 
         try:
             await self._app(scope, receive, tell)
+        except ClientDisconnect:  # in the middle of an upload: nobody is left to be told
+            return
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise
@@ -54,6 +61,8 @@ class Failing:
 class Trimming:
     """ASGI application around another one: after an upload, what is oldest makes room.
 
+    Of an upload that failed, nothing is left.
+
     Parameters
     ----------
     app : ASGI application
@@ -64,11 +73,21 @@ class Trimming:
 
     def __init__(self, app: ASGIApp, scratch: Scratch) -> None:
         self._app, self._scratch = app, scratch
+        self._begun: list[float] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on."""
-        await self._app(scope, receive, send)
-        if scope["type"] == "http" and scope["path"].startswith(UPLOAD):
+        if scope["type"] != "http" or scope["path"].rstrip("/") != UPLOAD:
+            await self._app(scope, receive, send)
+            return
+        began = time.time()
+        self._begun.append(began)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._begun.remove(began)
+            # Not in a thread: no other upload begins meanwhile. Clocks of disks are coarse.
+            self._scratch.drop_parts(min(self._begun, default=math.inf) - COARSE)
             await asyncio.to_thread(self._scratch.trim)
 
 
