@@ -122,6 +122,7 @@ class Scratch:
                 # One that is whole lies in a folder of its own.
                 part = entry.name.startswith(tempfile.gettempprefix()) and entry.is_file()
                 if part and entry.stat().st_mtime < since:
+                    os.truncate(entry, 0)  # it may still be open, which keeps its room
                     os.unlink(entry)
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:

@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 import httpx
@@ -102,7 +103,9 @@ def test_of_an_upload_that_fails_nothing_is_left(tmp_path, monkeypatch) -> None:
     upload = {"type": "http", "path": "/gradio_api/upload"}
 
     async def fails(part: Path) -> None:
-        part.write_bytes(b"half")
+        opened.append(part.open("wb"))
+        opened[0].write(b"half")
+        opened[0].flush()
         os.utime(part, (1e9, 1e9))
         raise ClientDisconnect
 
@@ -116,7 +119,7 @@ def test_of_an_upload_that_fails_nothing_is_left(tmp_path, monkeypatch) -> None:
     async def app(_, act, __) -> None:
         await act()
 
-    left: list[list[str]] = []
+    left, opened = list[list[str]](), list[IO[bytes]]()
     with Scratch.opened(10**6) as scratch, ThreadPoolExecutor(1) as pool:
         around = Trimming(app, scratch)
         whole = scratch.folder / "0a1b" / "tmp.png"
@@ -126,6 +129,8 @@ def test_of_an_upload_that_fails_nothing_is_left(tmp_path, monkeypatch) -> None:
         pool.submit(asyncio.run, one).result()
         left.append(sorted(path.name for path in scratch.folder.glob("tmp?*")))
         assert left == [["tmpslow"], []]
+        assert os.fstat(opened[0].fileno()).st_size == 0, "Gradio closes it when it is collected"
+        opened[0].close()
         assert whole.exists()
 
 
