@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from pruneviz.engine import Session
 from pruneviz.errors import InputError
 from pruneviz.methods.base.checks import check_number, check_ratio
 from pruneviz.models.core import downloading
+from pruneviz.ui.shared.calls import NOT_UPLOADED
 from tests.ui.conftest import PATIENT
 
 INSIDES = (
@@ -57,6 +59,18 @@ def test_calls_with_one_wrong_argument(url, uploaded, endpoint) -> None:
     for _, path, body in CALLS:
         if path == f"call/{endpoint}":
             check(*answer(url, path, body.replace("{uploaded}", uploaded)))
+
+
+def test_pictures_that_were_not_uploaded(url, uploaded, picture, tmp_path) -> None:
+    """Gradio itself would take them from the temporary and the working folder."""
+    there = tmp_path / "picture.png"
+    there.write_bytes(picture.read_bytes())
+    link = Path(uploaded).with_name("link.png")
+    link.symlink_to(there)
+    for path in (there, link):
+        file = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+        text = answer(url, "call/ask", json.dumps({"data": [file, "What is this?"]}))[1]
+        assert NOT_UPLOADED in text
 
 
 def test_right_calls_are_answered(url, uploaded) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -29,10 +28,8 @@ from pruneviz.ui.api.arguments import number, switch, text
 from pruneviz.ui.api.docstrings import described
 from pruneviz.ui.shared import methods
 from pruneviz.ui.shared.attending import gone
-from pruneviz.ui.shared.failures import BROKEN, MEANT, explain
+from pruneviz.ui.shared.failures import BROKEN, MEANT, explain, note
 from pruneviz.ui.shared.running import LONG, MODEL
-
-logger = logging.getLogger(__name__)
 
 
 def register(shelf: Shelf) -> None:
@@ -57,7 +54,7 @@ def refusals() -> Iterator[None]:
     except MEANT as error:
         raise gr.Error(str(error), print_exception=False) from error
     except BROKEN as error:
-        logger.exception("The run failed")
+        note(error)
         raise gr.Error(explain(error), print_exception=False) from error
 
 

@@ -29,7 +29,7 @@ def guarded(screens: Iterator[T], failed: Callable[[str], T]) -> Generator[T]:
     except MEANT as error:
         yield failed(status_html(own_fault(error) or told(error), "error"))
     except BROKEN as error:
-        logger.exception("The run failed")
+        note(error)
         yield failed(status_html(own_fault(error) or explain(error), "error"))
     except Exception as error:
         # Anything may go wrong in a method of the visitor's own: its author is told the line.
@@ -38,6 +38,14 @@ def guarded(screens: Iterator[T], failed: Callable[[str], T]) -> Generator[T]:
             raise
         logger.exception("A method of one's own failed")
         yield failed(status_html(line, "error"))
+
+
+def note(error: Exception) -> None:
+    """Put an error into the server's log: where it arose, unless it is the disk's fault."""
+    if line := isinstance(error, OSError) and no_room(error):
+        logger.error("%s (%s)", line, error)
+    else:
+        logger.error("The run failed", exc_info=error)
 
 
 def on_model(

@@ -148,7 +148,7 @@ SERVING = (
         "Files that were not uploaded are handed on",
         "if not inside or not Path(path).resolve().is_relative_to(folder):",
         "if not inside:",
-        f"{CALLS}::test_calls_with_one_wrong_argument",
+        f"{CALLS}::test_pictures_that_were_not_uploaded",
     ),
     _in(
         "methods/base/checks",
