@@ -1,4 +1,8 @@
-"""The folder of a server's uploads and results: bounded, and gone when the server is."""
+"""The folder of a server's uploads and results: bounded, and gone when the server is.
+
+Gradio can delete old files, too, but for good ends to do so on the first error, such as that of a
+disk that was read-only for a while.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -18,8 +23,10 @@ from pruneviz.errors import PruneVizError
 
 PREFIX, LOCK = "pruneviz-serve-", "lock"
 PLACE = "GRADIO_TEMP_DIR"
+AGE = 3600.0
+"""Seconds that uploads and results are kept."""
 EVERY = 10.0
-"""Seconds between two looks at how much lies there."""
+"""Seconds between two looks at what lies there."""
 REASONS = {
     errno.ENOSPC: "The disk of the server is full.",
     errno.EDQUOT: "The disk quota of the server is used up.",
@@ -41,7 +48,7 @@ class Scratch:
     folder : Path
         Where everything lies.
     limit : int
-        Bytes that may lie there; what is oldest goes first.
+        Bytes that may lie there for an hour at most; what is oldest goes first.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -96,11 +103,11 @@ class Scratch:
         self._kept = frozenset(path for _, _, path in self._files())
 
     def trim(self) -> None:
-        """Delete what is oldest until no more lies there than may."""
+        """Delete what is too old, and what is oldest until no more lies there than may."""
         with self._trimming:
             found = sorted((one for one in self._files() if one[2] not in self._kept), reverse=True)
-            total = sum(size for _, size, _ in found)
-            while found and total > self.limit:
+            total, old = sum(size for _, size, _ in found), time.time() - AGE
+            while found and (total > self.limit or found[-1][0] < old):
                 _, size, path = found.pop()
                 with suppress(OSError):
                     path.unlink()

@@ -22,8 +22,6 @@ from pruneviz.ui.shared.question import Question
 
 QUEUE = 512
 """Requests that may wait; each holds no more than its words and the paths of its files."""
-CACHE = (3600, 3600)
-"""Uploads are looked for every hour and deleted when an hour old."""
 
 
 def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.Blocks:
@@ -47,9 +45,7 @@ def build(models: Shelf | Session, examples: list[Example] | None = None) -> gr.
     # Only the built-in model answers so fast that nobody needs to be asked.
     embedded = shelf.default == EMBEDDED
     opening = Opening(shelf.session(), first) if first and embedded else None
-    with LenientBlocks(
-        title=texts.TITLE, analytics_enabled=False, delete_cache=CACHE, fill_width=True
-    ) as page:
+    with LenientBlocks(title=texts.TITLE, analytics_enabled=False, fill_width=True) as page:
         with gr.Row(elem_id="pv-header"):
             gr.HTML(header_html(), apply_default_css=False)
             tour.create()

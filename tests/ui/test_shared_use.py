@@ -13,6 +13,7 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 
+from pruneviz import scratch
 from pruneviz.methods import list_methods
 from pruneviz.ui import build, launch_settings, page
 from pruneviz.ui.inputs.examples import load_examples
@@ -62,30 +63,29 @@ def test_the_queue_admits_them() -> None:
     assert page.QUEUE > CLIENTS
 
 
-def test_uploads_lie_in_the_cache_and_are_deleted(
+def test_uploads_lie_in_the_servers_folder_and_are_deleted(
     session, examples, picture, monkeypatch, tmp_path
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    # Every second instead of every hour.
-    monkeypatch.setattr(page, "CACHE", (1, 1))
-    built = build(session, examples)
-    settings = launch_settings() | {"allowed_paths": [str(examples[0].image.parent)]}
-    built.launch(**settings, prevent_thread_lock=True, quiet=True)
-    try:
-        client = connect(built.local_url)
-        files = {"files": ("picture.png", picture.read_bytes())}
-        (kept,) = httpx.post(f"{built.local_url}gradio_api/upload", files=files, **PATIENT).json()
-        assert Path(kept).is_relative_to(tmp_path)
-        assert Path(kept).exists()
-        assert ask(client, (picture, "What is this?", "random", 0.5))["num_visual"]
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end and list(tmp_path.rglob(picture.name)):
-            time.sleep(0.2)
-        assert not list(tmp_path.rglob(picture.name)), "uploads of both ways are gone"
-        assert ask(client, (picture, "What is this?", "random", 0.5))["num_visual"]
-    finally:
-        built.close()
-
-
-def test_uploads_live_an_hour(session, examples) -> None:
-    assert build(session, examples).delete_cache == (3600, 3600)
+    monkeypatch.setattr(scratch, "EVERY", 0.1)
+    with scratch.Scratch.opened(10**9) as own:
+        built = build(session, examples)
+        settings = launch_settings(scratch=own)
+        settings |= {"allowed_paths": [str(examples[0].image.parent)]}
+        built.launch(**settings, prevent_thread_lock=True, quiet=True)
+        try:
+            client = connect(built.local_url)
+            files = {"files": ("picture.png", picture.read_bytes())}
+            sent = httpx.post(f"{built.local_url}gradio_api/upload", files=files, **PATIENT)
+            (kept,) = sent.json()
+            assert Path(kept).is_relative_to(own.folder)
+            assert ask(client, (picture, "What is this?", "random", 0.5))["num_visual"]
+            with monkeypatch.context() as hour:
+                hour.setattr(scratch, "AGE", 0)  # it has passed
+                end = time.monotonic() + SECONDS
+                while time.monotonic() < end and list(own.folder.rglob(picture.name)):
+                    time.sleep(0.2)
+            assert not list(own.folder.rglob(picture.name)), "uploads of both ways are gone"
+            assert ask(client, (picture, "What is this?", "random", 0.5))["num_visual"]
+        finally:
+            built.close()

@@ -43,7 +43,8 @@ def put(folder: Path, name: str, size: int, age: float) -> Path:
     path = folder / name / "picture.png"
     path.parent.mkdir()
     path.write_bytes(b"x" * size)
-    os.utime(path, (1_000_000 - age, 1_000_000 - age))
+    written = time.time() - age
+    os.utime(path, (written, written))
     return path
 
 
@@ -60,6 +61,15 @@ def test_the_oldest_go_first_and_the_pages_own_files_stay(place) -> None:
         scratch.limit = 0
         scratch.trim()
         assert [path.exists() for path in (own, middle, new)] == [True, False, False]
+
+
+def test_nothing_is_kept_over_an_hour_but_the_pages_own_files(place) -> None:
+    with Scratch.opened(10**6) as scratch:
+        own = put(scratch.folder, "own", 1, age=9000)
+        scratch.keep()
+        old, new = put(scratch.folder, "a", 1, age=3700), put(scratch.folder, "b", 1, age=3500)
+        scratch.trim()
+        assert [path.exists() for path in (own, old, new)] == [True, False, True]
 
 
 def test_it_is_watched_without_being_asked(place, monkeypatch) -> None:

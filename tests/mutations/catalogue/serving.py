@@ -103,6 +103,13 @@ SERVING = (
     ),
     _in(
         "scratch",
+        "Uploads are kept for good",
+        "or found[-1][0] < old):",
+        "or found[-1][0] < 0):",
+        f"{SCRATCH}::test_nothing_is_kept_over_an_hour_but_the_pages_own_files",
+    ),
+    _in(
+        "scratch",
         "Uploads that are under way are deleted",
         "if part and entry.stat().st_mtime < since:",
         "if part:",
