@@ -35,9 +35,22 @@ REASONS = {
 }
 
 
+NOT_WRITABLE = "The server may not write to its folder of uploads."
+
+
 def no_room(error: OSError) -> str:
     """Why something could not be written, in a line; empty where that is not the disk's fault."""
+    if isinstance(error, PermissionError) and isinstance(error.filename, str):
+        # Elsewhere it may be something to be read, such as a model's folder.
+        own = (os.environ.get(PLACE), tempfile.gettempdir())
+        if any(one and Path(error.filename).is_relative_to(one) for one in own):
+            return NOT_WRITABLE
     return REASONS.get(error.errno or 0, "")
+
+
+def told(error: OSError) -> str:
+    """The same, or else what the system says, without the path, which is nobody's business."""
+    return no_room(error) or error.strerror or str(error)
 
 
 class Scratch:

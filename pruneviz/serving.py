@@ -163,7 +163,8 @@ def serve(options: argparse.Namespace) -> int:
         The exit status: 0 after an interrupted page, 130 if interrupted before there was one, 2
         where the page cannot be served, with one line logged that says why.
     """
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("httpx", "fontTools"):  # every request, every glyph of a figure
+        logging.getLogger(name).setLevel(logging.WARNING)
     keep_to_this_machine()
     give_back()
     if problem := missing(options):

@@ -12,13 +12,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pruneviz.scratch import Scratch, no_room
+from pruneviz.scratch import NOT_WRITABLE, Scratch, no_room
 
 logger = logging.getLogger(__name__)
 CALLS = re.compile(r"/gradio_api/(?:call(?:/v2)?|run|api|queue/join|component_server)(?:/|$)")
 UNKNOWN = "There is no such endpoint. “Use via API” at the foot of the page lists them."
 FAILED = "The request could not be understood."
-NOT_WRITABLE = "The server may not write to its folder of uploads."
 UPLOAD = "/gradio_api/upload"
 COARSE = 2.0
 """Seconds by which a file's time may be behind, on file systems that count in twos."""

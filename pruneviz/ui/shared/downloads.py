@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from pruneviz.scratch import no_room
+from pruneviz.scratch import told
 from pruneviz.ui.shared.shown import LIFETIME, Written, release
 from pruneviz.ui.shared.status import status_html
 
@@ -39,6 +39,10 @@ def kept(cache: Callable[[str], str | None]) -> Callable[[str], str]:
 
     def keep(path: str) -> str:
         served = cache(path)
+        if served and Path(served).stat().st_size < Path(path).stat().st_size:
+            # What a full disk left of it; Gradio takes whatever has the name for the file.
+            Path(served).unlink()
+            served = cache(path)
         if served is None:
             raise OSError("The file could not be kept for the download.")
         return served
@@ -134,7 +138,7 @@ def writer_of(
         try:
             path = held.write(named(held), lambda file: make(held, file), kept(cache))
         except OSError as error:
-            return [None, status_html(no_room(error) or str(error), "error")]
+            return [None, status_html(told(error), "error")]
         except ValueError as error:
             return [None, status_html(str(error), "error")]
         return [path, status_html(f"Saved as {Path(path).name}.", "done")]
@@ -142,16 +146,16 @@ def writer_of(
     return write
 
 
-def copier_of(kind: str, nothing: str, told: Callable[[W], tuple[str, str]]) -> Handler:
+def copier_of(kind: str, nothing: str, say: Callable[[W], tuple[str, str]]) -> Handler:
     """Handler of a copy button: what is held to ``[kind, text, note, textbox]``.
 
-    `told` gives the text and what is said of it.
+    `say` gives the text and what is said of it.
     """
 
     def copy(held: W | None) -> list[Any]:
         if held is None:
             return [kind, "", status_html(nothing, "error"), gr.update(visible=False)]
-        text, note = told(held)
+        text, note = say(held)
         box = gr.update(visible=True, label="Link" if kind == "link" else "Command")
         return [kind, text, status_html(note, "done"), box]
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
+from pruneviz import scratch
 from pruneviz.engine import Session, Shelf
 from pruneviz.errors import PruneVizError, told
 from pruneviz.methods import own_fault
@@ -77,11 +78,11 @@ def _on_model(
 
 def explain(error: Exception) -> str:
     """A message for a failure inside the model."""
-    if isinstance(error, OSError) and (line := no_room(error)):
-        return line
     if "out of memory" in str(error).lower():
         return (
             "The model ran out of memory. Use a smaller picture or a shorter answer, or restart "
             "with --quantisation 4bit or --device cpu."
         )
+    if isinstance(error, OSError):
+        return no_room(error) or f"The run failed: {scratch.told(error)}."
     return f"The run failed: {told(error)}"

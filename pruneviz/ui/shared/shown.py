@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,4 +93,5 @@ class Held(Written):
 def release(held: Written | None) -> None:
     """Delete what was written for a visitor who has gone."""
     for path in held.files if held else ():
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # Gradio would forget nobody any more
+            path.unlink(missing_ok=True)
