@@ -66,6 +66,21 @@ def test_every_file_is_what_its_name_says(shown, cache, name) -> None:
     assert not Path(path).exists(), "gone with the visitor"
 
 
+def test_half_a_file_that_a_full_disk_left_is_not_served(shown, tmp_path) -> None:
+    def cache(path: str) -> str:
+        """As Gradio does: what is there is not copied again."""
+        kept = tmp_path / Path(path).name
+        if not kept.exists():
+            shutil.copy(path, kept)
+        return str(kept)
+
+    path, _ = exporting.make_writer("trace.json", cache)(Held(shown))
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[:100])
+    exporting.make_writer("trace.json", cache)(Held(shown))
+    assert Path(path).read_bytes() == whole
+
+
 @pytest.mark.parametrize("name", ["figure.pdf", "table.csv"])
 def test_nothing_asked_is_a_message(cache, name) -> None:
     path, note = exporting.make_writer(name, cache)(None)
