@@ -65,7 +65,8 @@ class Guard:
         hosts = [Place.read(text) for text in (*named, *filter(None, forwarded.split(",")))]
         reached = (scope.get("server") or (None,))[0]
         if len(named) != 1 or not all(self._addresses.answers(one, reached) for one in hosts):
-            logger.warning("Refused a request for another host: %r", ",".join(named)[:100])
+            asked = ",".join([*named, *filter(None, [forwarded])])
+            logger.warning("Refused a request for another host: %r", asked[:100])
             return 421, OTHER_HOST
         if not self._from_here(headers, [one for one in hosts if one], scope):
             return 403, OTHER_ORIGIN
