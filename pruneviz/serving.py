@@ -14,7 +14,7 @@ from typing import Any
 
 import huggingface_hub
 
-from pruneviz.allocator import give_back
+from pruneviz.allocator import giving_back
 from pruneviz.commands.arguments import between
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.errors import PruneVizError
@@ -166,12 +166,11 @@ def serve(options: argparse.Namespace) -> int:
     for name in ("httpx", "fontTools"):  # every request, every glyph of a figure
         logging.getLogger(name).setLevel(logging.WARNING)
     keep_to_this_machine()
-    give_back()
     if problem := missing(options):
         logger.error(problem)
         return 2
     try:
-        with terminated(), Scratch.opened(options.max_disk * 10**6) as scratch:
+        with terminated(), giving_back(), Scratch.opened(options.max_disk * 10**6) as scratch:
             return _serve(options, scratch)
     except PruneVizError as error:
         logger.error("%s", error)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import httpx
 from gradio.blocks import BlockFunction
 from gradio.components.api_component import Api
 from gradio.utils import get_upload_folder
@@ -17,6 +18,8 @@ NOT_UPLOADED = (
     "The file was not uploaded here. It must be an uploaded file; with gradio_client: "
     "handle_file('picture.png')."
 )
+
+NOT_FETCHED = "The picture could not be fetched from that address ({}). Upload it instead."
 
 
 class LenientBlocks(gr.Blocks):
@@ -35,11 +38,33 @@ class LenientBlocks(gr.Blocks):
         gr.Error
             On a wrong number of values, or a file that was not uploaded.
         """
-        if block_fn.fn and block_fn.inputs and all(isinstance(b, Api) for b in block_fn.inputs):
+        if _for_programs(block_fn):
             problem = _fill(block_fn, inputs) or _foreign(inputs)
             if problem:
                 raise gr.Error(problem, print_exception=False)
         super().validate_inputs(block_fn, inputs)
+
+    async def preprocess_data(self, block_fn: BlockFunction, *args: Any, **how: Any) -> list[Any]:
+        """Fetch what a call names by its address, as Gradio does.
+
+        Raises
+        ------
+        gr.Error
+            If that cannot be had.
+        """
+        try:
+            found: list[Any] = await super().preprocess_data(block_fn, *args, **how)
+        except (ValueError, httpx.HTTPError) as error:
+            if not _for_programs(block_fn):
+                raise
+            raise gr.Error(NOT_FETCHED.format(error), print_exception=False) from error
+        return found
+
+
+def _for_programs(block_fn: BlockFunction) -> bool:
+    """Whether an endpoint is none of the page's own."""
+    blocks = block_fn.inputs
+    return bool(block_fn.fn and blocks and all(isinstance(one, Api) for one in blocks))
 
 
 def _fill(block_fn: BlockFunction, inputs: list[Any]) -> str:
