@@ -116,6 +116,13 @@ SERVING = (
         f"{FAILING}::test_of_an_upload_that_fails_nothing_is_left",
     ),
     _in(
+        "allocator",
+        "What is free stays with the C library",
+        "        library.malloc_trim(0)\n",
+        "        pass\n",
+        "tests/unit/test_allocator.py",
+    ),
+    _in(
         "models/core/fetching",
         "Texts tell which folders exist",
         "if path and local_folder(name) is None:",
