@@ -54,6 +54,14 @@ def connect(url: str) -> Client:
     return Client(url, verbose=False, httpx_kwargs=PATIENT)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _uploads(tmp_path_factory) -> Iterator[None]:
+    """Uploads lie in a folder of the tests' own, which the server itself has from `serve` alone."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def session() -> StoppableSession:
     return StoppableSession(load_model(device="cpu"))

@@ -66,7 +66,7 @@ def test_pictures_that_were_not_uploaded(url, uploaded, picture, tmp_path) -> No
     there = tmp_path / "picture.png"
     there.write_bytes(picture.read_bytes())
     link = Path(uploaded).with_name("link.png")
-    link.symlink_to(there)
+    link.symlink_to(there)  # in a folder of these tests alone
     for path in (there, link):
         file = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
         text = answer(url, "call/ask", json.dumps({"data": [file, "What is this?"]}))[1]
