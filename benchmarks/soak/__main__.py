@@ -1,8 +1,9 @@
 """Use the page as no careful person would, and tell what came of it.
 
 ``python -m benchmarks.soak`` starts servers of its own with the embedded model: fifty clients at
-once, mixed requests for a while (``--minutes``), large pictures, bad inputs, a download that never
-comes, a full disk, and an evaluation that is killed. ``--part`` takes single parts. Linux only.
+once, five hundred requests in turn, mixed ones for a while (``--minutes``), large pictures, bad
+inputs, a download that never comes, a full disk, and an evaluation that is killed. ``--part`` takes
+single parts. Linux only.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     found: dict[str, Callable[[], list[Row]]] = {
         "clients": parts.many_clients,
+        "requests": parts.many_requests,
         "bad": parts.bad_inputs,
         "large": parts.large_pictures,
         "stuck": parts.stuck_download,

@@ -132,6 +132,25 @@ class Server:
             return Reply(0, repr(error), time.monotonic() - began)
         return Reply(found.status_code, found.text, time.monotonic() - began)
 
+    def visit(self, session: str) -> list[Reply]:
+        """Open the page as a browser does: what it loads of itself is asked for, too."""
+        config = httpx.get(f"{self.url}config", timeout=PATIENCE).json()
+        opened = [one["id"] for one in config["dependencies"] if (0, "load") in _targets(one)]
+        return [self.page(), *(self._join(session, number) for number in opened)]
+
+    def _join(self, session: str, function: int) -> Reply:
+        """Let one of the page's own handlers that take nothing run for a visitor."""
+        body = {"data": [], "fn_index": function, "session_hash": session}
+        sent = self._post("queue/join", json=body)
+        if sent.status != 200:
+            return sent
+        began, address = time.monotonic(), f"{self.url}gradio_api/queue/data?session_hash={session}"
+        try:
+            found = httpx.get(address, timeout=PATIENCE)  # ends with the visitor's last run
+        except httpx.HTTPError as error:
+            return Reply(0, repr(error), time.monotonic() - began)
+        return Reply(found.status_code, found.text, sent.seconds + time.monotonic() - began)
+
     def _post(self, path: str, **what: Any) -> Reply:
         began = time.monotonic()
         try:
@@ -139,6 +158,11 @@ class Server:
         except httpx.HTTPError as error:
             return Reply(0, repr(error), time.monotonic() - began)
         return Reply(found.status_code, found.text, time.monotonic() - began)
+
+
+def _targets(dependency: dict[str, Any]) -> list[tuple[int, str]]:
+    """Components and events that start a handler of the page."""
+    return [(number, event) for number, event in dependency["targets"]]
 
 
 def file(path: str) -> dict[str, Any]:
