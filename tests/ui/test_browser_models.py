@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from huggingface_hub import constants
 from playwright.sync_api import Page, expect
 
 from pruneviz.engine import Placement, Session, Shelf
+from pruneviz.models.core import fetching
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.ui import build, launch_settings
+from tests.hub import NAME, Hub, serving
 from tests.ui.browsing import QUESTION, SECONDS, Watched, new_page
 from tests.ui.test_browser_tabs import compared, swept
 
@@ -164,6 +169,45 @@ def test_pages_open_while_a_model_is_loaded_for_somebody(visit, tiny) -> None:
     finally:
         go_on.set()
     in_use(page, "tiny")
+
+
+@pytest.fixture
+def hub(tiny, tmp_path, monkeypatch) -> Iterator[Hub]:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    for name, value in {"CACHE": str(tmp_path), "OFFLINE": "0", "DISABLE_XET": "1"}.items():
+        monkeypatch.setenv(f"HF_HUB_{name}", value)
+    with serving(Path(tiny)) as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+
+
+def test_stop_ends_a_look_up_and_a_download_that_are_stuck(visit, hub, monkeypatch) -> None:
+    started, real = [], fetching.subprocess.Popen
+
+    def popen(*args, **settings) -> subprocess.Popen:
+        started.append(real(*args, **settings))
+        return started[-1]
+
+    monkeypatch.setattr(fetching.subprocess, "Popen", popen)
+    monkeypatch.setattr(fetching, "LOOK_SECONDS", SECONDS)
+    monkeypatch.setattr(fetching, "STALLED_SECONDS", SECONDS)
+    watched = visit(cpu(any_name=True))
+    page = watched.page
+    for stuck, told in (("*", "Looking for"), ("model.safetensors", "Downloading")):
+        hub.stuck = {stuck}
+        choose(page, "Another", NAME)
+        expect(page.locator("#pv-picked")).to_contain_text(f"{told} {NAME}")
+        expect(page.locator("#pv-use")).to_be_disabled()
+        page.click("#pv-stop-model")
+        expect(page.locator("#pv-picked")).to_contain_text("Stopped")
+        expect(page.locator("#pv-stop-model")).to_be_hidden()
+        expect(page.locator("#pv-use")).to_be_enabled()
+        started[-1].wait(SECONDS)
+    watched.ask()
+    finished(page, "of 256 patches")
+    hub.stuck = set()
+    page.click("#pv-use")
+    in_use(page, NAME)
 
 
 def test_a_link_restores_the_model(browser, visit, tiny) -> None:
