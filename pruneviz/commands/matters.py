@@ -61,6 +61,8 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, say what was found and, with ``--out``, write it."""
+    if args.top < 1:
+        raise InputError(f"--top must be at least 1, not {args.top}.")
     session, method, prepared = start(args)
     if not method.stages():
         raise InputError(f"{method.title} prunes nothing here.")

@@ -18,6 +18,8 @@ from pruneviz.evaluation.statistics import Pair
 from pruneviz.evaluation.wording import lost, percent, points, rounded
 from pruneviz.methods.registry import METHODS
 
+LEAST = 1e-6
+"""No number of questions that anybody could ask tells a smaller loss from none."""
 TOLERANCE = 0.01
 """Loss of accuracy that is allowed unless another is: one point."""
 RESAMPLES = 2_000
@@ -143,10 +145,10 @@ class Recommendation:
 
 
 def check_tolerance(tolerance: float) -> float:
-    """A tolerance in (0, 1]; raises InputError on another."""
-    if not 0.0 < tolerance <= 1.0:
+    """A tolerance from `LEAST` to 1; raises InputError on another."""
+    if not LEAST <= tolerance <= 1.0:
         raise InputError(
-            f"The tolerance must be above 0 and up to 100 points, not {100 * tolerance:g}."
+            f"The tolerance must be from {100 * LEAST:g} to 100 points, not {100 * tolerance:g}."
         )
     return tolerance
 

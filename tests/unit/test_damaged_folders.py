@@ -102,6 +102,7 @@ def deeper(held: Weights) -> Weights:
             r"lack .*up_proj.weight.*no place for .*upp_proj",
         ),
         (lambda held: held | {UP: held[UP][:-1].clone()}, r"shape \(.*is \[95, 64\] .* \[96, 64\]"),
+        (lambda held: held | {UP: held[UP].to(torch.int64)}, r"up_proj.* whole numbers \(I64\)"),
         (spoilt(UP, math.nan), r"weight 'model.language_model.layers.1.mlp.up_proj.weight'"),
         (spoilt(UP, math.inf), r"holds NaN or infinity"),
         (spoilt(UP, -math.inf), r"holds NaN or infinity"),

@@ -44,6 +44,19 @@ def change(folder: Path, part: str, **values) -> str:
     return str(folder)
 
 
+@pytest.mark.parametrize("left_out", ["all", "layers"])
+def test_defaults_that_are_far_larger_than_the_weights(folder, left_out) -> None:
+    """Transformers takes those of a model of 7 billion parameters, and draws what is missing."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    text = None if left_out == "all" else {"model_type": config["text_config"]["model_type"]}
+    path.write_text(json.dumps(config | {"text_config": text}))
+    shelf = Shelf(any_name=True, placement=Placement(device="cpu"))
+    for use in (load_model, shelf.session, shelf.fetch):
+        with pytest.raises(ModelLoadError, match="of a larger model than the weights"):
+            use(str(folder))
+
+
 @pytest.mark.parametrize("part", ["text_config", "vision_config"])
 @pytest.mark.parametrize("layers", [100_000, 10**30])
 def test_more_layers_than_any_model_has(folder, part, layers, monkeypatch) -> None:

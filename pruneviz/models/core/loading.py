@@ -25,7 +25,7 @@ from pruneviz.models.core.placing import (
     too_large,
 )
 from pruneviz.models.core.reading import AS_DATA, check_weight_files, read_config, told_as
-from pruneviz.models.core.sizing import check_configuration
+from pruneviz.models.core.sizing import check_configuration, check_stack
 from pruneviz.models.core.whole import (
     check_finite,
     check_generation,
@@ -180,7 +180,7 @@ def model_type(name: str) -> str:
     Raises
     ------
     ModelLoadError
-        If there is no model of that name.
+        If there is no model of that name, or its weights are of a far smaller one.
     UnsupportedModelError
         If its family is not supported.
     """
@@ -192,6 +192,7 @@ def model_type(name: str) -> str:
             f"{source!r} is a {config.model_type!r} model, which is not supported. Supported "
             f"models:\n{supported_models(by_name=True)}"
         )
+    check_stack(source, config)
     return str(config.model_type)
 
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from pruneviz.errors import ModelLoadError, PruneVizError
 
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
+WHOLE = ("I64", "U64", "I32", "U32", "I16", "U16", "BOOL")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 AS_DATA: dict[str, Any] = {"trust_remote_code": False}
 """For every ``from_pretrained``: left out, it would ask on the terminal whether to run code."""
@@ -107,13 +108,25 @@ def check_weight_files(folder: Path) -> None:
     Raises
     ------
     ModelLoadError
-        If one is missing, cut off or no safetensors file.
+        If one is missing, cut off or no safetensors file, or holds whole numbers for weights.
     """
     for file in weight_files(folder):
         try:
-            with safe_open(file, "pt"):
-                pass
+            _check_kinds(file)
         except (OSError, SafetensorError) as error:
             raise ModelLoadError(
                 f"The weights in {str(file)!r} are damaged or cut off ({error}). Get them again."
             ) from error
+
+
+def _check_kinds(file: Path) -> None:
+    """Refuse weights of which only whole numbers are left; transformers would take them."""
+    with safe_open(file, "pt") as tensors:
+        for name in tensors.keys():  # noqa: SIM118 - not a dict, it cannot be iterated over
+            kind = tensors.get_slice(name).get_dtype()
+            # Single bytes are how quantised weights are stored.
+            if name.endswith((".weight", ".bias")) and kind in WHOLE:
+                raise ModelLoadError(
+                    f"The weight {name!r} in {str(file)!r} holds whole numbers ({kind}). It was "
+                    "saved wrongly: get the file again."
+                )

@@ -44,8 +44,26 @@ def check_configuration(name: str) -> None:
             f"The configuration of {name!r} asks for {deepest} layers, more than any model that is "
             f"supported (at most {MOST_LAYERS}). Its config.json is damaged: get a new copy."
         )
-    stored = None if "quantization_config" in config else weight_bytes(name, torch.float32)
-    needed = 4 * _parameters(config)
+    _compare(name, _parameters(config), "quantization_config" in config)
+
+
+def check_stack(name: str, config: Any) -> None:
+    """The same of the language model that transformers would make.
+
+    Where the file leaves something out, it takes a default: of a model of 7 billion parameters.
+
+    Raises
+    ------
+    ModelLoadError
+    """
+    text = config.get_text_config()
+    quantised = getattr(config, "quantization_config", None) is not None
+    _compare(name, _of_part(text.to_dict()), quantised)
+
+
+def _compare(name: str, parameters: int, quantised: bool) -> None:
+    stored = None if quantised else weight_bytes(name, torch.float32)
+    needed = 4 * parameters
     if stored is not None and needed > FAR_MORE * stored:
         raise ModelLoadError(
             f"The configuration of {name!r} is of a larger model than the weights beside it: it "
