@@ -2,7 +2,10 @@
 
 import sys
 
-from pruneviz.serving import main
+from pruneviz.starting import quietly
+
+with quietly("app.py"):
+    from pruneviz.serving import main
 
 if __name__ == "__main__":
     sys.exit(main(prog="app.py"))

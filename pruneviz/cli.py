@@ -19,6 +19,7 @@ from pruneviz.errors import PruneVizError, told
 from pruneviz.export import model_title, write_results
 from pruneviz.methods import OutOfReachError, Spending, list_methods, spending
 from pruneviz.methods.registry import METHODS
+from pruneviz.starting import INTERRUPTED
 
 LOGGING = {"level": logging.WARNING, "format": "%(levelname)s %(name)s: %(message)s"}
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("\npruneviz: stopped.\n")
-        return serving.INTERRUPTED
+        return INTERRUPTED
 
 
 class Parser(argparse.ArgumentParser):

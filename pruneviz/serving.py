@@ -23,6 +23,7 @@ from pruneviz.methods import load_methods
 from pruneviz.models.core.loading import EMBEDDED
 from pruneviz.options import add_loading_arguments
 from pruneviz.scratch import Scratch
+from pruneviz.starting import INTERRUPTED
 
 logger = logging.getLogger("pruneviz")
 LOGGING: dict[str, Any] = {"level": logging.INFO, "format": "%(message)s"}
@@ -35,8 +36,6 @@ NO_GRADIO = (
 NO_MCP = 'MCP needs a package that is not installed: pip install "gradio[mcp]>=6.28,<7".'
 MOST_PORT, LEAST_DISK, MOST_MODELS = 65_535, 64, 1_000
 """Of `--port`, of `--max-disk` in MB and of `--keep-models`."""
-INTERRUPTED = 130
-"""Exit status of a program that Ctrl+C ended before it could serve."""
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:

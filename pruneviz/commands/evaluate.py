@@ -27,12 +27,12 @@ from pruneviz.evaluation.scoring import AGREEMENT, AUTO, RULES
 from pruneviz.evaluation.wording import duration
 from pruneviz.evaluation.writing import write_outcome
 from pruneviz.methods import list_methods
+from pruneviz.starting import INTERRUPTED
 
 METHODS = ("transprune", "resprune", "fopru", "fastv")
 BUDGETS = (0.5, 0.25, 0.125, 0.0625)
 PARTS = 20
 """Lines of progress where they do not take one another's place."""
-INTERRUPTED = 130
 GO_ON = "To go on, run the same command again:"
 PURPOSE = (
     "Ask many questions without pruning and under methods at several budgets, score the answers, "

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from pruneviz.cli import main
-from pruneviz.commands import evaluate
 from pruneviz.evaluation.asking import Asker
 from pruneviz.evaluation.log import read_rows
+from pruneviz.starting import INTERRUPTED
 
 SMALL = ["--method", "fopru", "--method", "fastv", "--keep-ratio", "0.25", "--seeds", "2"]
 ROWS = 12 * (1 + 2 + 2 + 1)
@@ -99,7 +99,7 @@ def test_interrupted_it_says_how_to_go_on(whole, tmp_path, capsys, monkeypatch) 
 
     with monkeypatch.context() as patch:
         patch.setattr(Asker, "ask", interrupted)
-        assert main(command(tmp_path)) == evaluate.INTERRUPTED
+        assert main(command(tmp_path)) == INTERRUPTED
     told = capsys.readouterr()
     assert "Stopped." in told.err
     assert f"of {ROWS} rows are in" in told.err
