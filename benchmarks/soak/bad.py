@@ -23,6 +23,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "methods": ["random"],
         "budget": 0.5,
         "budget_kind": "final",
+        "matters": False,
         "model": "",
     },
     "sweep": {
@@ -77,7 +78,20 @@ VALUES: dict[str, list[Any]] = {
         "\ud800",
         "random " * 9,
     ],
-    "methods": [None, "random", [], [None], [7], [["random"]], {}, ["nothing"], ["\ud800"], [{}]],
+    "methods": [
+        None,
+        "random",
+        7,
+        1e308,
+        [],
+        [None],
+        [7],
+        [["random"]],
+        {},
+        ["nothing"],
+        ["\ud800"],
+        [{}],
+    ],
     "keep_ratio": [
         None,
         "half",
@@ -96,6 +110,7 @@ VALUES: dict[str, list[Any]] = {
     ],
     "budget": [None, "half", 0, -1, 2, HUGE, -HUGE, True, [0.5], {}, "NaN"],
     "budget_kind": [None, "", "flops", 7, ["final"], {}, "\ud800"],
+    "matters": [None, "", "yes", 7, [True], {}],
     "keep_ratios": [
         None,
         0.5,

@@ -27,7 +27,7 @@ def chosen_methods(names: Sequence[str]) -> list[str]:
     InputError
         If there is none, or one that is unknown.
     """
-    if isinstance(names, str) or not names:
+    if isinstance(names, str) or not isinstance(names, Sequence) or not names:
         raise InputError("Choose at least one method.")
     for name in names:
         if not isinstance(name, str) or name not in METHODS:

@@ -13,7 +13,7 @@ from pruneviz.engine import Session
 from pruneviz.errors import InputError
 from pruneviz.methods.base.checks import check_number, check_ratio
 from pruneviz.models.core import downloading
-from pruneviz.ui.shared.calls import NOT_UPLOADED
+from pruneviz.ui.shared.calls import NOT_ITS_VALUES, NOT_UPLOADED
 from tests.ui.conftest import PATIENT
 
 INSIDES = (
@@ -76,7 +76,8 @@ def test_pictures_that_were_not_uploaded(url, uploaded, picture, tmp_path) -> No
 def test_right_calls_are_answered(url, uploaded) -> None:
     for endpoint, good in GOOD.items():
         body = json.dumps({"data": list(good.values())}).replace("{uploaded}", uploaded)
-        assert answer(url, f"call/{endpoint}", body)[1].startswith("event: complete")
+        told = answer(url, f"call/{endpoint}", body)[1]
+        assert told.startswith("event: complete"), told
 
 
 @pytest.mark.slow
@@ -122,3 +123,17 @@ def test_why_a_name_could_not_be_looked_up() -> None:
     assert downloading.problem(error) == downloading.NOT_REACHED
     error.__cause__ = OfflineModeIsEnabled("no")
     assert "HF_HUB_OFFLINE" in downloading.problem(error)
+
+
+def test_the_pages_own_handlers_called_by_hand_leave_no_traceback(url, capfd) -> None:
+    """They are not documented, but anybody may call them."""
+    config = httpx.get(f"{url}config", **PATIENT).json()
+    some = [one["id"] for one in config["dependencies"] if one["backend_fn"] and one["inputs"]][:9]
+    for number in some:
+        body = {"data": [], "fn_index": number, "session_hash": f"by hand {number}"}
+        assert httpx.post(f"{url}gradio_api/queue/join", json=body, **PATIENT).status_code == 200
+        heard = {"session_hash": body["session_hash"]}
+        told = httpx.get(f"{url}gradio_api/queue/data", params=heard, **PATIENT).text
+        assert NOT_ITS_VALUES in told
+    assert some
+    assert "Traceback" not in capfd.readouterr().err

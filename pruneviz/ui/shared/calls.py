@@ -19,6 +19,7 @@ NOT_UPLOADED = (
     "handle_file('picture.png')."
 )
 
+NOT_ITS_VALUES = "That is one of the page's own handlers, and takes other values."
 NOT_FETCHED = "The picture could not be fetched from that address ({}). Upload it instead."
 
 
@@ -42,7 +43,10 @@ class LenientBlocks(gr.Blocks):
             problem = _fill(block_fn, inputs) or _foreign(inputs)
             if problem:
                 raise gr.Error(problem, print_exception=False)
-        super().validate_inputs(block_fn, inputs)
+        try:
+            super().validate_inputs(block_fn, inputs)
+        except ValueError as error:  # one of the page's own, called by hand
+            raise gr.Error(NOT_ITS_VALUES, print_exception=False) from error
 
     async def preprocess_data(self, block_fn: BlockFunction, *args: Any, **how: Any) -> list[Any]:
         """Fetch what a call names by its address, as Gradio does.
