@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import httpx
 from gradio.blocks import BlockFunction
 from gradio.components.api_component import Api
 from gradio.utils import get_upload_folder
@@ -58,7 +57,9 @@ class LenientBlocks(gr.Blocks):
         """
         try:
             found: list[Any] = await super().preprocess_data(block_fn, *args, **how)
-        except (ValueError, httpx.HTTPError) as error:
+        except gr.Error:
+            raise
+        except Exception as error:  # of its clients' many kinds
             if not _for_programs(block_fn):
                 raise
             raise gr.Error(NOT_FETCHED.format(error), print_exception=False) from error
