@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from pruneviz.errors import AbandonedError
+from pruneviz.ui import build, launch_settings
 from pruneviz.ui.serving.leaving import Leaving, listened_to
 from pruneviz.ui.shared.attending import ATTENDANCE, Attendance, Visitors
 from tests.ui.browsing import SECONDS
@@ -87,6 +88,26 @@ def test_a_question_comes_in_between_the_runs_of_a_sweep(url, session, picture, 
         assert "grid" in runs
         assert len(runs) < len(METHODS) * len(RATIOS), "the sweep was not waited for"
     quiet(session)
+
+
+def test_a_call_that_was_answered_leaves_nothing(session, examples, picture) -> None:
+    page = build(session, examples)
+    page.launch(**launch_settings(), prevent_thread_lock=True, quiet=True)
+    try:
+        queue, holder, url = page._queue, page.app.state_holder, page.local_url
+        known = (
+            queue.pending_event_ids_session,
+            queue.pending_messages_per_session,
+            queue.event_ids_to_events,
+            holder.session_data,
+        )
+        image = uploaded(url, picture)
+        for text in (QUESTION, ""):
+            event = begin(url, "ask", image, text, "random", 0.5)
+            assert httpx.get(f"{url}gradio_api/call/ask/{event}", **PATIENT).status_code == 200
+            until_true(lambda key=event: not any(key in one for one in known))
+    finally:
+        page.close()
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,11 @@ def forget(app: Any, session: str) -> None:
         holder.delete_state(session)
         holder.session_data.pop(session, None)
         holder.time_last_used.pop(session, None)
+    queue = app.get_blocks()._queue if hasattr(app, "get_blocks") else None
+    if queue is not None and not queue.pending_event_ids_session.get(session):
+        # Answered: nobody will put anything there or look for it.
+        queue.pending_event_ids_session.pop(session, None)
+        queue.pending_messages_per_session.pop(session, None)
 
 
 def listened_to(scope: Scope) -> str | None:
