@@ -15,6 +15,7 @@ from pruneviz.ui.serving.around import Layer, around
 from pruneviz.ui.serving.failing import Failing, Trimming
 from pruneviz.ui.serving.guard import Guard
 from pruneviz.ui.serving.leaving import Leaving
+from pruneviz.ui.serving.scripts import Announcing, route
 from pruneviz.ui.shared.static import path_of
 from pruneviz.ui.theme import make_theme
 
@@ -38,7 +39,7 @@ def launch_settings(
     the server; `scratch` is where uploads lie, if that is to be bounded.
     """
     folder = examples_dir()
-    layers: list[Layer] = [Leaving, partial(Guard, addresses=Addresses.of(host, allowed))]
+    layers: list[Layer] = [Announcing, Leaving, partial(Guard, addresses=Addresses.of(host, allowed))]
     if scratch is not None:
         layers.insert(0, partial(Trimming, scratch=scratch))
     return {
@@ -71,5 +72,9 @@ def launch_settings(
         "ssr_mode": False,
         "state_session_capacity": SESSIONS,
         "max_threads": THREADS,
-        "app_kwargs": {"lifespan": around(*layers), "middleware": [Middleware(Failing)]},
+        "app_kwargs": {
+            "routes": [route()],
+            "lifespan": around(*layers),
+            "middleware": [Middleware(Failing)],
+        },
     }

@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import gradio as gr
 
 from pruneviz.ui.shared.previews import kept_at
-from pruneviz.ui.shared.static import join_scripts, read_static
-
-SCRIPTS = (
-    "shared/base.js",
-    "shared/patches.js",
-    "shared/previews.js",
-    "shared/groups.js",
-    "ask/merged.js",
-    "ask/threshold.js",
-    "ask/readout.js",
-    "ask/layers.js",
-    "ask/player.js",
-    "ask/flow.js",
-    "ask/flowing.js",
-    "ask/pins.js",
-    "ask/lent.js",
-    "ask/parts.js",
-    "ask/matters.js",
-    "ask/looks.js",
-    "ask/main.js",
-)
-
-
-@cache
-def script() -> str:
-    """The component's script."""
-    return join_scripts(*SCRIPTS)
+from pruneviz.ui.shared.scripts import mounting
+from pruneviz.ui.shared.static import read_static
 
 
 def create(value: dict[str, Any] | None = None) -> gr.HTML:
@@ -45,7 +19,7 @@ def create(value: dict[str, Any] | None = None) -> gr.HTML:
     return gr.HTML(
         value=value,
         html_template=read_static("ask/view.html"),
-        js_on_load=script(),
+        js_on_load=mounting("ask", "again", "look", "rest"),
         apply_default_css=False,
         elem_id="pv-view",
         server_functions=[kept_at],
@@ -57,7 +31,7 @@ def live() -> gr.HTML:
     return gr.HTML(
         value=None,
         html_template=read_static("ask/live.html"),
-        js_on_load=join_scripts("shared/base.js", "ask/live.js"),
+        js_on_load=mounting("live"),
         apply_default_css=False,
         elem_id="pv-live",
     )

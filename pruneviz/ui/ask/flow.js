@@ -95,7 +95,7 @@ function flowExtra(flow, { x, top, unit }) {
 }
 
 // The whole picture; `on` hears which kind the pointer is over (null for none) and which is pressed.
-function flowPicture(flow, width, on) {
+export function flowPicture(flow, width, on) {
   const layout = flowLayout(flow, width), { height, bands } = layout;
   const svg = drawn("svg", { class: "pv-flowsvg", viewBox: `0 0 ${width} ${height}`, width, height,
     role: "img", "aria-label": flow.text }, flowPaints(), ...flowAxis(flow, layout));
@@ -116,7 +116,7 @@ function flowPicture(flow, width, on) {
 }
 
 // A button for each kind, in the order in which tokens leave: keyboard, legend and text at once.
-function flowButtons(flow, on) {
+export function flowButtons(flow, on) {
   const order = [...flow.kinds.keys()].reverse();
   return order.map((number) => {
     const kind = flow.kinds[number], button = document.createElement("button");
@@ -137,7 +137,7 @@ function flowButtons(flow, on) {
 }
 
 // Which kind is marked, which one is pressed, and which one the patch under the cursor is of.
-function markFlow(part, { marked, pressed, pointed }) {
+export function markFlow(part, { marked, pressed, pointed }) {
   part.querySelectorAll("[data-over]").forEach((path) =>
     path.classList.toggle("pv-on", Number(path.dataset.over) === marked));
   part.querySelectorAll("[data-kind]").forEach((one) => {

@@ -1,12 +1,12 @@
 // The answer at the slider's budget, looked up among those that were worked out; and ticks on the
-// slider where it holds and where it breaks. Joined after base.js.
-const box = $(".pv-live");
-let moved = null; // what the slider last asked for: { count, percent, shown }
+// slider where it holds and where it breaks.
+import { chip, fill, makeView, node } from "../shared/base.js";
 
-function rowsAround(count, percent) {
-  const rows = (props.value && props.value.rows) || [];
+function rowsAround(view, count, percent) {
+  const rows = (view.given.props.value && view.given.props.value.rows) || [];
   // With several stages the same count at the end may come from other ones before.
-  const same = (row) => row.budget === count && (props.value.single || Math.abs(row.percent - percent) < 1e-6);
+  const same = (row) => row.budget === count
+    && (view.given.props.value.single || Math.abs(row.percent - percent) < 1e-6);
   const at = rows.find(same);
   if (at) return [at, at];
   const below = rows.filter((row) => row.budget < count), above = rows.filter((row) => row.budget >= count);
@@ -16,8 +16,8 @@ function rowsAround(count, percent) {
 const patches = (count) => `${count} ${count === 1 ? "patch" : "patches"}`;
 
 // Which answer to show for a count, and how sure that is.
-function lookUp(count, percent) {
-  const [below, above] = rowsAround(count, percent);
+function lookUp(view, count, percent) {
+  const [below, above] = rowsAround(view, count, percent);
   if (below && below === above) return { row: below, exact: true, note: patches(below.kept) };
   if (!below && !above) return null;
   const near = !below ? above : !above ? below
@@ -27,9 +27,9 @@ function lookUp(count, percent) {
   return { row: near, exact: false, note };
 }
 
-function card(found) {
+function card(view, found) {
   const made = node("article", "pv-card"), head = node("header");
-  head.append(node("h2", "", props.value.method),
+  head.append(node("h2", "", view.given.props.value.method),
     node("span", "pv-detail", `${found.exact ? "exact" : "preview"}: ${found.note}`));
   made.append(head, node("p", "pv-answer", found.row.text || "(empty answer)"), chip(found.row.same));
   return made;
@@ -54,15 +54,15 @@ function cost(lines, live) {
   }));
 }
 
-function show() {
+function show(view) {
   const started = performance.now();
-  const found = moved && moved.shown ? lookUp(moved.count, moved.percent) : null;
+  const found = view.moved && view.moved.shown ? lookUp(view, view.moved.count, view.moved.percent) : null;
   const answers = document.querySelector("#pv-tab-ask .pv-answers");
   if (answers) answers.toggleAttribute("data-live", Boolean(found));
   cost(found && found.exact ? found.row.cost : null, Boolean(found));
-  box.hidden = !found;
-  if (found) fill(box, card(found));
-  box.dataset.milliseconds = (performance.now() - started).toFixed(2);
+  view.root.hidden = !found;
+  if (found) fill(view.root, card(view, found));
+  view.root.dataset.milliseconds = (performance.now() - started).toFixed(2);
 }
 
 // Where a percentage lies along the slider's track, whose thumb stays inside its ends.
@@ -83,7 +83,7 @@ function said(data) {
   return made;
 }
 
-function marks() {
+function marks(view) {
   const range = document.querySelector("#pv-keep input[type=range]");
   if (!range) return;
   let strip = document.querySelector("#pv-keep .pv-ticks");
@@ -91,7 +91,7 @@ function marks() {
     strip = node("div", "pv-ticks");
     range.parentElement.after(strip);
   }
-  const data = props.value, known = data && typeof data.same === "number";
+  const data = view.given.props.value, known = data && typeof data.same === "number";
   if (!known) {
     strip.replaceChildren();
     return;
@@ -108,17 +108,21 @@ function marks() {
   }
 }
 
-function adopt() {
-  const rows = (props.value && props.value.rows) || [];
+function adopt(view) {
+  const rows = (view.given.props.value && view.given.props.value.rows) || [];
   window.dispatchEvent(new CustomEvent("pruneviz:answers", { detail: rows }));
-  marks();
-  show();
+  marks(view);
+  show(view);
 }
 
-window.addEventListener("pruneviz:moved", (event) => {
-  moved = event.detail;
-  show();
-});
-window.addEventListener("resize", marks);
-watch("value", adopt);
-adopt();
+export function mount(given) {
+  // What the slider last asked for: { count, percent, shown }.
+  const view = makeView(given, ".pv-live", { moved: null });
+  window.addEventListener("pruneviz:moved", (event) => {
+    view.moved = event.detail;
+    show(view);
+  });
+  window.addEventListener("resize", () => marks(view));
+  given.watch("value", () => adopt(view));
+  adopt(view);
+}

@@ -1,43 +1,52 @@
 // Where the answers' tokens look: the attention of one chosen token to every patch, on the picture,
 // for both runs. Asked for when the part is first seen after a result.
-const looks = { turn: 0, asked: false, runs: [], chosen: [0, 0], layer: 0, scales: [0, 0] };
+import { decodeSignal } from "./layers.js";
+import { wire } from "./main.js";
+import { overlayMap } from "./matters.js";
+import { placeName } from "./merged.js";
+import { drawCursor } from "./paint.js";
+import { tokenAt } from "./readout.js";
+import { buttons, colourBar, fill, node, press, range, swatch } from "../shared/base.js";
+import { cellUnder, dots, fillCells, veil } from "../shared/patches.js";
+
+export const noLooks = () => ({ turn: 0, asked: false, runs: [], chosen: [0, 0], layer: 0, scales: [0, 0] });
 const LOOK_BOXES = ["baseline", "pruned"].map((name) => `.pv-look-${name}`);
 
-function forgetLooks() {
-  Object.assign(looks, { turn: looks.turn + 1, asked: false, runs: [], chosen: [0, 0], layer: 0 });
-  $(".pv-looks").dataset.state = "empty";
-  askLooks();
+export function forgetLooks(view) {
+  Object.assign(view.looks, { turn: view.looks.turn + 1, asked: false, runs: [], chosen: [0, 0], layer: 0 });
+  view.$(".pv-looks").dataset.state = "empty";
+  askLooks(view);
 }
 
 // On demand: nothing is computed for who never opens the part.
-function askLooks() {
-  if (looks.asked || !view.ready || !$(".pv-looks").clientWidth) return;
-  looks.asked = true;
-  trigger("look", { turn: looks.turn });
+export function askLooks(view) {
+  if (view.looks.asked || !view.ready || !view.$(".pv-looks").clientWidth) return;
+  view.looks.asked = true;
+  view.given.trigger("look", { turn: view.looks.turn });
 }
 
-function adoptLooks(data) {
-  if (!data || data.turn !== looks.turn || !view.ready) return;
-  looks.runs = data.runs.map((run) => ({ ...run, mean: decodeSignal(run.mean), layers: decodeSignal(run.layers) }));
-  lookControls();
-  drawLooks();
+function adoptLooks(view, data) {
+  if (!data || data.turn !== view.looks.turn || !view.ready) return;
+  view.looks.runs = data.runs.map((run) => ({ ...run, mean: decodeSignal(run.mean), layers: decodeSignal(run.layers) }));
+  lookControls(view);
+  drawLooks(view);
 }
 
 // Mean over layers, or one of them where they were sent.
-function lookControls() {
-  const whole = looks.runs.every((run) => run.layers), count = looks.runs[0].layerShares.length;
+function lookControls(view) {
+  const whole = view.looks.runs.every((run) => run.layers), count = view.looks.runs[0].layerShares.length;
   const names = ["mean over layers", ...Array.from({ length: whole ? count : 0 }, (_, n) => `layer ${n + 1}`)];
-  fill($(".pv-looklayer"), ...names.map((name, value) => {
+  fill(view.$(".pv-looklayer"), ...names.map((name, value) => {
     const option = node("option", "", name);
     option.value = value;
-    option.selected = value === looks.layer;
+    option.selected = value === view.looks.layer;
     return option;
   }));
-  looks.runs.forEach((run, at) => buttonsOfTokens($(`${LOOK_BOXES[at]} .pv-looktokens`), run, looks.chosen[at], (token) => {
-    looks.chosen[at] = token;
+  view.looks.runs.forEach((run, at) => buttonsOfTokens(view.$(`${LOOK_BOXES[at]} .pv-looktokens`), run, view.looks.chosen[at], (token) => {
+    view.looks.chosen[at] = token;
     // The same word in the other answer, where it stands in the same place.
-    looks.runs.forEach((other, place) => { if (other.tokens[token] === run.tokens[token]) looks.chosen[place] = token; });
-    drawLooks();
+    view.looks.runs.forEach((other, place) => { if (other.tokens[token] === run.tokens[token]) view.looks.chosen[place] = token; });
+    drawLooks(view);
   }));
 }
 
@@ -64,48 +73,48 @@ function lookText(run, token, layer, values, cellWords) {
 }
 
 // What is not there is dotted as on the mask, and never drawn as a low value.
-function drawLook(canvas, values) {
+function drawLook(view, canvas, values) {
   const top = range(values)[1], absent = Uint8Array.from(values, (value) => Number(!Number.isFinite(value)));
-  const map = overlayMap(canvas, Float64Array.from(values, (value) => Math.sqrt(value / Math.max(top, 1e-12))));
+  const map = overlayMap(view, canvas, Float64Array.from(values, (value) => Math.sqrt(value / Math.max(top, 1e-12))));
   if (!map) return null;
-  fillCells(map.ctx, absent, 1, map.scale, veil(0.55));
-  fillCells(map.ctx, absent, 1, map.scale, dots(map.ctx));
-  drawCursor(map.ctx, map.scale);
+  fillCells(view, map.ctx, absent, 1, map.scale, veil(view, 0.55));
+  fillCells(view, map.ctx, absent, 1, map.scale, dots(map.ctx));
+  drawCursor(view, map.ctx, map.scale);
   return { scale: map.scale, top, absent: absent.includes(1) };
 }
 
-function drawLooks() {
-  const part = $(".pv-looks");
-  part.dataset.state = looks.runs.length ? "ready" : "empty";
-  if (!looks.runs.length || !view.ready) return;
+export function drawLooks(view) {
+  const part = view.$(".pv-looks");
+  part.dataset.state = view.looks.runs.length ? "ready" : "empty";
+  if (!view.looks.runs.length || !view.ready) return;
   LOOK_BOXES.forEach((name, at) => {
-    const box = $(name), run = looks.runs[at];
+    const box = view.$(name), run = view.looks.runs[at];
     box.hidden = !run;
     if (!run || !run.tokens.length) return;
-    const token = looks.chosen[at], values = lookValues(run, token, looks.layer, view.tokens);
-    const canvas = box.querySelector("canvas"), drawn = drawLook(canvas, values);
+    const token = view.looks.chosen[at], values = lookValues(run, token, view.looks.layer, view.tokens);
+    const canvas = box.querySelector("canvas"), drawn = drawLook(view, canvas, values);
     if (!drawn) return;
-    looks.scales[at] = drawn.scale;
-    const text = lookText(run, token, looks.layer, values, placeName);
+    view.looks.scales[at] = drawn.scale;
+    const text = lookText(run, token, view.looks.layer, values, (one) => placeName(view, one));
     press(box.querySelector(".pv-looktokens"), token);
     box.querySelector(".pv-bigtitle").textContent = run.title;
     box.querySelector(".pv-looksaid").textContent = text;
     canvas.setAttribute("aria-label", `${run.title}: ${text} Arrow keys move from patch to patch.`);
-    fill(box.querySelector(".pv-lookbar"), colourBar("0", inShare(drawn.top), "share of its attention, by the root"),
+    fill(box.querySelector(".pv-lookbar"), colourBar(view, "0", inShare(drawn.top), "share of its attention, by the root"),
       ...(drawn.absent ? [swatch("off", "not there: dropped or merged")] : []));
-    const under = tokenAt(view.cursor);
+    const under = tokenAt(view, view.cursor);
     box.querySelector(".pv-lookread").textContent = under < 0 ? "Point at a patch to read its share."
-      : `${placeName(under)}: ${Number.isFinite(values[under]) ? inShare(values[under]) : "not there any more"}.`;
+      : `${placeName(view, under)}: ${Number.isFinite(values[under]) ? inShare(values[under]) : "not there any more"}.`;
   });
-  root.dataset.looks = `${looks.runs.length}:${looks.layer}:${looks.chosen.join(",")}`;
+  view.root.dataset.looks = `${view.looks.runs.length}:${view.looks.layer}:${view.looks.chosen.join(",")}`;
 }
 
-function wireLooks() {
+export function wireLooks(view) {
   LOOK_BOXES.forEach((name, at) =>
-    wire($(`${name} canvas`), (event) => cellUnder(event, looks.scales[at])));
-  $(".pv-looklayer").addEventListener("change", (event) => {
-    looks.layer = Number(event.target.value);
-    drawLooks();
+    wire(view, view.$(`${name} canvas`), (event) => cellUnder(view, event, view.looks.scales[at])));
+  view.$(".pv-looklayer").addEventListener("change", (event) => {
+    view.looks.layer = Number(event.target.value);
+    drawLooks(view);
   });
-  window.addEventListener("pruneviz:looks", (event) => adoptLooks(event.detail));
+  window.addEventListener("pruneviz:looks", (event) => adoptLooks(view, event.detail));
 }

@@ -1,48 +1,74 @@
-// State, controls and events. `element`, `props` and `watch` come from gr.HTML.
-const view = { ready: false, pinned: false, cursor: null, scaleName: SCALES[0], run: 1, onPicture: false, signal: 0 };
-const root = $(".pv-view");
+// State, controls and events of the Ask tab's canvas.
+import { CHANGE, decodeSignal, enlarge, SCALES, sheet } from "./layers.js";
+import { adoptFlow, noFlow, pointFlow, showFlow } from "./flowing.js";
+import { askLooks, drawLooks, forgetLooks, noLooks, wireLooks } from "./looks.js";
+import { forgetRan, wireRan } from "./lent.js";
+import { drawEffects, forgetEffects, wireEffects } from "./matters.js";
+import { paint, tallest } from "./paint.js";
+import { adoptParts } from "./parts.js";
+import { adoptPins, noPins, pinBar, settle, wirePins } from "./pins.js";
+import { drawEntering, pause, wirePlayer } from "./player.js";
+import { asText, badge, legend, partTitle, readout } from "./readout.js";
+import { wireSlider } from "./slider.js";
+import { buttons, fill, fresh, geometry, makeView, node, press, unpack } from "../shared/base.js";
+import { cellUnder } from "../shared/patches.js";
+import { adoptPreviews } from "../shared/previews.js";
+
+function state() {
+  return {
+    ready: false, pinned: false, cursor: null, scaleName: SCALES[0], run: 1, onPicture: false,
+    signal: 0, pins: noPins(), effects: null, looks: noLooks(), flowing: noFlow(),
+    playing: 0,
+    ran: [], // masks of budgets that ran behind the result: with them the preview is exact
+    resting: 0, due: false, latest: 0, queued: 0,
+  };
+}
 
 // The parts that belong elsewhere go there as soon as the page has their places.
-function settleParts() {
-  for (const part of [...root.querySelectorAll(":scope > .pv-part")]) {
+function settleParts(view) {
+  for (const part of [...view.root.querySelectorAll(":scope > .pv-part")]) {
     const slot = document.getElementById(`pv-${part.dataset.slot}-slot`);
     if (!slot) continue;
-    elsewhere.push(part);
+    view.elsewhere.push(part);
     slot.replaceChildren(part);
   }
 }
 
 // Tabs below the canvas are made when they are first looked at.
-const waiting = new MutationObserver(() => {
-  settleParts();
-  if (root.querySelector(":scope > .pv-part")) return;
-  waiting.disconnect();
-  later();
-});
-waiting.observe(document.body, { childList: true, subtree: true });
-
-function turn(state) {
-  settleParts();
-  root.dataset.state = state;
-  elsewhere.forEach((part) => { part.hidden = state !== "ready"; });
+function awaitSlots(view) {
+  const waiting = new MutationObserver(() => {
+    settleParts(view);
+    if (view.root.querySelector(":scope > .pv-part")) return;
+    waiting.disconnect();
+    later(view);
+  });
+  waiting.observe(document.body, { childList: true, subtree: true });
 }
 
-function load() {
-  const data = props.value;
+function turn(view, state) {
+  settleParts(view);
+  view.root.dataset.state = state;
+  view.elsewhere.forEach((part) => { part.hidden = state !== "ready"; });
+}
+
+function load(view) {
+  const data = view.given.props.value;
   if (!data || !data.image) {
     view.ready = false;
-    turn("empty");
+    turn(view, "empty");
     return;
   }
   const picture = new Image();
-  picture.onload = () => adopt(data, picture);
+  picture.onload = () => adopt(view, data, picture);
   picture.src = data.image;
 }
 
-function adopt(data, picture) {
-  if (data !== props.value && props.value && props.value.image !== data.image) return;
+function adopt(view, data, picture) {
+  const now = view.given.props.value;
+  if (data !== now && now && now.image !== data.image) return;
   Object.assign(view, {
     ...data, picture, ready: true, preview: null, cursor: null, pinned: false,
+    pins: view.pins, // the data's are those that it ran with
     ...geometry(data),
     order: unpack.i4(data.order),
     previews: adoptPreviews(data.previews, data.tokens),
@@ -58,100 +84,100 @@ function adopt(data, picture) {
       .filter((s) => s.runs.every(Boolean)),
   });
   view.stage = view.stages.length;
-  adoptPins(data);
-  adoptParts(data);
+  adoptPins(view, data);
+  adoptParts(view, data);
   const layers = data.perLayer[1].length;
   const firstCut = view.stages.length ? view.stages[0].layer : 1;
   view.layer = Math.min(layers, Math.max(1, firstCut)) - 1;
-  pause();
-  turn("ready");
+  pause(view);
+  turn(view, "ready");
   fresh("ask");
-  forgetRan();
-  forgetEffects();
-  forgetLooks();
-  fitStage();
-  controls();
-  adoptFlow(data.flow);
-  settle();
-  sheet();
+  forgetRan(view);
+  forgetEffects(view);
+  forgetLooks(view);
+  fitStage(view);
+  controls(view);
+  adoptFlow(view, data.flow);
+  settle(view);
+  sheet(view);
 }
 
-function controls() {
+function controls(view) {
   const names = [`All ${view.tokens}`, ...view.stages.map((s) => `${s.title}: ${s.kept}`)];
-  buttons($(".pv-stages"), names, view.stage, (index) => {
+  buttons(view.$(".pv-stages"), names, view.stage, (index) => {
     view.stage = index;
     view.preview = null;
-    refresh();
+    refresh(view);
   });
   const parts = [...new Set(view.stages.flatMap((stage) => Object.keys(stage.parts)))];
   const options = [["mask", "kept and dropped"], ["score", "score"],
     ...parts.map((name) => [name, partTitle(name)])];
   if (view.stages.some((stage) => stage.into)) options.splice(1, 0, ["groups", "merged groups"]);
   if (!options.some(([value]) => value === view.show)) view.show = "mask";
-  fill($(".pv-show"), ...options.map(([value, text]) => {
+  fill(view.$(".pv-show"), ...options.map(([value, text]) => {
     const option = node("option", "", text);
     option.value = value;
     option.selected = value === view.show;
     return option;
   }));
-  $(".pv-cropped").textContent = view.window[2] - view.window[0] < view.size[0]
+  view.$(".pv-cropped").textContent = view.window[2] - view.window[0] < view.size[0]
     || view.window[3] - view.window[1] < view.size[1]
     ? `Part of the picture around what the model sees; the whole is ${view.size[0]} × ${view.size[1]} pixels.` : "";
   view.signal = Math.min(view.signal, Math.max(0, view.signals.length - 1));
-  $(".pv-layers").hidden = !view.signals.length;
-  buttons($(".pv-signals"), view.signals.map((s) => s.title), view.signal, (index) => {
+  view.$(".pv-layers").hidden = !view.signals.length;
+  buttons(view.$(".pv-signals"), view.signals.map((s) => s.title), view.signal, (index) => {
     view.signal = index;
-    layerControls();
+    layerControls(view);
   });
-  buttons($(".pv-runs"), ["Baseline", "Pruned", "Change"], view.run, (index) => {
+  buttons(view.$(".pv-runs"), ["Baseline", "Pruned", "Change"], view.run, (index) => {
     view.run = index;
-    layerControls();
+    layerControls(view);
   });
-  buttons($(".pv-scales"), SCALES, SCALES.indexOf(view.scaleName), (index) => {
+  buttons(view.$(".pv-scales"), SCALES, SCALES.indexOf(view.scaleName), (index) => {
     view.scaleName = SCALES[index];
-    layerControls();
+    layerControls(view);
   });
-  buttons($(".pv-onto"), ["Map", "On the picture"], Number(view.onPicture), (index) => {
+  buttons(view.$(".pv-onto"), ["Map", "On the picture"], Number(view.onPicture), (index) => {
     view.onPicture = index === 1;
-    layerControls();
+    layerControls(view);
   });
-  layerControls();
+  layerControls(view);
 }
 
-function layerControls() {
-  press($(".pv-onto"), Number(view.onPicture));
-  $(".pv-scales").hidden = view.run === CHANGE; // it has one of its own
-  press($(".pv-signals"), view.signal);
-  press($(".pv-runs"), view.run);
-  press($(".pv-scales"), SCALES.indexOf(view.scaleName));
-  $(".pv-signote").textContent = view.signals.length ? view.signals[view.signal].note : "";
-  sheet();
+function layerControls(view) {
+  press(view.$(".pv-onto"), Number(view.onPicture));
+  view.$(".pv-scales").hidden = view.run === CHANGE; // it has one of its own
+  press(view.$(".pv-signals"), view.signal);
+  press(view.$(".pv-runs"), view.run);
+  press(view.$(".pv-scales"), SCALES.indexOf(view.scaleName));
+  view.$(".pv-signote").textContent = view.signals.length ? view.signals[view.signal].note : "";
+  sheet(view);
 }
 
-function refresh() {
-  press($(".pv-stages"), view.preview === null ? view.stage : -1);
-  $(".pv-show").disabled = view.stage === 0 || view.preview !== null;
-  paint();
-  badge();
-  legend();
-  pinBar();
-  readout();
-  $(".pv-astext p").textContent = asText();
+export function refresh(view) {
+  press(view.$(".pv-stages"), view.preview === null ? view.stage : -1);
+  view.$(".pv-show").disabled = view.stage === 0 || view.preview !== null;
+  paint(view);
+  badge(view);
+  legend(view);
+  pinBar(view);
+  readout(view);
+  view.$(".pv-astext p").textContent = asText(view);
 }
 
-function point(cell) {
+function point(view, cell) {
   if (cell === view.cursor) return;
   view.cursor = cell;
-  paint();
-  readout();
-  enlarge();
-  drawEntering();
-  pointFlow();
-  drawLooks();
+  paint(view);
+  readout(view);
+  enlarge(view);
+  drawEntering(view);
+  pointFlow(view);
+  drawLooks(view);
 }
 
-function bigCellUnder(event) {
-  if (view.bigScale) return cellUnder(event, view.bigScale);
+function bigCellUnder(view, event) {
+  if (view.bigScale) return cellUnder(view, event, view.bigScale);
   const box = event.currentTarget.getBoundingClientRect();
   const column = Math.floor((event.clientX - box.left) / view.bigCell[0]);
   const row = Math.floor((event.clientY - box.top) / view.bigCell[1]);
@@ -159,108 +185,86 @@ function bigCellUnder(event) {
   return inside ? row * view.columns + column : null;
 }
 
-function keys(event) {
+function keys(view, event) {
   const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -view.columns, ArrowDown: view.columns };
   if (!view.ready || !(event.key in steps) && event.key !== "Escape") return;
   event.preventDefault();
   if (event.key === "Escape") {
     view.pinned = false;
-    point(null);
+    point(view, null);
     return;
   }
   const from = view.cursor ?? 0, to = view.cursor === null ? 0 : from + steps[event.key];
   const sideways = Math.abs(steps[event.key]) === 1;
   const sameRow = Math.floor(to / view.columns) === Math.floor(from / view.columns);
-  if (to >= 0 && to < view.cellToken.length && (!sideways || sameRow)) point(to);
+  if (to >= 0 && to < view.cellToken.length && (!sideways || sameRow)) point(view, to);
 }
 
-function wire(canvas, find) {
+export function wire(view, canvas, find) {
   canvas.addEventListener("pointermove", (event) => {
-    if (view.ready && !view.pinned && !pins.brushing) point(find(event));
+    if (view.ready && !view.pinned && !view.pins.brushing) point(view, find(event));
   });
-  canvas.addEventListener("pointerleave", () => { if (!view.pinned) point(null); });
+  canvas.addEventListener("pointerleave", () => { if (!view.pinned) point(view, null); });
   canvas.addEventListener("click", (event) => {
-    if (!view.ready || (canvas === $(".pv-canvas") && pins.mode !== "Look")) return;
+    if (!view.ready || (canvas === view.$(".pv-canvas") && view.pins.mode !== "Look")) return;
     const cell = find(event);
     view.pinned = cell !== null && !(view.pinned && cell === view.cursor);
     view.cursor = null;
-    point(cell);
+    point(view, cell);
   });
-  canvas.addEventListener("keydown", keys);
+  canvas.addEventListener("keydown", (event) => keys(view, event));
 }
 
-wirePins();
-wireEffects();
-wirePlayer();
-wireLooks();
-wire($(".pv-canvas"), cellUnder);
-wire($(".pv-bigmap"), bigCellUnder);
-wire($(".pv-enterpic"), (event) => cellUnder(event, view.enterScale));
-$(".pv-show").addEventListener("change", (event) => {
-  view.show = event.target.value;
-  refresh();
-});
-$(".pv-save").addEventListener("click", () => {
-  const link = node("a");
-  link.download = `pruneviz-${view.method}-${view.count}of${view.tokens}.png`;
-  link.href = $(".pv-canvas").toDataURL("image/png");
-  link.click();
-});
-let resting = 0, due = false;
-const REST = 450; // milliseconds without a move
-function rest() {
-  clearTimeout(resting);
-  resting = setTimeout(() => {
-    due = false;
-    trigger("rest", {});
-  }, REST);
-}
-let latest = 0;
-// No server takes part at whole percents.
-function keepAt(percent) {
-  if (!view.ready || !(percent > 0) || !view.stages.length) return;
-  const turn = ++latest, count = countAt(view.previews, "final", percent);
-  if (count === undefined) {
-    learn(view.previews, "final", percent).then(() => { if (turn === latest) keepAt(percent); });
-    return;
-  }
-  Object.assign(view, { budget: count, percent });
-  settle();
-  clearTimeout(resting);
-  if (view.preview !== null || view.budget === BEYOND || due) rest();
-}
-onSlide("pv-keep", keepAt);
-// Also when the number is typed, reset or set with an example.
-window.addEventListener("pruneviz:keep", (event) => keepAt(Number(event.detail)));
-// An example was chosen; if that moves the slider too, one run answers both.
-window.addEventListener("pruneviz:example", () => {
-  if (!root.offsetParent) return;
-  due = true;
-  rest();
-});
 // As wide as the picture can be at the height that it may have.
-function fitStage() {
-  const stage = root.closest(".pv-stage");
+function fitStage(view) {
+  const stage = view.root.closest(".pv-stage");
   if (!stage || !view.ready) return;
   const [x0, y0, x1, y1] = view.window;
   stage.style.setProperty("--pv-wanted", `${Math.round(tallest() * (x1 - x0) / (y1 - y0))}px`);
 }
-let queued = 0;
-const later = () => {
-  cancelAnimationFrame(queued);
-  queued = requestAnimationFrame(() => { paint(); showFlow(); enlarge(); drawEntering(); drawEffects(); askLooks(); drawLooks(); });
-};
-const sizes = new ResizeObserver(later);
-sizes.observe($(".pv-pic"));
-sizes.observe($(".pv-layers"));
-sizes.observe($(".pv-matter"));
-sizes.observe($(".pv-looks"));
-window.addEventListener("resize", fitStage);
-new MutationObserver(() => { if (view.ready) { refresh(); sheet(); drawEffects(); drawLooks(); } })
-  .observe(document.body, { attributes: true, attributeFilter: ["class"] });
-const stale = watchStale("ask");
-document.addEventListener("input", (event) => {
-  if (event.target.closest && event.target.closest("#pv-method")) stale();
-}, true);
-watch("value", load);
-load();
+
+function later(view) {
+  cancelAnimationFrame(view.queued);
+  view.queued = requestAnimationFrame(() => {
+    for (const draw of [paint, showFlow, enlarge, drawEntering, drawEffects, askLooks, drawLooks]) draw(view);
+  });
+}
+
+function save(view) {
+  const link = node("a");
+  link.download = `pruneviz-${view.method}-${view.count}of${view.tokens}.png`;
+  link.href = view.$(".pv-canvas").toDataURL("image/png");
+  link.click();
+}
+
+// Drawn anew at another size or theme.
+function follow(view) {
+  const sizes = new ResizeObserver(() => later(view));
+  for (const name of [".pv-pic", ".pv-layers", ".pv-matter", ".pv-looks"]) sizes.observe(view.$(name));
+  window.addEventListener("resize", () => fitStage(view));
+  new MutationObserver(() => {
+    if (view.ready) for (const draw of [refresh, sheet, drawEffects, drawLooks]) draw(view);
+  }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+}
+
+export function mount(given) {
+  const view = makeView(given, ".pv-view", state());
+  awaitSlots(view);
+  wirePins(view);
+  wireEffects(view);
+  wirePlayer(view);
+  wireLooks(view);
+  wire(view, view.$(".pv-canvas"), (event) => cellUnder(view, event));
+  wire(view, view.$(".pv-bigmap"), (event) => bigCellUnder(view, event));
+  wire(view, view.$(".pv-enterpic"), (event) => cellUnder(view, event, view.enterScale));
+  view.$(".pv-show").addEventListener("change", (event) => {
+    view.show = event.target.value;
+    refresh(view);
+  });
+  view.$(".pv-save").addEventListener("click", () => save(view));
+  wireRan(view);
+  wireSlider(view);
+  follow(view);
+  given.watch("value", () => load(view));
+  load(view);
+}

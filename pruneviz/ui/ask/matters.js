@@ -1,37 +1,43 @@
 // What matters: effects measured by taking patches away, beside the method's scores, both on the
 // picture. Values come in the event that the carrier component sends.
-let effects = null;
+import { BIG } from "./layers.js";
+import { settle } from "./pins.js";
+import { tokenAt } from "./readout.js";
+import {
+  colour, colourBar, context, fill, node, number, percentiles, swatch, unpack,
+} from "../shared/base.js";
+import { cellUnder, fade, place } from "../shared/patches.js";
 
-function adoptEffects(data) {
+function adoptEffects(view, data) {
   if (!data || !view.ready) return;
   if (data.restore) {
-    pinRestoring(data.restore);
+    pinRestoring(view, data.restore);
     return;
   }
-  effects = { ...data, values: unpack.f4(data.effects), judged: data.scores ? unpack.f4(data.scores) : null };
-  drawEffects();
+  view.effects = { ...data, values: unpack.f4(data.effects), judged: data.scores ? unpack.f4(data.scores) : null };
+  drawEffects(view);
 }
 
 // Another result has no map yet.
-function forgetEffects() {
-  effects = null;
-  $(".pv-matter").dataset.state = "empty";
+export function forgetEffects(view) {
+  view.effects = null;
+  view.$(".pv-matter").dataset.state = "empty";
 }
 
 // Kept on top of the method's own number, as giving back does.
-function pinRestoring(tokens) {
-  const fresh = tokens.filter((token) => !pins.keep.has(token));
-  fresh.forEach((token) => { pins.drop.delete(token); pins.keep.add(token); });
-  pins.extra += fresh.length;
-  $(".pv-hand").open = true;
-  settle();
+function pinRestoring(view, tokens) {
+  const fresh = tokens.filter((token) => !view.pins.keep.has(token));
+  fresh.forEach((token) => { view.pins.drop.delete(token); view.pins.keep.add(token); });
+  view.pins.extra += fresh.length;
+  view.$(".pv-hand").open = true;
+  settle(view);
 }
 
 // By the root: a few blocks move the answer by far more than all others.
-const effectUnit = (value) => Number.isFinite(value)
-  ? Math.sqrt(Math.max(0, value <= effects.noise ? 0 : value) / Math.max(effects.most, 1e-9)) : NaN;
+const effectUnit = (view, value) => Number.isFinite(value)
+  ? Math.sqrt(Math.max(0, value <= view.effects.noise ? 0 : value) / Math.max(view.effects.most, 1e-9)) : NaN;
 
-function overlayMap(canvas, unit) {
+export function overlayMap(view, canvas, unit) {
   const [x0, y0, x1, y1] = view.window, room = canvas.parentElement.clientWidth;
   if (!room) return null;
   const scale = Math.min(room / (x1 - x0), BIG / (y1 - y0));
@@ -41,18 +47,18 @@ function overlayMap(canvas, unit) {
   for (let token = 0; token < view.tokens; token++) {
     if (view.cells[token] < 0 || !Number.isFinite(unit[token])) continue;
     ctx.globalAlpha = 0.7;
-    ctx.fillStyle = colour(unit[token]);
-    ctx.fillRect(...place(view.cells[token], scale));
+    ctx.fillStyle = colour(view, unit[token]);
+    ctx.fillRect(...place(view, view.cells[token], scale));
   }
   ctx.globalAlpha = 1;
   return { ctx, scale };
 }
 
 // The blocks that matter most, those that the method dropped with a dash and a cross.
-function outlineTop({ ctx, scale }) {
-  const lost = new Set(effects.dropped.map((tokens) => tokens[0]));
-  effects.top.forEach((tokens) => {
-    const boxes = tokens.filter((t) => view.cells[t] >= 0).map((t) => place(view.cells[t], scale));
+function outlineTop(view, { ctx, scale }) {
+  const lost = new Set(view.effects.dropped.map((tokens) => tokens[0]));
+  view.effects.top.forEach((tokens) => {
+    const boxes = tokens.filter((t) => view.cells[t] >= 0).map((t) => place(view, view.cells[t], scale));
     if (!boxes.length) return;
     const x = Math.min(...boxes.map((b) => b[0])), y = Math.min(...boxes.map((b) => b[1]));
     const right = Math.max(...boxes.map((b) => b[0] + b[2])), low = Math.max(...boxes.map((b) => b[1] + b[3]));
@@ -67,45 +73,47 @@ function outlineTop({ ctx, scale }) {
   });
 }
 
-function drawEffects() {
-  const part = $(".pv-matter");
-  part.dataset.state = effects ? "ready" : "empty";
-  if (!effects || !view.ready) return;
-  const measured = overlayMap($(".pv-effects"), Float64Array.from(effects.values, effectUnit));
+export function drawEffects(view) {
+  const part = view.$(".pv-matter");
+  part.dataset.state = view.effects ? "ready" : "empty";
+  if (!view.effects || !view.ready) return;
+  const units = Float64Array.from(view.effects.values, (value) => effectUnit(view, value));
+  const measured = overlayMap(view, view.$(".pv-effects"), units);
   if (!measured) return;
-  outlineTop(measured);
+  outlineTop(view, measured);
   view.effectScale = measured.scale;
-  $(".pv-judge").hidden = !effects.judged;
-  if (effects.judged) {
-    const judged = overlayMap($(".pv-judged"), percentiles(effects.judged));
-    if (judged) outlineTop(judged);
+  view.$(".pv-judge").hidden = !view.effects.judged;
+  if (view.effects.judged) {
+    const judged = overlayMap(view, view.$(".pv-judged"), percentiles(view.effects.judged));
+    if (judged) outlineTop(view, judged);
   }
-  $(".pv-effectstitle").textContent = "What matters: fall of the answer's log-probability when taken away";
-  $(".pv-judgedtitle").textContent = `What ${effects.title} thinks: its scores, by rank`;
-  fill($(".pv-effectsbar"), colourBar("0", `${number(effects.most)} nats`, "by the root"),
+  view.$(".pv-effectstitle").textContent = "What matters: fall of the answer's log-probability when taken away";
+  view.$(".pv-judgedtitle").textContent = `What ${view.effects.title} thinks: its scores, by rank`;
+  fill(view.$(".pv-effectsbar"), colourBar(view, "0", `${number(view.effects.most)} nats`, "by the root"),
     swatch("topkept", "matters most, kept"), swatch("toplost", "matters most, dropped"));
-  fill($(".pv-effectsaid"), ...effects.said.map((line) => node("li", "", line)));
-  $(".pv-effects").setAttribute("aria-label",
-    `Effect of taking away each block of ${effects.block} by ${effects.block} patches. ${effects.said.join(" ")}`);
-  root.dataset.effects = `${effects.block}:${effects.finished}`;
+  fill(view.$(".pv-effectsaid"), ...view.effects.said.map((line) => node("li", "", line)));
+  view.$(".pv-effects").setAttribute("aria-label",
+    `Effect of taking away each block of ${view.effects.block} by ${view.effects.block} patches. ` +
+    view.effects.said.join(" "));
+  view.root.dataset.effects = `${view.effects.block}:${view.effects.finished}`;
 }
 
-function readEffect(event) {
-  if (!effects) return;
-  const cell = cellUnder(event, view.effectScale), token = tokenAt(cell);
-  const value = token < 0 ? NaN : effects.values[token];
-  const score = token < 0 || !effects.judged ? NaN : effects.judged[token];
-  $(".pv-effectread").textContent = Number.isFinite(value)
+function readEffect(view, event) {
+  if (!view.effects) return;
+  const cell = cellUnder(view, event, view.effectScale), token = tokenAt(view, cell);
+  const value = token < 0 ? NaN : view.effects.values[token];
+  const score = token < 0 || !view.effects.judged ? NaN : view.effects.judged[token];
+  view.$(".pv-effectread").textContent = Number.isFinite(value)
     ? `Row ${Math.floor(cell / view.columns) + 1}, column ${cell % view.columns + 1}: without ` +
-      `${effects.block === 1 ? "it" : "its block"} ${number(Math.abs(value))} nats ` +
+      `${view.effects.block === 1 ? "it" : "its block"} ${number(Math.abs(value))} nats ` +
       `${value < 0 ? "more" : "less"} likely${Number.isFinite(score) ? `; score ${number(score)}` : ""}.`
     : "Point at a patch to read what it does.";
 }
 
-function wireEffects() {
+export function wireEffects(view) {
   for (const name of [".pv-effects", ".pv-judged"]) {
-    $(name).addEventListener("pointermove", readEffect);
-    $(name).addEventListener("click", readEffect);
+    view.$(name).addEventListener("pointermove", (event) => readEffect(view, event));
+    view.$(name).addEventListener("click", (event) => readEffect(view, event));
   }
-  window.addEventListener("pruneviz:effects", (event) => adoptEffects(event.detail));
+  window.addEventListener("pruneviz:effects", (event) => adoptEffects(view, event.detail));
 }

@@ -1,9 +1,20 @@
 // What is said about the patch under the cursor, the legend and the badge.
-function tokenAt(cell) {
+import { pinnedMask } from "./lent.js";
+import { isGroups, losesHere, mergedCount, mergedText, merges } from "./merged.js";
+import { isHeat, shownValues, stageStates } from "./paint.js";
+import { pinned, pinOf } from "./pins.js";
+import { scoreBar } from "./threshold.js";
+import {
+  colourBar, DROPPED, FELL, fill, isCropped, KEPT, node, number, plural, range, swatch,
+} from "../shared/base.js";
+import { cellBox } from "../shared/patches.js";
+import { BEYOND, isExact } from "../shared/previews.js";
+
+export function tokenAt(view, cell) {
   return cell === null ? -1 : view.cellToken[cell];
 }
 
-function fate(token) {
+function fate(view, token) {
   const index = view.stages.findIndex((stage) => stage.state[token] === DROPPED);
   if (index < 0) return ["Kept to the end", null];
   const stage = view.stages[index];
@@ -11,36 +22,36 @@ function fate(token) {
   return [`${verb} ${stage.title.toLowerCase().replace("llm", "LLM")}`, index];
 }
 
-function readout() {
-  const box = $(".pv-readout");
-  const token = tokenAt(view.cursor);
+export function readout(view) {
+  const box = view.$(".pv-readout");
+  const token = tokenAt(view, view.cursor);
   if (token < 0) {
-    fill(box, stageSummary(), node("p", "pv-readhint",
+    fill(box, stageSummary(view), node("p", "pv-readhint",
       "Point at a patch to read its score, rank and fate, or focus the picture and use the arrow " +
       "keys. A click keeps the read-out; Escape lets it go."));
     return;
   }
-  const [left, top, right, bottom] = cellBox(view.cursor).map(Math.round);
+  const [left, top, right, bottom] = cellBox(view, view.cursor).map(Math.round);
   const row = Math.floor(view.cursor / view.columns) + 1, column = view.cursor % view.columns + 1;
-  const [text, fell] = fate(token);
+  const [text, fell] = fate(view, token);
   const mark = fell === null ? "pv-kept" : text.startsWith("Merged") ? "pv-joined" : "pv-dropped";
   const verdict = node("p", `pv-verdict ${mark}`, text);
   fill(box,
     node("p", "pv-where", `Row ${row}, column ${column}`),
     node("p", "pv-pixels", `Patch ${token + 1} of ${view.tokens}, pixels ${left}–${right} × ${top}–${bottom}`),
     verdict);
-  if (mergedText(token)) box.append(node("p", "pv-byhand", mergedText(token)));
-  if (pinOf(token)) box.append(node("p", "pv-byhand", `${pinOf(token)}.`));
+  if (mergedText(view, token)) box.append(node("p", "pv-byhand", mergedText(view, token)));
+  if (pinOf(view, token)) box.append(node("p", "pv-byhand", `${pinOf(view, token)}.`));
   if (!view.stages.length) return;
-  box.append(stageTable(token));
+  box.append(stageTable(view, token));
   const shown = fell !== null && (view.stage === 0 || fell < view.stage - 1) ? fell
     : Math.max(0, view.stage - 1);
   const stage = view.stages[shown];
-  if (Object.keys(stage.parts).length) box.append(terms(stage, token));
+  if (Object.keys(stage.parts).length) box.append(terms(view, stage, token));
 }
 
 // What each stage did, while no patch is pointed at.
-function stageSummary() {
+function stageSummary(view) {
   const box = node("div", "pv-summary");
   if (!view.stages.length) return box;
   const table = node("table", "pv-stagetable"), head = node("tr"), top = node("thead");
@@ -58,7 +69,7 @@ function stageSummary() {
   return box;
 }
 
-function stageTable(token) {
+function stageTable(view, token) {
   const table = node("table", "pv-stagetable");
   const head = node("tr");
   head.append(...["Stage", "Rank", "Score", "To the cut"].map((t) => node("th", "", t)));
@@ -88,7 +99,7 @@ function stageTable(token) {
 }
 
 // The terms of the score at one stage; the bar compares each with its largest value there.
-function terms(stage, token) {
+function terms(view, stage, token) {
   const box = node("div", "pv-terms");
   box.append(node("p", "pv-termhead", `Terms of the score ${stage.title.toLowerCase().replace("llm", "LLM")}`));
   for (const [name, values] of Object.entries(stage.parts)) {
@@ -108,42 +119,42 @@ function terms(stage, token) {
   return box;
 }
 
-const partTitle = (name) => ({ ttv: "TTV", iga: "IGA" }[name]
+export const partTitle = (name) => ({ ttv: "TTV", iga: "IGA" }[name]
   || name.charAt(0).toUpperCase() + name.slice(1));
 
-function legend() {
+export function legend(view) {
   const items = [];
-  if (isHeat()) {
-    const [low, high] = range(shownValues());
+  if (isHeat(view)) {
+    const [low, high] = range(shownValues(view));
     const name = view.show === "score" ? "score" : partTitle(view.show);
-    const bar = colourBar(`lowest: ${number(low)}`, `highest: ${number(high)}`, `${name}, by rank`);
-    items.push(...(view.show === "score" ? scoreBar(bar, view.stages[view.stage - 1]) : [bar]));
+    const bar = colourBar(view, `lowest: ${number(low)}`, `highest: ${number(high)}`, `${name}, by rank`);
+    items.push(...(view.show === "score" ? scoreBar(view, bar, view.stages[view.stage - 1]) : [bar]));
     items.push(swatch("line", "edge between kept and dropped"));
     if (view.stage > 1) items.push(swatch("before", "dropped earlier"));
   } else {
-    if (isGroups()) items.push(swatch("groupkey", "one colour, one token; the dot stands for it"));
-    else if (merges()) items.push(swatch("merged", "merged into a kept one"));
+    if (isGroups(view)) items.push(swatch("groupkey", "one colour, one token; the dot stands for it"));
+    else if (merges(view)) items.push(swatch("merged", "merged into a kept one"));
     items.push(swatch("on", "kept"));
-    if (losesHere()) items.push(swatch("off", "dropped here"));
+    if (losesHere(view)) items.push(swatch("off", "dropped here"));
     if (view.stage > 1 && view.preview === null) items.push(swatch("before", "dropped earlier"));
   }
-  if (pins.keep.size) items.push(swatch("handkept", "kept by hand"));
-  if (pins.drop.size) items.push(swatch("handdropped", "dropped by hand"));
-  if (isCropped()) items.push(swatch("unseen", "never seen by the model (cropped)"));
-  fill($(".pv-legend"), ...items);
+  if (view.pins.keep.size) items.push(swatch("handkept", "kept by hand"));
+  if (view.pins.drop.size) items.push(swatch("handdropped", "dropped by hand"));
+  if (isCropped(view)) items.push(swatch("unseen", "never seen by the model (cropped)"));
+  fill(view.$(".pv-legend"), ...items);
 }
 
-function badge() {
-  const text = $(".pv-badge");
+export function badge(view) {
+  const text = view.$(".pv-badge");
   text.title = "";
   const share = (count) => `${count} of ${view.tokens} patches (${+(100 * count / view.tokens).toPrecision(3)} %)`;
   text.classList.toggle("pv-preview", view.preview !== null);
   if (view.preview !== null) {
-    const exact = pinned() ? Boolean(pinnedMask()) : isExact(view.previews, view.preview, view.stages[0].kept);
-    const again = pinned() && !exact ? " Ask again to run it with the pins." : "";
+    const exact = pinned(view) ? Boolean(pinnedMask(view)) : isExact(view.previews, view.preview, view.stages[0].kept);
+    const again = pinned(view) && !exact ? " Ask again to run it with the pins." : "";
     text.textContent = `${exact ? "Exact" : "Preview"}: ${share(view.count)}` +
-      (exact ? `${pinned() ? ", with the pins" : ""}.` : `, by the last run's ranking.${again}`);
-    text.title = exact ? `The method's own choice at this keep ratio${pinned() ? " and with these pins" : ""}.`
+      (exact ? `${pinned(view) ? ", with the pins" : ""}.` : `, by the last run's ranking.${again}`);
+    text.title = exact ? `The method's own choice at this keep ratio${pinned(view) ? " and with these pins" : ""}.`
       : "Scores may change with the budget; Ask runs it.";
   } else if (view.budget === BEYOND) {
     text.textContent = "Out of reach: no run is possible at this keep ratio. Shown is the last run.";
@@ -157,21 +168,21 @@ function badge() {
   }
 }
 
-function stageName() {
-  if (view.preview !== null) return pinned() ? "with these pins" : "at the slider's keep ratio";
+function stageName(view) {
+  if (view.preview !== null) return pinned(view) ? "with these pins" : "at the slider's keep ratio";
   return view.stage === 0 ? "before any pruning" : view.stages[view.stage - 1].title.toLowerCase()
     .replace("llm", "LLM");
 }
 
-function describe(canvas, count) {
+export function describe(view, canvas, count) {
   canvas.setAttribute("aria-label",
-    `${count} of ${view.tokens} patches kept ${stageName()}, on a grid of ${view.rows} rows and ` +
+    `${count} of ${view.tokens} patches kept ${stageName(view)}, on a grid of ${view.rows} rows and ` +
     `${view.columns} columns. Arrow keys move from patch to patch; K keeps, D drops, E erases a pin.`);
 }
 
 // Rows and column spans of kept patches, for those who cannot see the picture.
-function asText() {
-  const states = stageStates();
+export function asText(view) {
+  const states = stageStates(view);
   const rows = Array.from({ length: view.rows }, () => []);
   for (let token = 0; token < view.tokens; token++) {
     const cell = view.cells[token];
@@ -185,5 +196,5 @@ function asText() {
     ? `row ${row + 1}: ${spans.map(([a, b]) => (a === b ? a : `${a} to ${b}`)).join(", ")}` : "")
     .filter(Boolean);
   return `${plural(view.count, "patch").replace("patchs", "patches")} of ${view.tokens} kept ` +
-    `${stageName()}. Columns by row: ${lines.join("; ")}.`;
+    `${stageName(view)}. Columns by row: ${lines.join("; ")}.`;
 }

@@ -1,6 +1,8 @@
 // The colour bar of a score: a mark where kept and dropped meet, and a word on either side. Where
 // there is no such line, the reason, as one more item of the legend.
-function scoreBar(bar, stage) {
+import { DROPPED, KEPT, node, percentiles } from "../shared/base.js";
+
+export function scoreBar(view, bar, stage) {
   const { kept, why } = stage.threshold, strip = bar.querySelector(".pv-strip");
   if (!kept) return why ? [bar, node("span", "pv-note pv-noline", why)] : [bar];
   const at = 100 * meeting(stage), mark = node("span", "pv-mark-cut");

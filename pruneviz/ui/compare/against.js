@@ -1,14 +1,14 @@
 // The line below the table: a press measures what matters, once for all methods.
 const AGAINST = ".pv-against";
 
-function drawAgainst() {
-  const told = props.value && props.value.against;
-  $(AGAINST).hidden = !told;
+export function drawAgainst(view) {
+  const { value } = view.given.props, told = value && value.against;
+  view.$(AGAINST).hidden = !told;
   if (!told) return;
-  $(`${AGAINST} button`).hidden = !told.button;
-  $(`${AGAINST} p`).textContent = told.note;
+  view.$(`${AGAINST} button`).hidden = !told.button;
+  view.$(`${AGAINST} p`).textContent = told.note;
 }
 
-$(`${AGAINST} button`).addEventListener("click", () => trigger("matters", {}));
-watch("value", drawAgainst);
-drawAgainst();
+export function wireAgainst(view) {
+  view.$(`${AGAINST} button`).addEventListener("click", () => view.given.trigger("matters", {}));
+}

@@ -1,10 +1,13 @@
 // How many methods keep each patch, and how far every two of them overlap.
-function agreementCounts() {
+import { colour, context, fill, KEPT, node, plural } from "../shared/base.js";
+import { fade, fillCells, hatch, place } from "../shared/patches.js";
+
+function agreementCounts(view) {
   return { counts: view.agreement, of: view.overlapTitles.length };
 }
 
-function paintAgreement() {
-  const canvas = $(".pv-agreemap"), { counts, of } = agreementCounts();
+export function paintAgreement(view) {
+  const canvas = view.$(".pv-agreemap"), { counts, of } = agreementCounts(view);
   const [x0, y0, x1, y1] = view.window;
   const room = canvas.parentElement.clientWidth;
   if (!room || !of) return;
@@ -16,14 +19,14 @@ function paintAgreement() {
   fade(ctx, width, height);
   for (let step = 0; step <= of; step++) {
     ctx.globalAlpha = 0.8;
-    fillCells(ctx, counts, step, scale, colour(step / of));
+    fillCells(view, ctx, counts, step, scale, colour(view, step / of));
   }
   ctx.globalAlpha = 1;
-  hatch(ctx, width, height, scale);
+  hatch(view, ctx, width, height, scale);
   if (view.cursor !== null) {
     ctx.lineWidth = 3;
     ctx.strokeStyle = "#ffffff";
-    ctx.strokeRect(...place(view.cursor, scale));
+    ctx.strokeRect(...place(view, view.cursor, scale));
   }
   canvas.setAttribute("aria-label",
     `Map: how many of ${plural(of, "method")} keep each patch. ` +
@@ -32,23 +35,23 @@ function paintAgreement() {
       .join("; ") + ".");
 }
 
-function agreementLegend() {
-  const { counts, of } = agreementCounts();
+export function agreementLegend(view) {
+  const { counts, of } = agreementCounts(view);
   const items = Array.from({ length: of + 1 }, (_, n) => {
     const item = node("span", "pv-key"), box = node("span", "pv-swatch");
-    box.style.background = colour(n / of);
+    box.style.background = colour(view, n / of);
     const times = counts.filter((count) => count === n).length;
     const name = n === 0 ? "none" : n === of ? "all" : "";
     item.append(box, node("span", "", `${n}${name ? ` (${name})` : ""}`),
       node("span", "pv-muted", `× ${times}`));
     return item;
   });
-  fill($(".pv-agreelegend"), node("span", "pv-muted", "Kept by"), ...items);
+  fill(view.$(".pv-agreelegend"), node("span", "pv-muted", "Kept by"), ...items);
 }
 
-function agreementRead() {
+export function agreementRead(view) {
   const token = view.cursor === null ? -1 : view.cellToken[view.cursor];
-  const line = $(".pv-agreeread");
+  const line = view.$(".pv-agreeread");
   if (token < 0) {
     line.textContent = "Point at a patch to read which methods keep it.";
     return;
@@ -62,8 +65,8 @@ function agreementRead() {
     `${into.length ? `; in a merged token of ${into.join(", ")}` : ""}.`;
 }
 
-function matrix() {
-  const grid = $(".pv-matrix"), head = node("tr"), names = view.overlapTitles;
+export function matrix(view) {
+  const grid = view.$(".pv-matrix"), head = node("tr"), names = view.overlapTitles;
   head.append(node("td"), ...names.map((name) => {
     const cell = node("th");
     cell.scope = "col";
@@ -75,7 +78,7 @@ function matrix() {
     title.scope = "row";
     line.append(title, ...values.map((value, column) => {
       const cell = node("td", "", names.length > 9 ? value.toFixed(2).replace(/^0/, "") : value.toFixed(2));
-      cell.style.background = colour(value);
+      cell.style.background = colour(view, value);
       // Cividis passes the grey that suits neither black nor white just below its middle.
       cell.style.color = value > 0.47 ? "#000" : "#fff";
       cell.title = `${names[row]} and ${names[column]}: ${value.toFixed(3)}`;

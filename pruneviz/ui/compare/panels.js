@@ -1,38 +1,44 @@
 // One card a method: mask, badge, answer, difference and numbers.
+import { look } from "./table.js";
+import { chip, context, DROPPED, fill, KEPT, node, number } from "../shared/base.js";
+import { paintGroups } from "../shared/groups.js";
+import { drawPatches } from "../shared/patches.js";
+import { asRan, BEYOND, countAt, isExact, keepFirst, ranking } from "../shared/previews.js";
+
 const LARGEST = 300; // CSS pixels of a mask's height
 
 const MERGED = 3;
 
 // What a merged patch showed is still in the model: it is painted like a kept one, in its group.
-function panelStates(panel, count) {
+export function panelStates(view, panel, count) {
   if (count === null) return panel.state.map((state) => (state === MERGED ? KEPT : state));
   const none = new Uint8Array(view.tokens).fill(DROPPED);
   return keepFirst(none, ranking(panel.previews, panel.order, count), count);
 }
 
 // Patches at the slider's budget; null = as run. Which patches go together, only a run can tell.
-function previewCount(panel) {
+export function previewCount(view, panel) {
   if (view.preview === null || panel.holders) return null;
   const count = countAt(panel.previews, view.preview.kind, view.preview.percent);
   return asRan(panel.previews, count, panel.kept) ? null : count;
 }
 
-function paintPanel(panel) {
-  const wanted = previewCount(panel), count = wanted === BEYOND ? null : wanted;
+export function paintPanel(view, panel) {
+  const wanted = previewCount(view, panel), count = wanted === BEYOND ? null : wanted;
   const [x0, y0, x1, y1] = view.window;
   const scale = Math.min(view.room / (x1 - x0), LARGEST / (y1 - y0));
   const width = (x1 - x0) * scale, height = (y1 - y0) * scale;
   const ctx = context(panel.canvas, width, height);
   const groups = panel.holders && count === null;
-  const kept = drawPatches(ctx, panelStates(panel, count), width, height, scale, false,
-    groups ? () => paintGroups(ctx, panel.holders, scale) : null);
+  const kept = drawPatches(view, ctx, panelStates(view, panel, count), width, height, scale, null,
+    groups ? () => paintGroups(view, ctx, panel.holders, scale) : null);
   const said = groups ? panel.left : `${kept} of ${view.tokens} patches kept`;
   panel.canvas.setAttribute("aria-label",
     `${panel.title}: ${said}, on a grid of ${view.rows} rows and ${view.columns} columns.`);
-  panelBadge(panel, wanted);
+  panelBadge(view, panel, wanted);
 }
 
-function panelBadge(panel, count) {
+function panelBadge(view, panel, count) {
   const share = (n) => `${n} of ${view.tokens} patches`;
   let kind = "exact", text = `${panel.left}, as run`;
   if (view.preview !== null && panel.holders) {
@@ -75,7 +81,7 @@ function difference(panel) {
   return box;
 }
 
-function numbers(told) {
+function numbers(view, told) {
   const list = node("dl", "pv-facts");
   told.forEach(({ text }, index) => {
     if (!text) return;
@@ -88,7 +94,7 @@ function numbers(told) {
   return more;
 }
 
-function makeCard(panel) {
+export function makeCard(view, panel) {
   const card = node("article", "pv-card pv-method-card");
   const head = node("header");
   panel.badge = node("p", "pv-mbadge");
@@ -111,7 +117,7 @@ function makeCard(panel) {
   line.append(node("p", "pv-answer", panel.answer || "(empty answer)"), chip(panel.same));
   panel.said.append(line);
   if (panel.diff) panel.said.append(difference(panel));
-  panel.said.append(numbers(panel.told));
+  panel.said.append(numbers(view, panel.told));
   const frame = node("div", "pv-maskbox");
   frame.append(panel.canvas);
   card.append(frame, panel.said);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -24,22 +23,10 @@ from pruneviz.ui.shared.opened import on_link
 from pruneviz.ui.shared.previews import kept_at
 from pruneviz.ui.shared.running import LONG, MODEL, filled, steps, wire_rest, wire_run, wire_stop
 from pruneviz.ui.shared.runs import HeldRun
-from pruneviz.ui.shared.static import join_scripts, read_static
+from pruneviz.ui.shared.scripts import mounting
+from pruneviz.ui.shared.static import read_static
 from pruneviz.ui.shared.status import status_html
 
-SCRIPTS = (
-    "shared/base.js",
-    "shared/patches.js",
-    "shared/previews.js",
-    "shared/groups.js",
-    "compare/table.js",
-    "compare/panels.js",
-    "compare/agreement.js",
-    "compare/pairsides.js",
-    "compare/pair.js",
-    "compare/compare.js",
-    "compare/against.js",
-)
 BUDGET_SCRIPT = (
     "(kind, percent) => { window.dispatchEvent(new CustomEvent('pruneviz:budget', "
     "{ detail: { kind, percent } })); }"
@@ -60,12 +47,6 @@ class CompareTab:
     view: gr.HTML
     swapped: gr.HTML
     export: Panel
-
-
-@cache
-def script() -> str:
-    """The canvas component's script."""
-    return join_scripts(*SCRIPTS)
 
 
 def create(percent: float) -> CompareTab:
@@ -99,7 +80,7 @@ def create(percent: float) -> CompareTab:
     view = gr.HTML(
         value=None,
         html_template=read_static("compare/compare.html"),
-        js_on_load=script(),
+        js_on_load=mounting("compare", "matters", "rest", "swap"),
         apply_default_css=False,
         elem_id="pv-panels",
         server_functions=[kept_at],

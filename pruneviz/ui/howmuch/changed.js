@@ -1,6 +1,5 @@
 // The questions that a method lost or won at a budget; a click fires "reask".
-const root = $(".pv-changed");
-let title = "";
+import { fill, makeView, node } from "../shared/base.js";
 
 function lines(item) {
   const parts = [node("b", "", item.question)];
@@ -17,7 +16,7 @@ function lines(item) {
   return text;
 }
 
-function button(item) {
+function button(view, item) {
   const made = node("button", "pv-changeditem");
   made.type = "button";
   made.title = "Ask this in the Ask tab, with this method and budget";
@@ -28,34 +27,37 @@ function button(item) {
     made.append(image);
   }
   made.append(lines(item));
-  made.addEventListener("click", () => trigger("reask",
-    { method: props.value.method, budget: props.value.budget, number: item.number }));
+  made.addEventListener("click", () => view.given.trigger("reask",
+    { method: view.given.props.value.method, budget: view.given.props.value.budget, number: item.number }));
   return made;
 }
 
-function list(one) {
+function list(view, one) {
   const box = node("div", "pv-changedlist");
   const head = node("h3", "", one.title), items = node("div", "pv-changeditems");
-  items.append(...one.items.map(button));
+  items.append(...one.items.map((item) => button(view, item)));
   box.append(head, node("p", "pv-note", one.note), items);
   return box;
 }
 
-function draw() {
-  const value = props.value, lists = (value && value.lists) || [];
-  root.hidden = !lists.length;
+function draw(view) {
+  const value = view.given.props.value, lists = (value && value.lists) || [];
+  view.root.hidden = !lists.length;
   if (!lists.length) {
-    root.replaceChildren();
-    title = "";
+    view.root.replaceChildren();
+    view.title = "";
     return;
   }
   const head = node("h2", "pv-h", `What changes: ${value.title}`);
   head.setAttribute("role", "status");
-  fill(root, head, node("p", "pv-note", "Click a question to ask it in the Ask tab, with this method and budget."),
-    ...lists.map(list));
-  if (value.title !== title) root.scrollIntoView({ block: "nearest" });
-  title = value.title;
+  fill(view.root, head, node("p", "pv-note", "Click a question to ask it in the Ask tab, with this method and budget."),
+    ...lists.map((one) => list(view, one)));
+  if (value.title !== view.title) view.root.scrollIntoView({ block: "nearest" });
+  view.title = value.title;
 }
 
-watch("value", draw);
-draw();
+export function mount(given) {
+  const view = makeView(given, ".pv-changed", { title: "" });
+  given.watch("value", () => draw(view));
+  draw(view);
+}

@@ -1,28 +1,34 @@
 // Drawing: bands first, so that no line lies under another's band.
-function load() {
-  if (!props.value || !props.value.curves) {
+import { point, wire } from "./reading.js";
+import { NARROW, scales, shown, sliceAt, state, unpruned, worthOf } from "./scales.js";
+import { buttons, fill, makeView, node, press, svg } from "../shared/base.js";
+import { axes, logTicks, mark, PAD, styleOf } from "../sweep/plot.js";
+
+function load(view) {
+  const { value } = view.given.props;
+  if (!value || !value.curves) {
     view.ready = false;
-    root.dataset.state = "empty";
-    delete root.dataset.painted;
+    view.root.dataset.state = "empty";
+    delete view.root.dataset.painted;
     return;
   }
   const at = view.at && { name: view.at.curve.name, budget: view.at.p.budget };
-  Object.assign(view, props.value, { ready: true, at: null });
-  root.dataset.state = "ready";
-  buttons($(".pv-muchaxes"), view.axisNames, view.axis, (index) => {
+  Object.assign(view, value, { ready: true, at: null });
+  view.root.dataset.state = "ready";
+  buttons(view.$(".pv-muchaxes"), view.axisNames, view.axis, (index) => {
     view.axis = index;
-    press($(".pv-muchaxes"), index);
-    draw();
+    press(view.$(".pv-muchaxes"), index);
+    draw(view);
   });
-  fill($(".pv-muchslice"), ...view.slices.map((slice) => {
+  fill(view.$(".pv-muchslice"), ...view.slices.map((slice) => {
     const option = node("option", "", slice.title);
     option.value = slice.name;
     return option;
   }));
-  view.slice = view.slices[sliceAt()].name;
-  $(".pv-muchslice").value = view.slice;
-  series();
-  draw(at);
+  view.slice = view.slices[sliceAt(view)].name;
+  view.$(".pv-muchslice").value = view.slice;
+  series(view);
+  draw(view, at);
 }
 
 function sample(...parts) {
@@ -32,8 +38,8 @@ function sample(...parts) {
 }
 
 // The legend; a click hides or shows a method.
-function series() {
-  fill($(".pv-series"), ...view.curves.map((curve) => {
+function series(view) {
+  fill(view.$(".pv-series"), ...view.curves.map((curve) => {
     const button = node("button", "pv-serie");
     button.type = "button";
     button.setAttribute("aria-pressed", String(!view.hidden.has(curve.name)));
@@ -42,7 +48,7 @@ function series() {
     button.addEventListener("click", () => {
       if (!view.hidden.delete(curve.name)) view.hidden.add(curve.name);
       button.setAttribute("aria-pressed", String(!view.hidden.has(curve.name)));
-      draw();
+      draw(view);
     });
     return button;
   }), key(sample(svg("rect", { class: "pv-baseband", x: 1, y: 2, width: 32, height: 12 }),
@@ -61,37 +67,37 @@ const line = (curve, d) =>
   svg("path", { class: "pv-curve pv-styled", style: styleOf(curve), d });
 const path = (spots, up) => spots.map((s) => `${s.x.toFixed(1)},${up(s).toFixed(1)}`).join("L");
 
-function draw(kept) {
+function draw(view, kept) {
   if (!view.ready) return;
-  const plot = $(".pv-plot"), width = plot.parentElement.clientWidth;
+  const plot = view.$(".pv-plot"), width = plot.parentElement.clientWidth;
   if (!width) return;
   const was = kept || (view.at && { name: view.at.curve.name, budget: view.at.p.budget });
-  const height = width < NARROW ? 340 : 420, curves = shown(), area = scales(curves, width, height);
+  const height = width < NARROW ? 340 : 420, curves = shown(view), area = scales(view, curves, width, height);
   plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
   plot.setAttribute("height", height);
   plot.replaceChildren();
   const ticks = logTicks(area.low, area.high).filter((t) => width >= NARROW || String(t)[0] !== "2");
   axes(plot, area, ticks, area.rows, view.axes[view.axis]);
-  base(plot, area);
+  base(view, plot, area);
   view.dots = [];
-  const placed = curves.map((curve) => ({ curve, spots: curve.points.map((p) => spot(curve, p, area)) }));
+  const placed = curves.map((curve) => ({ curve, spots: curve.points.map((p) => spot(view, curve, p, area)) }));
   for (const { curve, spots } of placed) plot.append(band(curve, spots));
-  for (const { curve, spots } of placed) drawCurve(plot, curve, spots);
-  plot.setAttribute("aria-label", described(curves));
-  root.dataset.painted = `${view.axis}:${view.slice}:${view.dots.length}`;
+  for (const { curve, spots } of placed) drawCurve(view, plot, curve, spots);
+  plot.setAttribute("aria-label", described(view, curves));
+  view.root.dataset.painted = `${view.axis}:${view.slice}:${view.dots.length}`;
   // A redraw (new rows, resize, theme) keeps what is being read.
   const found = was && view.dots.find((d) => d.curve.name === was.name && d.p.budget === was.budget);
-  point(found || null);
+  point(view, found || null);
 }
 
-function spot(curve, p, area) {
-  const worth = worthOf(p);
+function spot(view, curve, p, area) {
+  const worth = worthOf(view, p);
   return { curve, p, worth, x: area.x(p.x[view.axis]), y: area.y(worth.at),
     low: area.y(worth.low), high: area.y(worth.high) };
 }
 
-function base(plot, area) {
-  const worth = unpruned();
+function base(view, plot, area) {
+  const worth = unpruned(view);
   if (!worth) return;
   const y = area.y(worth.at), right = area.width - PAD.right;
   plot.append(
@@ -108,7 +114,7 @@ function band(curve, spots) {
   return svg("path", { class: "pv-interval pv-styled", style: styleOf(curve), d, "data-method": curve.name });
 }
 
-function drawCurve(plot, curve, spots) {
+function drawCurve(view, plot, curve, spots) {
   plot.append(line(curve, `M${path(spots, (s) => s.y)}`));
   for (const s of spots) {
     plot.append(mark(curve, s.x, s.y));
@@ -119,13 +125,28 @@ function drawCurve(plot, curve, spots) {
   view.dots.push(...spots);
 }
 
-function described(curves) {
+function described(view, curves) {
   const ends = curves.map((curve) => {
     const least = curve.points[0], most = curve.points[curve.points.length - 1];
     const told = [most, least].filter((p, place, all) => all.indexOf(p) === place);
-    return told.map((p) => `${p.title}: ${worthOf(p).text}`).join("; ");
+    return told.map((p) => `${p.title}: ${worthOf(view, p).text}`).join("; ");
   });
-  const first = unpruned() ? [`Unpruned: ${unpruned().text}`] : [];
+  const first = unpruned(view) ? [`Unpruned: ${unpruned(view).text}`] : [];
   return `Accuracy against ${view.axisNames[view.axis].toLowerCase()}. ${[...first, ...ends].join(". ")}. ` +
     "Arrow keys move from point to point, Enter lists the questions lost there; all values are in the table below.";
+}
+
+export function mount(given) {
+  const view = makeView(given, ".pv-howmuch", state());
+  wire(view);
+  view.$(".pv-muchslice").addEventListener("change", (event) => {
+    view.slice = event.target.value;
+    draw(view);
+  });
+  new ResizeObserver(() => {
+    cancelAnimationFrame(view.queued);
+    view.queued = requestAnimationFrame(() => draw(view));
+  }).observe(view.$(".pv-plotbox"));
+  given.watch("value", () => load(view));
+  load(view);
 }

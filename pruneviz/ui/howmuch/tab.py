@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -16,8 +15,9 @@ from pruneviz.ui.howmuch import texts
 from pruneviz.ui.howmuch.runs import release
 from pruneviz.ui.howmuch.wanted import BUDGETS, Wanted
 from pruneviz.ui.shared import methods
+from pruneviz.ui.shared.scripts import mounting
 from pruneviz.ui.shared.shown import LIFETIME
-from pruneviz.ui.shared.static import join_scripts, read_static
+from pruneviz.ui.shared.static import read_static
 from pruneviz.ui.shared.status import status_html
 
 ASKED = (SEEDED, CONTROL)
@@ -63,13 +63,6 @@ class HowMuchTab:
         return [self.status, self.answer, self.plot, self.tables, self.changed]
 
 
-@cache
-def script() -> str:
-    """The plot's script."""
-    own = (f"howmuch/{name}.js" for name in ("scales", "curves", "reading"))
-    return join_scripts("shared/base.js", "sweep/plot.js", *own)
-
-
 def create() -> HowMuchTab:
     """Create the components."""
     start = Wanted()
@@ -99,14 +92,14 @@ def _results() -> dict[str, Any]:
     plot = gr.HTML(
         value=None,
         html_template=read_static("howmuch/plot.html"),
-        js_on_load=script(),
+        js_on_load=mounting("howmuch", "pick"),
         elem_id="pv-howmuch-plot",
         **bare,
     )
     changed = gr.HTML(
         value=None,
         html_template='<section class="pv-changed" hidden></section>',
-        js_on_load=join_scripts("shared/base.js", "howmuch/changed.js"),
+        js_on_load=mounting("changed", "reask"),
         elem_id="pv-howmuch-changed",
         **bare,
     )

@@ -1,66 +1,61 @@
 // Thumbnails and the questions of the one chosen; a choice fires "pick".
-const box = element.querySelector(".pv-gallery");
-const linked = new URLSearchParams(location.search).get("example");
-const names = (props.value || []).map((example) => example.stem);
-let chosen = linked === null ? 0 : names.indexOf(linked);
-let asked = 0;
+import { makeView, node } from "../shared/base.js";
 
-function made(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text) node.textContent = text;
-  return node;
+function send(view, question) {
+  view.asked = question;
+  draw(view);
+  view.given.trigger("pick", { image: view.chosen, question });
 }
 
-function send(question) {
-  asked = question;
-  draw();
-  trigger("pick", { image: chosen, question });
-}
-
-function draw() {
-  const examples = props.value || [];
-  const row = made("div", "pv-thumbs");
+function draw(view) {
+  const examples = view.given.props.value || [];
+  const row = node("div", "pv-thumbs");
   row.setAttribute("role", "group");
   row.setAttribute("aria-label", "Example pictures");
   examples.forEach((example, index) => {
-    const button = made("button", "pv-thumb");
+    const button = node("button", "pv-thumb");
     button.type = "button";
-    button.setAttribute("aria-pressed", String(index === chosen));
+    button.setAttribute("aria-pressed", String(index === view.chosen));
     button.setAttribute("aria-label", `Example picture: ${example.name}`);
-    const image = made("img", "");
+    const image = node("img");
     image.src = example.thumb;
     image.alt = "";
     button.append(image);
     button.addEventListener("click", () => {
-      chosen = index;
-      send(0);
-      box.querySelectorAll(".pv-thumb")[index].focus();
+      view.chosen = index;
+      send(view, 0);
+      view.root.querySelectorAll(".pv-thumb")[index].focus();
     });
     row.append(button);
   });
-  const questions = made("div", "pv-questions");
+  const questions = node("div", "pv-questions");
   questions.setAttribute("role", "group");
   questions.setAttribute("aria-label", "Questions for this example");
-  (examples[chosen]?.questions || []).forEach((text, index) => {
-    const button = made("button", "pv-question", text);
+  (examples[view.chosen]?.questions || []).forEach((text, index) => {
+    const button = node("button", "pv-question", text);
     button.type = "button";
-    button.title = examples[chosen].notes?.[index] || "";
+    button.title = examples[view.chosen].notes?.[index] || "";
     button.addEventListener("click", () => {
-      send(index);
-      box.querySelectorAll(".pv-question")[index].focus();
+      send(view, index);
+      view.root.querySelectorAll(".pv-question")[index].focus();
     });
     questions.append(button);
   });
-  const note = examples[chosen]?.notes?.[asked];
-  if (note) questions.append(made("p", "pv-gallerytip", note));
-  box.replaceChildren(row, questions);
+  const note = examples[view.chosen]?.notes?.[view.asked];
+  if (note) questions.append(node("p", "pv-gallerytip", note));
+  view.root.replaceChildren(row, questions);
 }
 
-// A picture of the visitor's own is none of the examples.
-window.addEventListener("pruneviz:own", () => {
-  chosen = -1;
-  draw();
-});
-draw();
-watch("value", draw);
+export function mount(given) {
+  const linked = new URLSearchParams(location.search).get("example");
+  const names = (given.props.value || []).map((example) => example.stem);
+  const first = linked === null ? 0 : names.indexOf(linked);
+  const view = makeView(given, ".pv-gallery", { chosen: first, asked: 0 });
+  // A picture of the visitor's own is none of the examples.
+  window.addEventListener("pruneviz:own", () => {
+    view.chosen = -1;
+    draw(view);
+  });
+  draw(view);
+  given.watch("value", () => draw(view));
+}

@@ -11,7 +11,7 @@ import gradio as gr
 from PIL import Image
 
 from pruneviz.ui.inputs.examples import Example, Tip
-from pruneviz.ui.shared.static import read_static
+from pruneviz.ui.shared.scripts import mounting
 
 SIDE = 112
 
@@ -21,7 +21,7 @@ def create(examples: list[Example]) -> gr.HTML:
     return gr.HTML(
         value=gallery_value(examples),
         html_template='<div class="pv-gallery"></div>',
-        js_on_load=read_static("inputs/gallery.js"),
+        js_on_load=mounting("gallery", "pick"),
         apply_default_css=False,
         elem_id="pv-gallery",
     )

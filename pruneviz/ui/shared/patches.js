@@ -1,42 +1,38 @@
 // The picture: kept patches in full colour, dropped ones faded, unseen parts hatched.
-function stageStates() {
-  if (view.preview !== null) return previewStates();
-  if (view.stage === 0) return new Uint8Array(view.tokens).fill(KEPT);
-  return view.stages[view.stage - 1].state;
-}
+import { colour, FELL, isDark, KEPT, percentiles } from "./base.js";
 
-const cellBox = (cell) => view.boxes.subarray(4 * cell, 4 * cell + 4);
+export const cellBox = (view, cell) => view.boxes.subarray(4 * cell, 4 * cell + 4);
 
 // Cell under the pointer of a canvas with the picture at some scale; null beside the grid.
-function cellUnder(event, scale = view.scale) {
+export function cellUnder(view, event, scale = view.scale) {
   const box = event.currentTarget.getBoundingClientRect();
   const x = (event.clientX - box.left) / scale + view.window[0];
   const y = (event.clientY - box.top) / scale + view.window[1];
   for (let cell = 0; cell < view.cellToken.length; cell++) {
-    const [left, top, right, bottom] = cellBox(cell);
+    const [left, top, right, bottom] = cellBox(view, cell);
     if (x >= left && x < right && y >= top && y < bottom) return cell;
   }
   return null;
 }
 
-function place(cell, scale) {
-  const [left, top, right, bottom] = cellBox(cell);
+export function place(view, cell, scale) {
+  const [left, top, right, bottom] = cellBox(view, cell);
   const [x, y] = view.window;
   return [(left - x) * scale, (top - y) * scale, (right - left) * scale, (bottom - top) * scale];
 }
 
-function fade(ctx, width, height) {
+export function fade(ctx, width, height) {
   ctx.globalCompositeOperation = "saturation";
   ctx.fillStyle = "#808080";
   ctx.fillRect(0, 0, width, height);
   ctx.globalCompositeOperation = "source-over";
 }
 
-function veil(strength) {
-  return isDark() ? `rgba(52,58,72,${strength})` : `rgba(245,246,248,${strength})`;
+export function veil(view, strength) {
+  return isDark(view) ? `rgba(52,58,72,${strength})` : `rgba(245,246,248,${strength})`;
 }
 
-function hatch(ctx, width, height, scale) {
+export function hatch(view, ctx, width, height, scale) {
   const [x, y] = view.window;
   const [left, top, right, bottom] = view.seen;
   const area = new Path2D();
@@ -44,9 +40,9 @@ function hatch(ctx, width, height, scale) {
   area.rect((left - x) * scale, (top - y) * scale, (right - left) * scale, (bottom - top) * scale);
   ctx.save();
   ctx.clip(area, "evenodd");
-  ctx.fillStyle = veil(0.5);
+  ctx.fillStyle = veil(view, 0.5);
   ctx.fillRect(0, 0, width, height);
-  ctx.strokeStyle = isDark() ? "rgba(170,178,192,.75)" : "rgba(92,100,114,.75)";
+  ctx.strokeStyle = isDark(view) ? "rgba(170,178,192,.75)" : "rgba(92,100,114,.75)";
   ctx.lineWidth = 1.5;
   ctx.beginPath();
   for (let at = -height; at < width; at += 9) {
@@ -59,31 +55,32 @@ function hatch(ctx, width, height, scale) {
 
 // Dots over what is not kept: a white page or a dark picture fades into itself, a pattern shows.
 const DOTS = 6; // CSS pixels from one to the next
-let dotted = null;
-function dots(ctx) {
-  if (!dotted) {
-    const tile = document.createElement("canvas");
-    tile.width = tile.height = 2 * DOTS;
-    const pen = tile.getContext("2d");
-    pen.scale(2, 2);
-    for (const [at, style] of [[DOTS / 2 + 0.5, "rgba(255,255,255,.5)"], [DOTS / 2, "rgba(74,82,98,.8)"]]) {
-      pen.fillStyle = style;
-      pen.beginPath();
-      pen.arc(at, at, 0.9, 0, 2 * Math.PI);
-      pen.fill();
-    }
-    dotted = tile;
+const DOTTED = dotTile(); // the same for all that is ever drawn
+function dotTile() {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 2 * DOTS;
+  const pen = tile.getContext("2d");
+  pen.scale(2, 2);
+  for (const [at, style] of [[DOTS / 2 + 0.5, "rgba(255,255,255,.5)"], [DOTS / 2, "rgba(74,82,98,.8)"]]) {
+    pen.fillStyle = style;
+    pen.beginPath();
+    pen.arc(at, at, 0.9, 0, 2 * Math.PI);
+    pen.fill();
   }
-  const pattern = ctx.createPattern(dotted, "repeat");
+  return tile;
+}
+
+export function dots(ctx) {
+  const pattern = ctx.createPattern(DOTTED, "repeat");
   pattern.setTransform(new DOMMatrix().scale(0.5));
   return pattern;
 }
 
 // Lines where cells differ from those beside them, or from nothing (0) at the grid's own edge.
-function contour(ctx, scale, cellKept) {
+export function contour(view, ctx, scale, cellKept) {
   const path = new Path2D(), [x, y] = view.window, inset = 1;
   for (let cell = 0; cell < cellKept.length; cell++) {
-    const [left, top, right, bottom] = cellBox(cell), own = cellKept[cell];
+    const [left, top, right, bottom] = cellBox(view, cell), own = cellKept[cell];
     const column = cell % view.columns, below = cell + view.columns;
     const [x0, y0, x1, y1] = [(left - x) * scale, (top - y) * scale, (right - x) * scale, (bottom - y) * scale];
     const last = column + 1 === view.columns, lowest = below >= cellKept.length;
@@ -102,47 +99,40 @@ function contour(ctx, scale, cellKept) {
   ctx.lineCap = "square";
   // A dark line in a light one: one of the two is seen on any picture.
   ctx.lineWidth = 3.4;
-  ctx.strokeStyle = isDark() ? "rgba(0,0,0,.8)" : "rgba(255,255,255,.92)";
+  ctx.strokeStyle = isDark(view) ? "rgba(0,0,0,.8)" : "rgba(255,255,255,.92)";
   ctx.stroke(path);
   ctx.lineWidth = 1.4;
-  ctx.strokeStyle = isDark() ? "#f1f4f9" : "#1b202a";
+  ctx.strokeStyle = isDark(view) ? "#f1f4f9" : "#1b202a";
   ctx.stroke(path);
 }
 
-function fillCells(ctx, states, wanted, scale, style) {
+export function fillCells(view, ctx, states, wanted, scale, style) {
   // One path for all: single rectangles would leave seams where they meet.
   const path = new Path2D();
   for (let token = 0; token < view.tokens; token++) {
     if (states[token] === wanted && view.cells[token] >= 0) {
-      path.rect(...place(view.cells[token], scale));
+      path.rect(...place(view, view.cells[token], scale));
     }
   }
   ctx.fillStyle = style;
   ctx.fill(path);
 }
 
-function heat(ctx, scale) {
+function heat(view, ctx, values, scale) {
   // By rank: one outlier would leave every other patch in the same dark blue.
-  const unit = percentiles(shownValues());
+  const unit = percentiles(values);
   for (let token = 0; token < view.tokens; token++) {
     if (view.cells[token] < 0) continue;
     const known = Number.isFinite(unit[token]);
     ctx.globalAlpha = known ? 0.68 : 1;
-    ctx.fillStyle = known ? colour(unit[token]) : veil(0.8);
-    ctx.fillRect(...place(view.cells[token], scale));
+    ctx.fillStyle = known ? colour(view, unit[token]) : veil(view, 0.8);
+    ctx.fillRect(...place(view, view.cells[token], scale));
   }
   ctx.globalAlpha = 1;
 }
 
-function shownValues() {
-  const stage = view.stages[Math.max(0, view.stage - 1)];
-  return view.show === "score" ? stage.scores : stage.parts[view.show];
-}
-
-const isHeat = () => !["mask", "groups"].includes(view.show) && view.stage > 0 && view.preview === null;
-
 // Which cells are kept, their outline, and the number of tokens, those without a place included.
-function keptCells(states, scale) {
+function keptCells(view, states, scale) {
   const cells = new Uint8Array(view.rows * view.columns), path = new Path2D();
   let count = 0;
   for (let token = 0; token < view.tokens; token++) {
@@ -151,16 +141,16 @@ function keptCells(states, scale) {
     const cell = view.cells[token];
     if (cell < 0) continue;
     cells[cell] = 1;
-    path.rect(...place(cell, scale));
+    path.rect(...place(view, cell, scale));
   }
   return { cells, path, count };
 }
 
 // On a picture without colour: a veil and dots over all of it, and the kept patches as they are.
-function showKept(ctx, states, path, width, height, scale) {
-  ctx.fillStyle = veil(0.55);
+function showKept(view, ctx, states, path, width, height, scale) {
+  ctx.fillStyle = veil(view, 0.55);
   ctx.fillRect(0, 0, width, height);
-  fillCells(ctx, states, FELL, scale, veil(0.5));
+  fillCells(view, ctx, states, FELL, scale, veil(view, 0.5));
   ctx.fillStyle = dots(ctx);
   ctx.fillRect(0, 0, width, height);
   ctx.save();
@@ -169,57 +159,16 @@ function showKept(ctx, states, path, width, height, scale) {
   ctx.restore();
 }
 
-// The whole picture with its patches, and what `more` draws over them; returns how many tokens
-// are kept.
-function drawPatches(ctx, states, width, height, scale, heated, more) {
-  const kept = keptCells(states, scale);
+// The whole picture with its patches, coloured by `heated` (a value a token) where that is given,
+// and what `more` draws over them; returns how many tokens are kept.
+export function drawPatches(view, ctx, states, width, height, scale, heated, more) {
+  const kept = keptCells(view, states, scale);
   ctx.drawImage(view.picture, 0, 0, width, height);
   fade(ctx, width, height);
-  if (heated) heat(ctx, scale);
-  else showKept(ctx, states, kept.path, width, height, scale);
+  if (heated) heat(view, ctx, heated, scale);
+  else showKept(view, ctx, states, kept.path, width, height, scale);
   if (more) more();
-  hatch(ctx, width, height, scale);
-  contour(ctx, scale, kept.cells);
+  hatch(view, ctx, width, height, scale);
+  contour(view, ctx, scale, kept.cells);
   return kept.count;
-}
-
-// What is left of a screen for the picture, so that the slider below it is in view as well.
-const tallest = () => Math.max(280, innerHeight * 0.52);
-
-function paint() {
-  if (!view.ready) return;
-  const started = performance.now();
-  const canvas = $(".pv-canvas");
-  const [x0, y0, x1, y1] = view.window;
-  const room = canvas.parentElement.clientWidth;
-  if (!room) return;
-  const scale = Math.min(room / (x1 - x0), tallest() / (y1 - y0));
-  const width = (x1 - x0) * scale, height = (y1 - y0) * scale;
-  view.scale = scale;
-  const ctx = context(canvas, width, height);
-  ctx.imageSmoothingEnabled = scale < 12;
-  const states = stageStates();
-  const kept = drawPatches(ctx, states, width, height, scale, isHeat(), () => {
-    if (isGroups()) drawGroups(ctx, scale);
-    else if (merges() && !isHeat()) showMerged(ctx, states, scale, width, height);
-  });
-  if (view.preview === null) drawMarked(ctx, scale);
-  drawPins(ctx, scale);
-  outlineGroup(ctx, scale);
-  drawCursor(ctx, scale);
-  view.count = kept;
-  describe(canvas, kept);
-  root.dataset.painted = `${view.stage}:${kept}:${view.show}`;
-  root.dataset.milliseconds = (performance.now() - started).toFixed(2);
-}
-
-function drawCursor(ctx, scale) {
-  if (view.cursor === null) return;
-  const [x, y, w, h] = place(view.cursor, scale);
-  ctx.lineWidth = 4;
-  ctx.strokeStyle = "#111827";
-  ctx.strokeRect(x, y, w, h);
-  ctx.lineWidth = 2;
-  ctx.strokeStyle = view.pinned ? "#fbbf24" : "#ffffff";
-  ctx.strokeRect(x, y, w, h);
 }

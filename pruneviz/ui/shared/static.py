@@ -1,4 +1,4 @@
-"""Scripts, styles and templates: each lies in the folder of the part that it belongs to."""
+"""Styles and templates: each lies in the folder of the part that it belongs to."""
 
 from __future__ import annotations
 
@@ -15,8 +15,3 @@ def path_of(name: str) -> Path:
 def read_static(name: str) -> str:
     """Text of a file."""
     return path_of(name).read_text(encoding="utf-8")
-
-
-def join_scripts(*names: str) -> str:
-    """A component's script: files one after the other, as one function's body."""
-    return "\n".join(map(read_static, names))

@@ -1,4 +1,6 @@
 // A minute for newcomers: four notes beside what they speak of; skipped once, it stays away.
+import { makeView, node } from "./base.js";
+
 const NOTES = [
   ["#pv-image", "A vision-language model reads a picture as a grid of patches: each becomes one visual token, " +
     "256 in the built-in model, and every layer works on all of them."],
@@ -10,21 +12,12 @@ const NOTES = [
     "Sweep over budgets."],
 ];
 const SEEN = "pruneviz-tour";
-const box = element.querySelector(".pv-tour");
-let at = -1;
-
-function made(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.textContent = text;
-  return node;
-}
 
 function button(text, press) {
-  const node = made("button", "pv-btn", text);
-  node.type = "button";
-  node.addEventListener("click", press);
-  return node;
+  const made = node("button", "pv-btn", text);
+  made.type = "button";
+  made.addEventListener("click", press);
+  return made;
 }
 
 function remember() {
@@ -35,39 +28,42 @@ function seen() {
   try { return localStorage.getItem(SEEN) === "yes"; } catch { return true; }
 }
 
-function end() {
+function end(view) {
   remember();
   mark(-1);
-  box.hidden = true;
+  view.root.hidden = true;
 }
 
 function mark(index) {
   document.querySelectorAll(".pv-toured").forEach((one) => one.classList.remove("pv-toured"));
-  at = index;
   const target = index >= 0 && document.querySelector(NOTES[index][0]);
   if (!target) return;
   target.classList.add("pv-toured");
   target.scrollIntoView({ block: "nearest" });
 }
 
-function show(index) {
+function show(view, index) {
   mark(index);
-  const row = made("div", "pv-tourbuttons", "");
-  if (index > 0) row.append(button("Back", () => show(index - 1)));
-  row.append(index + 1 < NOTES.length ? button("Next", () => show(index + 1)) : button("Done", end));
-  if (index + 1 < NOTES.length) row.append(button("Skip", end));
-  box.replaceChildren(made("p", "pv-tourcount", `${index + 1} of ${NOTES.length}`),
-    made("p", "pv-tourtext", NOTES[index][1]), row);
-  box.hidden = false;
+  const row = node("div", "pv-tourbuttons");
+  if (index > 0) row.append(button("Back", () => show(view, index - 1)));
+  row.append(index + 1 < NOTES.length ? button("Next", () => show(view, index + 1)) : button("Done", () => end(view)));
+  if (index + 1 < NOTES.length) row.append(button("Skip", () => end(view)));
+  view.root.replaceChildren(node("p", "pv-tourcount", `${index + 1} of ${NOTES.length}`),
+    node("p", "pv-tourtext", NOTES[index][1]), row);
+  view.root.hidden = false;
 }
 
-function invite() {
-  const row = made("div", "pv-tourbuttons", "");
-  row.append(button("Show me, it takes a minute", () => show(0)), button("No, thanks", end));
-  box.replaceChildren(made("p", "pv-tourtext", "New here? What a visual token is, and what the slider does."), row);
-  box.hidden = false;
+function invite(view) {
+  const row = node("div", "pv-tourbuttons");
+  row.append(button("Show me, it takes a minute", () => show(view, 0)), button("No, thanks", () => end(view)));
+  view.root.replaceChildren(
+    node("p", "pv-tourtext", "New here? What a visual token is, and what the slider does."), row);
+  view.root.hidden = false;
 }
 
-box.addEventListener("keydown", (event) => { if (event.key === "Escape") end(); });
-element.querySelector(".pv-tourstart").addEventListener("click", () => show(0));
-if (!seen()) invite();
+export function mount(given) {
+  const view = makeView(given, ".pv-tour", {});
+  view.root.addEventListener("keydown", (event) => { if (event.key === "Escape") end(view); });
+  view.$(".pv-tourstart").addEventListener("click", () => show(view, 0));
+  if (!seen()) invite(view);
+}

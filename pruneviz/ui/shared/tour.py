@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from pruneviz.ui.shared.static import read_static
+from pruneviz.ui.shared.scripts import mounting
 
 
 def create() -> gr.HTML:
@@ -18,7 +18,7 @@ def create() -> gr.HTML:
             '<button type="button" class="pv-btn pv-tourstart">Tour</button>'
             '<aside class="pv-tour" aria-label="Tour" role="status" hidden></aside>'
         ),
-        js_on_load=read_static("shared/tour.js"),
+        js_on_load=mounting("tour"),
         apply_default_css=False,
         elem_id="pv-tour",
     )

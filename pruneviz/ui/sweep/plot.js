@@ -1,17 +1,13 @@
 // Pieces of the plot: scales, ticks, marks. Colours are CSS classes, so that themes apply.
-const SVG = "http://www.w3.org/2000/svg";
-const PAD = { left: 54, right: 16, top: 14, bottom: 46 };
-function svg(tag, attributes, text) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes || {})) made.setAttribute(name, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
+import { svg } from "../shared/base.js";
+
+export const PAD = { left: 54, right: 16, top: 14, bottom: 46 };
 
 // A method's own colour on both grounds and its dashes; CSS takes what suits the theme.
-const styleOf = (curve) => `--light:${curve.look.light};--dark:${curve.look.dark};--dash:${curve.look.dash || "none"}`;
+export const styleOf = (curve) =>
+  `--light:${curve.look.light};--dark:${curve.look.dark};--dash:${curve.look.dash || "none"}`;
 
-function mark(curve, x, y, kind, size = 1) {
+export function mark(curve, x, y, kind, size = 1) {
   return svg("path", {
     d: curve.look.path, class: `pv-mark pv-styled ${kind || ""}`, style: styleOf(curve),
     transform: `translate(${x.toFixed(1)},${y.toFixed(1)}) scale(${size})`,
@@ -19,7 +15,7 @@ function mark(curve, x, y, kind, size = 1) {
 }
 
 // What the random draws span, from lowest to highest, and their median.
-function drawBand(plot, area, bands, key) {
+export function drawBand(view, plot, area, bands, key) {
   const spots = bands.map((band) => ({ band, x: area.x(100 * band.kept / view.total) }));
   const along = (end, list = spots) => list.map((s) =>
     `${s.x.toFixed(1)},${area.y(s.band[key][end]).toFixed(1)}`).join("L");
@@ -29,7 +25,7 @@ function drawBand(plot, area, bands, key) {
 }
 
 // Round numbers from low to high, about `wanted` of them.
-function linearTicks(low, high, wanted = 5) {
+export function linearTicks(low, high, wanted = 5) {
   const rough = (high - low) / wanted || 1, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find((m) => m * power >= rough) * power;
   const ticks = [];
@@ -39,11 +35,11 @@ function linearTicks(low, high, wanted = 5) {
   return ticks;
 }
 
-function shortNumber(value) {
+export function shortNumber(value) {
   return value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(0) : String(+value.toPrecision(3));
 }
 
-function logTicks(low, high) {
+export function logTicks(low, high) {
   let ticks = [];
   // A narrow range needs closer ones: two would hardly say that the axis is logarithmic.
   for (const steps of [[1, 2, 5], [1, 2, 3, 5, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
@@ -59,7 +55,7 @@ function logTicks(low, high) {
   return ticks;
 }
 
-function axes(plot, area, xTicks, yTicks, names) {
+export function axes(plot, area, xTicks, yTicks, names) {
   const { x, y, width, height } = area, bottom = height - PAD.bottom;
   for (const tick of yTicks) {
     plot.append(

@@ -1,6 +1,13 @@
-// State, drawing and events of the Sweep tab. `element`, `props`, `watch` come from gr.HTML.
-const view = { ready: false, measure: 0, across: "kept", hidden: new Set(), at: null, dots: [] };
-const root = $(".pv-sweep");
+// State, drawing and events of the Sweep tab.
+import { buttons, fill, makeView, node, plural, press, range, svg } from "../shared/base.js";
+import { axes, drawBand, linearTicks, logTicks, mark, PAD, shortNumber, styleOf } from "./plot.js";
+
+function state() {
+  return {
+    ready: false, measure: 0, across: "kept", hidden: new Set(), at: null, dots: [], queued: 0,
+  };
+}
+
 const MEASURES = [
   { name: "Log-probability", key: "answer_logprob",
     note: "How likely the pruned model finds the baseline's answer, per token (0 = certain). Higher is better; the dashed line is the baseline itself." },
@@ -12,26 +19,26 @@ const MEASURES = [
     note: "Whether the answer is the baseline's, token for token: filled = the same, hollow = another." },
 ];
 const signed = (text) => String(text).replace("-", "−");
-const shown = () => view.curves.filter((curve) => curve.points.length && !view.hidden.has(curve.name));
-const xOf = (point) => 100 * point[view.across] / view.total;
+const shown = (view) => view.curves.filter((curve) => curve.points.length && !view.hidden.has(curve.name));
+const xOf = (view, point) => 100 * point[view.across] / view.total;
 
-function load() {
-  if (!props.value) return;
-  Object.assign(view, props.value, { ready: true, at: null });
-  root.dataset.state = "ready";
-  $(".pv-said b").textContent = view.baseline === null ? "…" : view.baseline || "(empty answer)";
-  buttons($(".pv-measures"), MEASURES.map((m) => m.name), view.measure, (index) => {
+function load(view) {
+  if (!view.given.props.value) return;
+  Object.assign(view, view.given.props.value, { ready: true, at: null });
+  view.root.dataset.state = "ready";
+  view.$(".pv-said b").textContent = view.baseline === null ? "…" : view.baseline || "(empty answer)";
+  buttons(view.$(".pv-measures"), MEASURES.map((m) => m.name), view.measure, (index) => {
     view.measure = index;
-    press($(".pv-measures"), index);
-    draw();
+    press(view.$(".pv-measures"), index);
+    draw(view);
   });
-  series();
-  draw();
+  series(view);
+  draw(view);
 }
 
 // The legend; a click hides or shows a method.
-function series() {
-  fill($(".pv-series"), ...view.curves.map((curve) => {
+function series(view) {
+  fill(view.$(".pv-series"), ...view.curves.map((curve) => {
     const button = node("button", "pv-serie");
     button.type = "button";
     button.setAttribute("aria-pressed", String(!view.hidden.has(curve.name)));
@@ -43,10 +50,10 @@ function series() {
     button.addEventListener("click", () => {
       if (!view.hidden.delete(curve.name)) view.hidden.add(curve.name);
       button.setAttribute("aria-pressed", String(!view.hidden.has(curve.name)));
-      draw();
+      draw(view);
     });
     return button;
-  }), ringKey(), ...(view.chance.length ? [bandKey()] : []));
+  }), ringKey(), ...(view.chance.length ? [bandKey(view)] : []));
 }
 
 function ringKey() {
@@ -56,7 +63,7 @@ function ringKey() {
   return item;
 }
 
-function bandKey() {
+function bandKey(view) {
   const item = node("span", "pv-key"), sample = svg("svg", { width: 34, height: 14, "aria-hidden": "true" });
   sample.append(svg("rect", { class: "pv-band", x: 0, y: 1, width: 34, height: 12 }),
     svg("line", { class: "pv-bandline", x1: 0, x2: 34, y1: 7, y2: 7 }));
@@ -64,9 +71,9 @@ function bandKey() {
   return item;
 }
 
-function scales(width, height) {
-  const curves = shown(), measure = MEASURES[view.measure];
-  const xs = curves.flatMap((c) => c.points.map(xOf)).filter((v) => v > 0);
+function scales(view, width, height) {
+  const curves = shown(view), measure = MEASURES[view.measure];
+  const xs = curves.flatMap((c) => c.points.map((point) => xOf(view, point))).filter((v) => v > 0);
   const low = Math.min(50, ...xs) * 0.9, high = 104;
   const x = (v) => PAD.left + (width - PAD.left - PAD.right) * Math.log(v / low) / Math.log(high / low);
   const inside = height - PAD.top - PAD.bottom;
@@ -87,15 +94,15 @@ function scales(width, height) {
   return { x, y, rows, low, high };
 }
 
-function draw() {
+function draw(view) {
   if (!view.ready) return;
-  const plot = $(".pv-plot"), width = plot.parentElement.clientWidth;
+  const plot = view.$(".pv-plot"), width = plot.parentElement.clientWidth;
   if (!width) return;
   const measure = MEASURES[view.measure], same = measure.key === "exact_match";
   // A row a method, with its name above it, needs room for both.
-  const least = same ? 70 + 30 * shown().length : 0;
+  const least = same ? 70 + 30 * shown(view).length : 0;
   const height = Math.max(least, width < 560 ? 330 : 400);
-  const area = { ...scales(width, height), width, height };
+  const area = { ...scales(view, width, height), width, height };
   plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
   plot.setAttribute("height", height);
   plot.replaceChildren();
@@ -106,20 +113,20 @@ function draw() {
     const y = area.y(view.baselineLogprob);
     plot.append(svg("line", { class: "pv-baseline", x1: PAD.left, x2: width - PAD.right, y1: y, y2: y }));
   }
-  if (!same && view.chance.length) drawBand(plot, area, view.chance, measure.key);
+  if (!same && view.chance.length) drawBand(view, plot, area, view.chance, measure.key);
   view.dots = [];
-  shown().forEach((curve, row) => drawCurve(plot, area, curve, same ? row : null, measure.key));
-  $(".pv-measurenote").textContent = measure.note;
-  plot.setAttribute("aria-label", `${measure.name} of ${plural(shown().length, "method")} against the ` +
+  shown(view).forEach((curve, row) => drawCurve(view, plot, area, curve, same ? row : null, measure.key));
+  view.$(".pv-measurenote").textContent = measure.note;
+  plot.setAttribute("aria-label", `${measure.name} of ${plural(shown(view).length, "method")} against the ` +
     `share of patches kept${view.chance.length ? `, with the band of ${view.chance[0].draws} random draws` : ""}. ` + "Arrow keys move from point to point; all values are in the table below.");
-  root.dataset.painted = `${measure.key}:${view.across}:${view.dots.length}`;
+  view.root.dataset.painted = `${measure.key}:${view.across}:${view.dots.length}`;
   // A redraw (resize, theme) keeps what is being read.
-  point((view.at && view.dots.find((dot) => dot.p === view.at.p)) || null);
+  point(view, (view.at && view.dots.find((dot) => dot.p === view.at.p)) || null);
 }
 
-function drawCurve(plot, area, curve, row, key) {
+function drawCurve(view, plot, area, curve, row, key) {
   const spots = curve.points.map((p) => ({
-    curve, p, x: area.x(xOf(p)), y: area.y(row === null ? p[key] : row),
+    curve, p, x: area.x(xOf(view, p)), y: area.y(row === null ? p[key] : row),
   }));
   if (row !== null) {
     plot.append(svg("text", { class: "pv-rowname", x: PAD.left + 4, y: spots[0].y - 12 }, curve.title));
@@ -137,13 +144,13 @@ function drawCurve(plot, area, curve, row, key) {
 }
 
 // Say everything about one point, beside it and in the line below.
-function point(spot) {
+function point(view, spot) {
   view.at = spot;
-  const tip = $(".pv-tip"), plot = $(".pv-plot");
+  const tip = view.$(".pv-tip"), plot = view.$(".pv-plot");
   plot.querySelectorAll(".pv-aim").forEach((old) => old.remove());
   tip.hidden = spot === null;
   if (spot === null) {
-    $(".pv-plotread").textContent = "Point at a mark to read its values, or focus the plot and use the arrow keys. Click a method above to hide it.";
+    view.$(".pv-plotread").textContent = "Point at a mark to read its values, or focus the plot and use the arrow keys. Click a method above to hide it.";
     return;
   }
   const { p, curve } = spot, lines = p.lines;
@@ -155,11 +162,11 @@ function point(spot) {
   const box = plot.getBoundingClientRect(), wide = tip.offsetWidth;
   tip.style.left = `${Math.max(0, Math.min(spot.x + 16, box.width - wide))}px`;
   tip.style.top = `${spot.x + 16 + wide > box.width ? spot.y + 18 : Math.max(0, spot.y - 20)}px`;
-  $(".pv-plotread").textContent = `${name}: ${lines.join("; ")}; ${verdict}`;
+  view.$(".pv-plotread").textContent = `${name}: ${lines.join("; ")}; ${verdict}`;
 }
 
-function nearest(event) {
-  const box = $(".pv-plot").getBoundingClientRect();
+function nearest(view, event) {
+  const box = view.$(".pv-plot").getBoundingClientRect();
   const x = event.clientX - box.left, y = event.clientY - box.top;
   let best = null, least = 40 * 40;
   for (const spot of view.dots) {
@@ -169,43 +176,49 @@ function nearest(event) {
   return best;
 }
 
-function step(event) {
+function step(view, event) {
   const moves = { ArrowLeft: 1, ArrowRight: -1, ArrowUp: 0, ArrowDown: 0 };
-  if (event.key === "Escape") point(null);
+  if (event.key === "Escape") point(view, null);
   if (!(event.key in moves) || !view.dots.length) return;
   event.preventDefault();
   if (!view.at) {
-    point(view.dots[0]);
+    point(view, view.dots[0]);
     return;
   }
   const own = view.dots.filter((d) => d.curve === view.at.curve), place = own.indexOf(view.at);
   if (moves[event.key]) {
-    point(own[Math.min(own.length - 1, Math.max(0, place + moves[event.key]))]);
+    point(view, own[Math.min(own.length - 1, Math.max(0, place + moves[event.key]))]);
     return;
   }
-  const curves = shown(), row = curves.indexOf(view.at.curve) + (event.key === "ArrowUp" ? -1 : 1);
+  const curves = shown(view), row = curves.indexOf(view.at.curve) + (event.key === "ArrowUp" ? -1 : 1);
   const next = view.dots.filter((d) => d.curve === curves[(row + curves.length) % curves.length]);
-  point(next.reduce((a, b) => (Math.abs(b.x - view.at.x) < Math.abs(a.x - view.at.x) ? b : a)));
+  point(view, next.reduce((a, b) => (Math.abs(b.x - view.at.x) < Math.abs(a.x - view.at.x) ? b : a)));
 }
 
 // While the plot has the focus, a pointer that rests or passes by does not take the reading away.
-function hover(event) {
-  const found = event.type === "pointerleave" ? null : nearest(event);
-  if (found || document.activeElement !== $(".pv-plot")) point(found);
+function hover(view, event) {
+  const found = event.type === "pointerleave" ? null : nearest(view, event);
+  if (found || document.activeElement !== view.$(".pv-plot")) point(view, found);
 }
 
-for (const type of ["pointermove", "pointerdown", "pointerleave"]) {
-  $(".pv-plot").addEventListener(type, hover);
+function wire(view) {
+  for (const type of ["pointermove", "pointerdown", "pointerleave"]) {
+    view.$(".pv-plot").addEventListener(type, (event) => hover(view, event));
+  }
+  view.$(".pv-plot").addEventListener("keydown", (event) => step(view, event));
+  view.$(".pv-across").addEventListener("change", (event) => {
+    view.across = event.target.value;
+    draw(view);
+  });
+  new ResizeObserver(() => {
+    cancelAnimationFrame(view.queued);
+    view.queued = requestAnimationFrame(() => draw(view));
+  }).observe(view.$(".pv-plotbox"));
 }
-$(".pv-plot").addEventListener("keydown", step);
-$(".pv-across").addEventListener("change", (event) => {
-  view.across = event.target.value;
-  draw();
-});
-let queued = 0;
-new ResizeObserver(() => {
-  cancelAnimationFrame(queued);
-  queued = requestAnimationFrame(draw);
-}).observe($(".pv-plotbox"));
-watch("value", load);
-load();
+
+export function mount(given) {
+  const view = makeView(given, ".pv-sweep", state());
+  wire(view);
+  given.watch("value", () => load(view));
+  load(view);
+}

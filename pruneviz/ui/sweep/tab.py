@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -19,7 +18,8 @@ from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.opened import on_link
 from pruneviz.ui.shared.running import LONG, filled, steps, wire_run, wire_stop
 from pruneviz.ui.shared.runs import HeldRun
-from pruneviz.ui.shared.static import join_scripts, read_static
+from pruneviz.ui.shared.scripts import mounting
+from pruneviz.ui.shared.static import read_static
 from pruneviz.ui.shared.status import status_html
 from pruneviz.ui.sweep.sweeping import (
     DEFAULT_RATIOS,
@@ -44,12 +44,6 @@ class SweepTab:
     export: Panel
 
 
-@cache
-def script() -> str:
-    """The plot component's script."""
-    return join_scripts("shared/base.js", "sweep/plot.js", "sweep/sweep.js")
-
-
 def create() -> SweepTab:
     """Create the tab's components."""
     with gr.Row(elem_classes="pv-controls"):
@@ -70,7 +64,7 @@ def create() -> SweepTab:
     plot = gr.HTML(
         value=None,
         html_template=read_static("sweep/sweep.html"),
-        js_on_load=script(),
+        js_on_load=mounting("sweep"),
         apply_default_css=False,
         elem_id="pv-plot",
     )
