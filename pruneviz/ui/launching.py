@@ -39,7 +39,11 @@ def launch_settings(
     the server; `scratch` is where uploads lie, if that is to be bounded.
     """
     folder = examples_dir()
-    layers: list[Layer] = [Announcing, Leaving, partial(Guard, addresses=Addresses.of(host, allowed))]
+    layers: list[Layer] = [
+        Announcing,
+        Leaving,
+        partial(Guard, addresses=Addresses.of(host, allowed)),
+    ]
     if scratch is not None:
         layers.insert(0, partial(Trimming, scratch=scratch))
     return {

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+from pruneviz.ui.shared.scripts import scripts
 
 QUESTION = "Where is the cat?"
 FLAGS = [
@@ -54,6 +57,20 @@ def new_page(browser: Browser, **settings: Any) -> Page:
     """An empty page that waits as long as a busy machine may need."""
     page = browser.new_page(**settings)
     page.set_default_timeout(1000 * SECONDS)
+    return page
+
+
+def scripted(browser: Browser) -> Page:
+    """An empty page that can import the page's scripts; no server takes part."""
+
+    def answer(route: Route) -> None:
+        text = scripts().get(urlsplit(route.request.url).path[1:])
+        kind = "text/html" if text is None else "text/javascript"
+        route.fulfill(body=text or b"<!doctype html>", content_type=kind)
+
+    page = new_page(browser)
+    page.route("**/*", answer)
+    page.goto("http://scripts.test/")
     return page
 
 

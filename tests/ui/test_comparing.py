@@ -7,9 +7,7 @@ import pytest
 
 from pruneviz.engine import RATIOS
 from pruneviz.shipped import assets_dir
-from pruneviz.ui.compare import tab as compare_tab
 from pruneviz.ui.compare.comparing import Wanted, compare, verdict
-from pruneviz.ui.sweep import tab as sweep_tab
 from pruneviz.ui.sweep.sweeping import DEFAULT_RATIOS, SweepWanted, read_ratios, run_sweep
 from tests.ui.conftest import QUESTION
 
@@ -174,15 +172,3 @@ def test_ratios_that_make_no_sense(session, picture, text) -> None:
 def test_a_sweep_without_methods(session, picture) -> None:
     *_, end = run_sweep(session, SweepWanted(str(picture), QUESTION, []))
     assert "at least one method" in end.status
-
-
-def test_scripts_are_whole() -> None:
-    for script, names in (
-        (
-            compare_tab.script(),
-            ("function showKept", "function paintPanel", "function matrix", "function sortBy"),
-        ),
-        (sweep_tab.script(), ("function axes", "function drawCurve")),
-    ):
-        assert all(script.count(name) == 1 for name in names)
-        assert "http://" not in script.replace("http://www.w3.org/2000/svg", "")

@@ -9,7 +9,7 @@ TURNS, LEAVING = "tests/unit/test_turns.py", "tests/ui/test_leaving.py"
 SCRATCH, FAILING = "tests/unit/test_scratch.py", "tests/ui/test_failing.py"
 FETCHING, SIZING = "tests/engine/test_fetching.py", "tests/unit/test_sizing.py"
 IMAGES, SEEN = "tests/engine/test_images.py", "tests/engine/test_seen.py"
-CALLS = "tests/ui/test_bad_calls.py"
+CALLS, SCRIPTS = "tests/ui/test_bad_calls.py", "tests/ui/test_scripts.py"
 
 
 def _in(file: str, name: str, old: str, new: str, *tests: str) -> Mutation:
@@ -44,6 +44,34 @@ SERVING = (
         'return followed and scope.get("method") in ("GET", "HEAD")',
         "return followed",
         f"{GUARD}::test_other_websites_may_link_here_and_no_more",
+    ),
+    _in(
+        "ui/serving/scripts",
+        "A browser has to guess what a script is",
+        'headers=HEADERS, media_type="text/javascript"',
+        "headers=HEADERS",
+        f"{SCRIPTS}::test_scripts_are_served_as_what_they_are",
+    ),
+    _in(
+        "ui/shared/scripts",
+        "All of the page's files are served",
+        'FOLDER.rglob("*.js")',
+        'FOLDER.rglob("*.*")',
+        f"{SCRIPTS}::test_nothing_else_is_served_beside_them",
+    ),
+    _in(
+        "ui/shared/scripts",
+        "Changed scripts stay at their address",
+        "        digest.update(text)\n",
+        "",
+        f"{SCRIPTS}::test_scripts_of_another_version_are_not_there",
+    ),
+    _in(
+        "ui/shared/scripts",
+        "Scripts are looked for at the root of whatever serves the page",
+        "document.baseURI",
+        "location.origin",
+        f"{SCRIPTS}::test_scripts_may_come_late_and_through_a_proxy",
     ),
     _in(
         "engine/turns",

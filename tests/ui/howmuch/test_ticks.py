@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-import pruneviz.ui.sweep as sweep
+from tests.ui.browsing import scripted
 
 
 @pytest.mark.browser
@@ -20,8 +18,7 @@ import pruneviz.ui.sweep as sweep
     ],
 )
 def test_a_narrow_range_has_more_than_two(browser, low, wanted) -> None:
-    source = (Path(sweep.__file__).parent / "plot.js").read_text(encoding="utf-8")
-    taken = source[source.index("function logTicks") : source.index("function axes")]
-    page = browser.new_page()
-    assert page.evaluate(f"(() => {{ {taken}; return logTicks({low}, 104); }})()") == wanted
+    page = scripted(browser)
+    ticks = "async (low) => (await import('/sweep/plot.js')).logTicks(low, 104)"
+    assert page.evaluate(ticks, low) == wanted
     page.close()
