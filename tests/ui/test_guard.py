@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from pruneviz.ui import build, launch_settings
+from pruneviz.ui.shared.scripts import address
 from tests.ui.browsing import FLAGS, SECONDS, chromium, new_page
 from tests.ui.conftest import PATIENT
 
@@ -27,6 +28,7 @@ PATHS = (
     "/gradio_api/call/ask/a",
     "/gradio_api/file=/etc/hostname",
     "/gradio_api/startup-events",
+    f"/{address()}/page.js",
 )
 POSTS = (
     "/gradio_api/upload",

@@ -20,11 +20,12 @@ HEADERS = {
 def route() -> Route:
     """What answers for them.
 
-    They come from memory, by name: no path leads to a file. Their type is said here, as a system's
-    own table of types may not know it, and a browser runs no module of another one.
+    They come from memory, by name: no path leads to a file, and no busy thread is waited for. Their
+    type is said here, as a system's own table of types may not know it, and a browser runs no
+    module of another one.
     """
 
-    def answer(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         text = scripts().get(request.path_params["name"])
         if text is None:
             return PlainTextResponse("There is no such script.", 404)
