@@ -59,4 +59,5 @@ def test_long_answers_send_the_mean_alone_and_nothing_is_said_of_nothing(
     monkeypatch.setattr(looking, "SENT", 100)
     *_, last, _ = look(Shelf.of(session), held(session, picture, "tome"), 1)
     assert [run["layers"] for run in last.data["runs"]] == [None, None]
-    assert not list(look(Shelf.of(session), None, 1))
+    (nothing,) = look(Shelf.of(session), None, 1)
+    assert nothing.data == {"turn": 1, "runs": []}

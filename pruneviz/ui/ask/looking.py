@@ -45,9 +45,12 @@ def said(line: str) -> Looking:
 def look(shelf: Shelf, held: Held | None, turn: Any) -> Generator[Looking]:
     """Read both runs' attention; `turn` goes back with it, so that the browser knows whose it is.
 
+    Of no result, no run.
+
     Closing the generator stops between the runs.
     """
     if held is None:
+        yield Looking(data={"turn": turn, "runs": []})
         return
     shown = held.shown
     yield from on_model(

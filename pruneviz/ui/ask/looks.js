@@ -10,6 +10,7 @@ import { buttons, colourBar, fill, node, press, range, swatch } from "../shared/
 import { cellUnder, dots, fillCells, veil } from "../shared/patches.js";
 
 export const noLooks = () => ({ turn: 0, asked: false, runs: [], chosen: [0, 0], layer: 0, scales: [0, 0] });
+const AGAIN = 300; // milliseconds
 const LOOK_BOXES = ["baseline", "pruned"].map((name) => `.pv-look-${name}`);
 
 export function forgetLooks(view) {
@@ -22,11 +23,18 @@ export function forgetLooks(view) {
 export function askLooks(view) {
   if (view.looks.asked || !view.ready || !view.$(".pv-looks").clientWidth) return;
   view.looks.asked = true;
+  view.looks.turn += 1; // each answer is another value, or Gradio would not tell of it
   view.given.trigger("look", { turn: view.looks.turn });
 }
 
+// What was asked before this result was whole, or of one that it replaced, is asked again.
 function adoptLooks(view, data) {
-  if (!data || data.turn !== view.looks.turn || !view.ready) return;
+  if (!data || !view.ready) return;
+  if (data.turn !== view.looks.turn || !data.runs.length) {
+    view.looks.asked = view.looks.runs.length > 0;
+    setTimeout(() => askLooks(view), AGAIN);
+    return;
+  }
   view.looks.runs = data.runs.map((run) => ({ ...run, mean: decodeSignal(run.mean), layers: decodeSignal(run.layers) }));
   lookControls(view);
   drawLooks(view);
