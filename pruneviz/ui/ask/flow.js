@@ -69,7 +69,7 @@ function flowText(x, y, text, anchor = "start") {
 const flowLabel = (kind) => `${FLOW_MARKS[kind.end]} ${kind.text}`;
 
 // The number of tokens and the layer at every place where some of them leave the stream.
-function flowLabels({ bands, x, width }) {
+function flowLabels({ bands, width }) {
   return bands.filter(({ kind }) => !staysIn(kind)).map(({ kind, y0, y1, end, wide, foot }) => {
     const text = flowLabel(kind), long = FLOW_LETTER * text.length;
     const from = pours(kind) ? end + wide + 5 : end + wide * 0.6 + 5;

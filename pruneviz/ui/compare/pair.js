@@ -4,7 +4,7 @@ import { context, DROPPED, fill, isDark, KEPT, node, swatch } from "../shared/ba
 import { cellUnder, contour, drawPatches, place } from "../shared/patches.js";
 
 export const firstPair = () => ({ a: 0, b: 1, titles: [] });
-const ONLY_A = 1, ONLY_B = 2, BOTH = 3;
+const ONLY_A = 1, ONLY_B = 2; // and 3: both
 const STRIPES = { [ONLY_A]: [1, "#1d4ed8", "#7ea6ff"], [ONLY_B]: [-1, "#b4431f", "#ff9a6b"] };
 // Merged tokens stand for many patches: there is no choice to compare.
 export const chosen = (view) => view.panels.filter((panel) => panel.ready && !panel.holders);
