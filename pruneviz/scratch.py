@@ -60,6 +60,8 @@ class Scratch:
     ----------
     folder : Path
         Where everything lies.
+    served : Path
+        Gradio's part of it: uploads, and copies of what may be downloaded.
     limit : int
         Bytes that may lie there for an hour at most; what is oldest goes first.
     """
@@ -68,7 +70,8 @@ class Scratch:
         self.folder, self.limit = folder, limit
         self._trimming = threading.Lock()
         self._kept: frozenset[Path] = frozenset()
-        self._own = folder / "tmp"
+        # Not one in the other: what lies below its own part Gradio serves without a copy.
+        self.served, self._own = folder / "served", folder / "tmp"
 
     @classmethod
     @contextmanager
@@ -89,7 +92,7 @@ class Scratch:
             clean(parent)
             scratch = cls(Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)), limit)
             lock = (scratch.folder / LOCK).open("wb")
-            scratch._own.mkdir()
+            scratch._make()
         except OSError as error:
             raise PruneVizError(
                 f"No folder for uploads can be made in {str(parent)!r}: {error.strerror}. Free "
@@ -98,7 +101,7 @@ class Scratch:
         over = threading.Event()
         with lock:
             _locked(lock)
-            os.environ[PLACE] = str(scratch.folder)
+            os.environ[PLACE] = str(scratch.served)
             tempfile.tempdir = str(scratch._own)
             threading.Thread(target=scratch._watch, args=(over,), daemon=True).start()
             try:
@@ -124,7 +127,7 @@ class Scratch:
                 _, size, path = found.pop()
                 with suppress(OSError):
                     path.unlink()
-                    if not any(path.parent.iterdir()) and path.parent.parent == self.folder:
+                    if not any(path.parent.iterdir()) and path.parent.parent == self.served:
                         path.parent.rmdir()  # one of an upload of its own
                 total -= size
 
@@ -137,7 +140,7 @@ class Scratch:
             Seconds of the clock from which on somebody uploads: what was written later may be
             that. By default nobody does.
         """
-        with suppress(OSError), os.scandir(self.folder) as entries:
+        with suppress(OSError), os.scandir(self.served) as entries:
             for entry in entries:
                 # One that is whole lies in a folder of its own.
                 part = entry.name.startswith(tempfile.gettempprefix()) and entry.is_file()
@@ -158,8 +161,12 @@ class Scratch:
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(EVERY):
             with suppress(OSError):  # what looks after /tmp may take it for forgotten
-                self._own.mkdir(parents=True, exist_ok=True)
+                self._make()
             self.trim()
+
+    def _make(self) -> None:
+        for part in (self.served, self._own):
+            part.mkdir(parents=True, exist_ok=True)
 
 
 def clean(parent: Path) -> None:

@@ -9,15 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import gradio as gr
 import pytest
 from PIL import Image
 
 from pruneviz import export
 from pruneviz.cli import build_parser
+from pruneviz.scratch import Scratch
 from pruneviz.trace import Trace
 from pruneviz.ui.ask import exporting, links
 from pruneviz.ui.ask.asking import ask
 from pruneviz.ui.ask.opening import merge
+from pruneviz.ui.shared.downloads import kept
 from pruneviz.ui.shared.pins import Pins
 from pruneviz.ui.shared.question import Question
 from pruneviz.ui.shared.shown import SIDE, Held, Shown, release
@@ -203,3 +206,11 @@ def test_odd_pictures_are_exported(session, tmp_path, cache, size) -> None:
     for name in ("figure.pdf", "layers.png"):
         path, note = exporting.make_writer(name, cache)(held)
         assert path, note
+
+
+def test_a_file_is_still_there_when_a_server_is_asked_for_it(shown, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with Scratch.opened(10**6):
+        cache = kept(gr.DownloadButton(render=False).move_resource_to_block_cache)
+        served = Held(shown).write("a.txt", lambda path: path.write_text("whole") and None, cache)
+        assert Path(served).read_text() == "whole"

@@ -89,13 +89,13 @@ def test_an_upload_makes_older_ones_go(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
 
     async def app(scope, receive, send) -> None:
-        (scratch.folder / "new").write_bytes(b"x" * 50)
+        (scratch.served / "new").write_bytes(b"x" * 50)
 
     with Scratch.opened(10) as scratch, ThreadPoolExecutor(1) as pool:
         for path, left in (("/config", True), ("/gradio_api/upload", False)):
             scope = {"type": "http", "path": path}
             pool.submit(lambda s=scope: asyncio.run(Trimming(app, scratch)(s, None, None))).result()
-            assert (scratch.folder / "new").exists() is left
+            assert (scratch.served / "new").exists() is left
 
 
 def test_of_an_upload_that_fails_nothing_is_left(tmp_path, monkeypatch) -> None:
@@ -113,8 +113,8 @@ def test_of_an_upload_that_fails_nothing_is_left(tmp_path, monkeypatch) -> None:
         """Still being written when the other one fails."""
         part.write_bytes(b"half")
         with suppress(ClientDisconnect):
-            await around(upload, lambda: fails(scratch.folder / "tmpfailed"), None)
-        left.append(sorted(path.name for path in scratch.folder.glob("tmp?*")))
+            await around(upload, lambda: fails(scratch.served / "tmpfailed"), None)
+        left.append(sorted(path.name for path in scratch.served.glob("tmp?*")))
 
     async def app(_, act, __) -> None:
         await act()
@@ -122,12 +122,12 @@ def test_of_an_upload_that_fails_nothing_is_left(tmp_path, monkeypatch) -> None:
     left, opened = list[list[str]](), list[IO[bytes]]()
     with Scratch.opened(10**6) as scratch, ThreadPoolExecutor(1) as pool:
         around = Trimming(app, scratch)
-        whole = scratch.folder / "0a1b" / "tmp.png"
+        whole = scratch.served / "0a1b" / "tmp.png"
         whole.parent.mkdir()
         whole.touch()
-        one = around(upload, lambda: slow(scratch.folder / "tmpslow"), None)
+        one = around(upload, lambda: slow(scratch.served / "tmpslow"), None)
         pool.submit(asyncio.run, one).result()
-        left.append(sorted(path.name for path in scratch.folder.glob("tmp?*")))
+        left.append(sorted(path.name for path in scratch.served.glob("tmp?*")))
         assert left == [["tmpslow"], []]
         assert os.fstat(opened[0].fileno()).st_size == 0, "Gradio closes it when it is collected"
         opened[0].close()

@@ -50,10 +50,10 @@ def put(folder: Path, name: str, size: int, age: float) -> Path:
 
 def test_the_oldest_go_first_and_the_pages_own_files_stay(place) -> None:
     with Scratch.opened(100) as scratch:
-        own = put(scratch.folder, "own", 90, age=99)
+        own = put(scratch.served, "own", 90, age=99)
         scratch.keep()
         old, middle, new = (
-            put(scratch.folder, name, 40, age) for name, age in (("a", 30), ("b", 20), ("c", 10))
+            put(scratch.served, name, 40, age) for name, age in (("a", 30), ("b", 20), ("c", 10))
         )
         scratch.trim()
         assert [path.exists() for path in (own, old, middle, new)] == [True, False, True, True]
@@ -65,9 +65,9 @@ def test_the_oldest_go_first_and_the_pages_own_files_stay(place) -> None:
 
 def test_nothing_is_kept_over_an_hour_but_the_pages_own_files(place) -> None:
     with Scratch.opened(10**6) as scratch:
-        own = put(scratch.folder, "own", 1, age=9000)
+        own = put(scratch.served, "own", 1, age=9000)
         scratch.keep()
-        old, new = put(scratch.folder, "a", 1, age=3700), put(scratch.folder, "b", 1, age=3500)
+        old, new = put(scratch.served, "a", 1, age=3700), put(scratch.served, "b", 1, age=3500)
         scratch.trim()
         assert [path.exists() for path in (own, old, new)] == [True, False, True]
 
@@ -75,7 +75,7 @@ def test_nothing_is_kept_over_an_hour_but_the_pages_own_files(place) -> None:
 def test_it_is_watched_without_being_asked(place, monkeypatch) -> None:
     monkeypatch.setattr("pruneviz.scratch.EVERY", 0.01)
     with Scratch.opened(10) as scratch:
-        path = put(scratch.folder, "a", 40, age=0)
+        path = put(scratch.served, "a", 40, age=0)
         for _ in range(6000):
             if not path.exists():
                 break
@@ -99,7 +99,8 @@ def test_gradio_and_temporary_files_use_it_and_nothing_is_left(place) -> None:
     before = tempfile.gettempdir()
     with Scratch.opened(10**6) as scratch:
         assert scratch.folder.parent == place
-        assert os.environ["GRADIO_TEMP_DIR"] == str(scratch.folder)
+        assert os.environ["GRADIO_TEMP_DIR"] == str(scratch.served)
+        assert scratch.served.parent == scratch.folder
         with tempfile.NamedTemporaryFile(delete=False) as file:
             assert Path(file.name).is_relative_to(scratch.folder)
     assert os.environ["GRADIO_TEMP_DIR"] == str(place)
