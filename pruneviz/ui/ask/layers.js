@@ -116,7 +116,8 @@ export function sheet(view) {
     return tile;
   }));
   const bar = scaleBar(view);
-  const gone = swatch("none", "no value: dropped before");
+  const merges = view.stages.some((stage) => stage.into);
+  const gone = swatch("none", `no value: dropped ${merges ? "or merged " : ""}before`);
   const keys = view.run > 0 ? [bar, gone] : [bar];
   if (pruned.size && (pruned.size > 1 || !pruned.has(0))) keys.push(swatch("cutkey", "✂ patches are dropped after this layer"));
   fill(view.$(".pv-cbar"), ...keys);

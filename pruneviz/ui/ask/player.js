@@ -48,8 +48,14 @@ export function drawEntering(view) {
   const title = `Layer ${view.layer + 1}: ${entering(view)}`, line = view.$(".pv-enterread");
   view.$(".pv-entertitle").textContent = title;
   canvas.setAttribute("aria-label", `${title}.`);
-  if (fell) fill(line, swatch("justfell", `${stage.alive - stage.kept} dropped just before it`));
+  if (fell) fill(line, swatch("justfell", `${stage.alive - stage.kept} ${goneBy(stage)} just before it`));
   else line.textContent = stage ? `${stage.title}: ${stage.kept} kept.` : "Nothing was dropped yet.";
+}
+
+function goneBy(stage) {
+  if (!stage.into) return "dropped";
+  const lost = stage.state.some((state, token) => state === DROPPED && stage.into[token] < 0);
+  return lost ? "merged or dropped" : "merged";
 }
 
 // Lines and not a tint: any colour may be the picture's own. The other way than what was never seen.

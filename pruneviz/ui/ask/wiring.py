@@ -13,7 +13,7 @@ from pruneviz.errors import InputError
 from pruneviz.ui.ask import exporting, looks
 from pruneviz.ui.ask.asking import Screen, ask, said
 from pruneviz.ui.ask.controls import Controls
-from pruneviz.ui.ask.living import live
+from pruneviz.ui.ask.living import earlier, live
 from pruneviz.ui.ask.mattering import Mattered, find_restoring, measure_effects
 from pruneviz.ui.ask.measuring import Measured, measure
 from pruneviz.ui.ask.results import Results
@@ -172,13 +172,14 @@ def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any
         # What was not sent would else count as cleared.
         yield [gr.skip(), gr.skip()]
 
-    def newer(request: gr.Request) -> None:
+    def newer(request: gr.Request, line: str | None) -> str:
         latest.begin(request.session_hash)
+        return earlier(line or "")
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     starts = (controls.ask.click, results.view.again, results.view.rest, controls.method.input)
     for start in starts:
-        start(newer, None, None, queue=False, **quiet)
+        start(newer, results.chance, results.chance, queue=False, **quiet)
     for run in runs:
         run.then(
             values,

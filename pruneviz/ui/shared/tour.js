@@ -45,12 +45,14 @@ function mark(index) {
 function show(view, index) {
   mark(index);
   const row = node("div", "pv-tourbuttons");
-  if (index > 0) row.append(button("Back", () => show(view, index - 1)));
+  // The way on comes first: it stays under the pointer from note to note.
   row.append(index + 1 < NOTES.length ? button("Next", () => show(view, index + 1)) : button("Done", () => end(view)));
+  if (index > 0) row.append(button("Back", () => show(view, index - 1)));
   if (index + 1 < NOTES.length) row.append(button("Skip", () => end(view)));
   view.root.replaceChildren(node("p", "pv-tourcount", `${index + 1} of ${NOTES.length}`),
     node("p", "pv-tourtext", NOTES[index][1]), row);
   view.root.hidden = false;
+  row.firstChild.focus({ preventScroll: true });  // the button that was pressed is gone
 }
 
 function invite(view) {
