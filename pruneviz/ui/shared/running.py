@@ -77,7 +77,10 @@ def wire_run(
         if scroll:
             event(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
         begun = event(wait, None, [status, *buttons], queue=False, trigger_mode="once", **quiet)
-        runs.append(begun.then(run, inputs, outputs, js=js, **quiet, **where))
+        # Not "once": pressed before Gradio has closed the run before, it would be lost.
+        runs.append(
+            begun.then(run, inputs, outputs, js=js, trigger_mode="always_last", **quiet, **where)
+        )
     return runs
 
 
