@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pruneviz.engine import Session, Shelf
@@ -14,6 +15,7 @@ from pruneviz.ui.ask.mattering import measure_effects
 from pruneviz.ui.ask.opening import merge
 from pruneviz.ui.compare.against import measure_for_all
 from pruneviz.ui.compare.comparing import MATTERS, Wanted, compare
+from pruneviz.ui.compare.mattering import summary
 from pruneviz.ui.shared.question import Question
 from pruneviz.ui.shared.runs import Run
 from pruneviz.ui.shared.shown import Held
@@ -67,7 +69,19 @@ def test_what_ask_measured_is_there_at_once(fresh) -> None:
     assert not view["against"]["button"]
     assert MATTERS in run.arguments
     status = list(measure_for_all(fresh, run))[-1].status
-    assert "Done: 64 forwards. Highest rank correlation with what matters:" in status
+    assert "Done: 64 forwards. " in status
+
+
+def test_the_best_is_named_only_where_chance_does_not_explain_it(fresh) -> None:
+    run, _ = compared(fresh)
+    measured = list(measure_for_all(fresh, run))[-1].run.result
+    name = next(one.name for one in measured.outcomes if measured.judgement_of(one.name))
+    scores = np.nan_to_num(measured.judgement_of(name).scores)
+    agreeing = replace(measured, effects=replace(measured.effects, values=scores))
+    assert summary(agreeing).endswith("1.00.")
+    noise = np.random.default_rng(3).permutation(len(scores)).astype(float)
+    unrelated = replace(measured, effects=replace(measured.effects, values=noise))
+    assert "No method orders the blocks" in summary(unrelated)
 
 
 def test_only_the_run_that_is_shown_can_be_measured(session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 from pruneviz.engine import Comparison, Effects, SideBySide
@@ -60,6 +61,13 @@ def summary(result: SideBySide) -> str:
         return f"{done} Nothing can be told of any method."
     title, best = max(known, key=lambda pair: pair[1])
     shown = f"{best:.2f}".replace("-", "\N{MINUS SIGN}")
+    # Two standard deviations of Spearman's correlation of what has nothing to do with one another.
+    chance = 2 / sqrt(max(1, len(result.effects.blocks) - 1))
+    if best < chance:
+        return (
+            f"{done} No method orders the blocks as they matter: the highest rank correlation is "
+            f"{shown}, and chance alone reaches {chance:.2f}. See which top blocks each keeps."
+        )
     return f"{done} Highest rank correlation with what matters: {title}, {shown}."
 
 
