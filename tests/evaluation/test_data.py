@@ -108,7 +108,7 @@ def test_csv(folder) -> None:
         writer.writerow([])
         writer.writerow(["1.png", "Which?", "cat", "cat|dog", ""])
     cases = file_cases(path)
-    assert cases[0].question == 'What is "it", then?'
+    assert cases[0].question == 'What is "it",\nthen?'
     assert cases[0].truth.answers == ("a dog", "puppy")
     assert [case.rule for case in cases] == ["normalised", "choice"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -161,6 +162,61 @@ def test_who_was_told_everything_has_not_left() -> None:
     attendance.came("abc")
     attendance.went("abc", early=True)
     assert not attendance.gone("abc"), "the other one still listens"
+
+
+def test_who_breaks_off_after_the_last_word_has_not_left() -> None:
+    async def app(scope, receive, send) -> None:
+        last = {"msg": "close_stream", "event_id": None}
+        body = f"data: {json.dumps(last, separators=(',', ':'))}\n\n".encode()
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+
+    told = threading.Event()
+
+    async def receive():
+        while not told.is_set():
+            await asyncio.sleep(0.01)
+        return {"type": "http.disconnect"}
+
+    async def send(message) -> None:
+        told.set()
+
+    attendance = Attendance()
+    scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data"}
+    scope["query_string"] = b"session_hash=abc"
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(Leaving(app, attendance)(scope, receive, send))).result()
+    assert not attendance.gone("abc")
+
+
+def test_who_asks_anew_is_there_before_they_listen() -> None:
+    attendance = Attendance()
+    attendance.came("abc")
+    attendance.went("abc", early=True)
+    body = json.dumps(
+        {"data": ['"session_hash":"xyz"', "x" * 9000], "session_hash": "abc"}
+    ).encode()
+    parts = [body[:5000], body[5000:9010], body[9010:]]
+    messages = [
+        {"type": "http.request", "body": part, "more_body": part is not parts[-1]} for part in parts
+    ]
+    heard = []
+
+    async def app(scope, receive, send) -> None:
+        more = True
+        while more:
+            message = await receive()
+            more = message["more_body"]
+            heard.append(message["body"])
+            assert attendance.gone("abc") is more
+
+    async def receive():
+        return messages.pop(0)
+
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/queue/join"}
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(Leaving(app, attendance)(scope, receive, None))).result()
+    assert b"".join(heard) == body
 
 
 def test_few_of_those_who_left_are_remembered(monkeypatch) -> None:

@@ -14,6 +14,12 @@ from pruneviz.ui.shared.attending import ATTENDANCE, Attendance
 
 CALL = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/(?P<event>[^/]+)/?")
 QUEUE, CANCEL = "/gradio_api/queue/data", "/gradio_api/cancel"
+JOIN = "/gradio_api/queue/join"
+SESSION = re.compile(rb'"session_hash": ?"([\w-]+)"')
+TAIL = 4_096
+"""Bytes at the end of a request to join the queue in which its session stands."""
+LAST = b'"close_stream"'
+"""In what Gradio tells last: the page then breaks off, before or after the stream ends."""
 LONGEST = 65_536
 """Bytes of a request to cancel; a longer one is none."""
 
@@ -40,6 +46,8 @@ class Leaving:
                 return
             if scope["method"] == "POST" and scope["path"].rstrip("/") == CANCEL:
                 receive = await self._cancel(receive)
+            elif scope["method"] == "POST" and scope["path"].rstrip("/") == JOIN:
+                receive = self._join(receive)
         await self._app(scope, receive, send)
 
     async def _listen(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,9 +68,8 @@ class Leaving:
 
         async def tell(message: Message) -> None:
             nonlocal told
-            told = told or (
-                message["type"] == "http.response.body" and not message.get("more_body")
-            )
+            if message["type"] == "http.response.body":
+                told = told or not message.get("more_body") or LAST in message.get("body", b"")
             await send(message)
 
         self._attendance.came(key)
@@ -75,6 +82,21 @@ class Leaving:
                 self._attendance.went(key, early=not told)
             if CALL.fullmatch(scope["path"]):
                 forget(scope.get("app"), key)
+
+    def _join(self, receive: Receive) -> Receive:
+        """Note who asks for something: they may have stopped listening a moment ago."""
+        tail = b""
+
+        async def heard() -> Message:
+            nonlocal tail
+            message = await receive()
+            tail = (tail + message.get("body", b""))[-TAIL:]
+            if not message.get("more_body"):
+                for session in SESSION.findall(tail)[-1:]:
+                    self._attendance.asked(session.decode())
+            return message
+
+        return heard
 
     async def _cancel(self, receive: Receive) -> Receive:
         """Note what is cancelled, and hand the request on as it came."""

@@ -44,6 +44,11 @@ class Attendance:
                 if early:
                     self._leave(key)
 
+    def asked(self, key: str) -> None:
+        """Who asks for something is there, and will listen in a moment."""
+        with self._lock:
+            self._left.pop(key, None)
+
     def cancelled(self, event: str) -> None:
         """Somebody wants an event no more."""
         with self._lock:
