@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -26,6 +27,7 @@ FLAGS = [
 ]
 SECONDS = 600
 """How long anything is waited for: a guard against a hang, no measure of speed."""
+BROKEN_OFF = re.compile("AbortError: signal is aborted|Connection errored out")
 USABLE = """() => {
   const parts = ":is(button, input, select, textarea, [tabindex='0'])";
   const all = [...document.querySelectorAll(`:is(.pv-inputs, #pv-tabs) ${parts}`)];
@@ -98,6 +100,12 @@ class Watched:
         local = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
         if not request.url.startswith(local):
             self.faults.append(f"request: {request.url}")
+
+    def go(self, address: str) -> None:
+        """Leave for another address; of streams that Gradio then breaks off it complains itself."""
+        known = len(self.faults)
+        self.page.goto(address)
+        self.faults[known:] = [one for one in self.faults[known:] if not BROKEN_OFF.search(one)]
 
     def ask(self, text: str = QUESTION) -> None:
         self.page.fill("#pv-question textarea", text)

@@ -99,12 +99,13 @@ def test_two_methods_on_one_picture_and_their_patches_swapped(open_page) -> None
 
 
 def test_a_link_opens_the_tab_that_it_was_copied_in(open_page) -> None:
-    page = swept(open_page(), "50, 25", "Uniform")
+    watched = open_page()
+    page = swept(watched, "50, 25", "Uniform")
     page.click("#pv-sweep-export button")
     page.click("#pv-sweep-link")
     box = page.locator("#pv-sweep-copied textarea, #pv-sweep-copied input")
     expect(box).to_have_value(re.compile("tab=sweep"))
-    page.goto(box.input_value())
+    watched.go(box.input_value())
     expect(page.locator("#pv-sweep-status")).to_contain_text("settings are filled in")
     expect(page.locator("#pv-sweep-methods label.selected")).to_have_text(["Uniform"])
     ratios = page.locator("#pv-sweep-ratios input, #pv-sweep-ratios textarea")
