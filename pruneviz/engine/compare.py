@@ -78,7 +78,7 @@ def compare_many(
         Default: no signals, which cost a pass of their own and are not shown side by side.
     matters : bool
         Whether to measure what matters as well, once for all methods, and to hold each against it:
-        see :func:`~pruneviz.engine.against.set_against`.
+        see ``engine.against.set_against``.
 
     Raises
     ------

@@ -148,7 +148,7 @@ class Shelf:
                 self._folders[name] = folder
 
     def fetch(self, name: str) -> None:
-        """The same, waiting for its end; ends with who waits, see :func:`turns.until`."""
+        """The same, waiting for its end; ends with who waits, see ``engine.turns.until``."""
         with closing(self.fetching(name)) as steps:
             for _ in steps:
                 turns.check()

@@ -250,11 +250,11 @@ def crew_on(
     Parameters
     ----------
     address : str
-        See :func:`~pruneviz.evaluation.cluster.connected`.
+        See ``evaluation.cluster.connected``.
     job : Job
         What they load.
     workers, gpus
-        See :func:`~pruneviz.evaluation.cluster.share_of`.
+        See ``evaluation.cluster.share_of``.
 
     Raises
     ------

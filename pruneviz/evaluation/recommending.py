@@ -53,7 +53,7 @@ class Recommendation:
     questions, pictures : int
         Asked of both, and about how many pictures.
     design_effect : float
-        See :func:`~pruneviz.evaluation.clustering.design_effect`; of the loss.
+        See ``evaluation.clustering.design_effect``; of the loss.
     needed : int or None
         About how many questions it would take to tell a loss as large as the tolerance from none,
         as many a picture; see :func:`~pruneviz.evaluation.intervals.needed`. None where fewer than

@@ -22,7 +22,7 @@ hundredth."""
 class Judgement:
     """A method's scores against the effects of taking patches away.
 
-    Blocks are numbered as in :attr:`Effects.blocks`.
+    Blocks are numbered as in ``Effects.blocks``.
 
     Attributes
     ----------
