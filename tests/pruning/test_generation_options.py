@@ -187,7 +187,12 @@ def masked_logits(trace: Any, ids: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("what", RIGHT)
 def test_every_token_is_read_from_the_masked_models_logits(what: str, name: str) -> None:
-    out, run = generated(name, RIGHT[what])
+    try:
+        out, run = generated(name, RIGHT[what])
+    except ValueError as error:
+        if "are not used by the model" not in str(error):
+            raise
+        pytest.skip("This release of transformers has no such setting.")
     for row, ids in enumerate(new_tokens(prompt(KIND).inputs, out.sequences)):
         wanted = masked_logits(run.trace, ids)
         assert close(torch.stack(out.logits, dim=1)[row], wanted), what

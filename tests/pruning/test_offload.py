@@ -50,6 +50,8 @@ def test_pruned_the_same_as_in_one_place(kind: str) -> None:
     assert next(model.parameters()).is_meta
     before = hook_count(model)
     calls = [call for call in (_generate, _forward) if runs(call, model, case.inputs)]
+    # Again: one that failed may have left weights where the next one then found them.
+    calls = [call for call in calls if runs(call, model, case.inputs)]
     if not calls:
         pytest.skip("transformers itself cannot run this model so.")
     for name in names:

@@ -97,8 +97,8 @@ SERVING = (
     _in(
         "ui/shared/attending",
         "Who comes back stays gone",
-        "            self._left.pop(key, None)\n",
-        "",
+        "self._listening[key] += 1\n            self._left.pop(key, None)\n",
+        "self._listening[key] += 1\n",
         f"{LEAVING}::test_who_was_told_everything_has_not_left",
     ),
     _in(
