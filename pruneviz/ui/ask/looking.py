@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from pruneviz.engine import Answer, Looks, Session, Shelf, where_it_looks
 from pruneviz.render.payload import encode_signal
 from pruneviz.ui.ask.asking import prepare
+from pruneviz.ui.ask.drawn import Drawn
 from pruneviz.ui.shared.encoding import beginning
 from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.shown import Held, Shown
@@ -21,28 +21,7 @@ BLANK = "␣"
 """How a token of nothing but white space is written."""
 
 
-@dataclass(frozen=True)
-class Looking:
-    """New content of the part; None leaves something as it is.
-
-    Attributes
-    ----------
-    line : str or None
-        Status line of HTML.
-    data : dict or None
-        What the browser draws.
-    """
-
-    line: str | None = None
-    data: dict[str, Any] | None = None
-
-
-def said(line: str) -> Looking:
-    """A screen that changes nothing but the status line."""
-    return Looking(line)
-
-
-def look(shelf: Shelf, held: Held | None, turn: Any) -> Generator[Looking]:
+def look(shelf: Shelf, held: Held | None, turn: Any) -> Generator[Drawn]:
     """Read both runs' attention; `turn` goes back with it, so that the browser knows whose it is.
 
     Of no result, no run.
@@ -50,27 +29,27 @@ def look(shelf: Shelf, held: Held | None, turn: Any) -> Generator[Looking]:
     Closing the generator stops between the runs.
     """
     if held is None:
-        yield Looking(data={"turn": turn, "runs": []})
+        yield Drawn(data={"turn": turn, "runs": []})
         return
     shown = held.shown
     yield from on_model(
         shelf,
         shown.model,
         lambda session: _look(session, shown, turn),
-        said,
+        Drawn,
         in_line=False,  # the rest of the page answers meanwhile
     )
 
 
-def _look(session: Session, shown: Shown, turn: Any) -> Generator[Looking]:
-    yield said(beginning(session))
+def _look(session: Session, shown: Shown, turn: Any) -> Generator[Drawn]:
+    yield Drawn(beginning(session))
     prepared, method = prepare(session, shown.question)
     runs = []
     for answer, pruner in ((shown.done.baseline, None), (shown.done.pruned, method)):
         looks = where_it_looks(session, prepared, pruner, answer)
         runs.append(run_payload(session, answer, looks))
-        yield Looking(data={"turn": turn, "runs": list(runs)})
-    yield said("")
+        yield Drawn(data={"turn": turn, "runs": list(runs)})
+    yield Drawn("")
 
 
 def run_payload(session: Session, answer: Answer, looks: Looks) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from pruneviz.engine.matters import (
 from pruneviz.errors import InputError
 from pruneviz.render.payload import pack
 from pruneviz.ui.ask.asking import prepare
+from pruneviz.ui.ask.drawn import Drawn
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.encoding import beginning
 from pruneviz.ui.shared.failures import on_model
@@ -40,49 +40,28 @@ SIDES = [
 ]
 
 
-@dataclass(frozen=True)
-class Mattered:
-    """New content of the part; None leaves something as it is.
-
-    Attributes
-    ----------
-    line : str or None
-        Status line of HTML.
-    data : dict or None
-        What the browser draws.
-    """
-
-    line: str | None = None
-    data: dict[str, Any] | None = None
-
-
-def said(line: str) -> Mattered:
-    """A screen that changes nothing but the status line."""
-    return Mattered(line)
-
-
-def measure_effects(shelf: Shelf, held: Held | None, side: int) -> Generator[Mattered]:
+def measure_effects(shelf: Shelf, held: Held | None, side: int) -> Generator[Drawn]:
     """Take every block of patches away in turn; closing the generator stops."""
     yield from _about(shelf, held, lambda session, shown: _effects(session, shown, side))
 
 
-def find_restoring(shelf: Shelf, held: Held | None, side: int) -> Generator[Mattered]:
+def find_restoring(shelf: Shelf, held: Held | None, side: int) -> Generator[Drawn]:
     """Find dropped patches that, given back, restore the baseline's answer."""
     yield from _about(shelf, held, lambda session, shown: _restoring(session, shown, side))
 
 
 def _about(
-    shelf: Shelf, held: Held | None, run: Callable[[Session, Shown], Generator[Mattered]]
-) -> Generator[Mattered]:
+    shelf: Shelf, held: Held | None, run: Callable[[Session, Shown], Generator[Drawn]]
+) -> Generator[Drawn]:
     if held is None:
-        yield said(status_html(texts.NOTHING_TO_MEASURE, "error"))
+        yield Drawn(status_html(texts.NOTHING_TO_MEASURE, "error"))
         return
     shown = held.shown
     yield from on_model(
         shelf,
         shown.model,
         lambda session: run(session, shown),
-        said,
+        Drawn,
         in_line=False,  # the rest of the page answers meanwhile
     )
 
@@ -91,21 +70,21 @@ def _settings(shown: Shown) -> Settings:
     return Settings(max_new_tokens=int(shown.question.max_new_tokens), signals=False)
 
 
-def _effects(session: Session, shown: Shown, side: int) -> Generator[Mattered]:
-    yield said(beginning(session))
+def _effects(session: Session, shown: Shown, side: int) -> Generator[Drawn]:
+    yield Drawn(beginning(session))
     prepared, method = prepare(session, shown.question)
     maps = remembered_map(session, prepared, block=side or None, settings=_settings(shown))
     last: Effects | None = None
     with closing(maps) as found:
         for last, line in _paced(found):
-            yield Mattered(status_html(line, "busy"), payload(last, shown, method.title))
+            yield Drawn(status_html(line, "busy"), payload(last, shown, method.title))
     if last is not None:
         data = payload(last, shown, method.title)
-        yield Mattered(status_html(summary(last, data), "done"), data)
+        yield Drawn(status_html(summary(last, data), "done"), data)
 
 
-def _restoring(session: Session, shown: Shown, side: int) -> Generator[Mattered]:
-    yield said(beginning(session))
+def _restoring(session: Session, shown: Shown, side: int) -> Generator[Drawn]:
+    yield Drawn(beginning(session))
     fidelity = shown.done.fidelity
     if fidelity is not None and fidelity.exact_match:
         raise InputError("The answer is the baseline's already: nothing need be given back.")
@@ -116,28 +95,28 @@ def _restoring(session: Session, shown: Shown, side: int) -> Generator[Mattered]
     with closing(maps) as found:
         for effects, line in _paced(found):
             last = effects
-            yield said(status_html(f"Giving back: {line}", "busy"))
+            yield Drawn(status_html(f"Giving back: {line}", "busy"))
     if last is None:
         return
     result: Restored | None = None
     with closing(restore(session, prepared, method, last, settings=how)) as states:
         for result in states:
-            yield said(status_html(f"Trying them in real runs: {result.runs} so far …", "busy"))
+            yield Drawn(status_html(f"Trying them in real runs: {result.runs} so far …", "busy"))
     if result is not None:
         yield _restored(result, method.title)
 
 
-def _restored(result: Restored, title: str) -> Mattered:
+def _restored(result: Restored, title: str) -> Drawn:
     runs = f"{result.runs} real run{'' if result.runs == 1 else 's'}"
     if result.tokens is None:
         line = f"In {runs} no patches were found that restore the answer, alone or together."
-        return said(status_html(line, "done"))
+        return Drawn(status_html(line, "done"))
     many = len(result.tokens)
     line = (
         f"{many} dropped patch{'' if many == 1 else 'es'}, given back to {title}, restore the "
         f"baseline's answer ({runs}). They are pinned now: ask again with pins."
     )
-    return Mattered(status_html(line, "done"), {"restore": list(result.tokens)})
+    return Drawn(status_html(line, "done"), {"restore": list(result.tokens)})
 
 
 def _paced(found: Generator[Effects]) -> Iterator[tuple[Effects, str]]:

@@ -13,8 +13,9 @@ from pruneviz.errors import InputError
 from pruneviz.ui.ask import exporting, looks
 from pruneviz.ui.ask.asking import Screen, ask, said
 from pruneviz.ui.ask.controls import Controls
+from pruneviz.ui.ask.drawn import Drawn
 from pruneviz.ui.ask.living import earlier, live
-from pruneviz.ui.ask.mattering import Mattered, find_restoring, measure_effects
+from pruneviz.ui.ask.mattering import find_restoring, measure_effects
 from pruneviz.ui.ask.measuring import Measured, measure
 from pruneviz.ui.ask.results import Results
 from pruneviz.ui.inputs import gallery
@@ -196,12 +197,12 @@ def _wire_matters(shelf: Shelf, results: Results) -> None:
     part = results.matters
     outputs = [part.status, part.data, part.run, part.stop]
 
-    def values(screen: Mattered) -> list[Any]:
+    def values(screen: Drawn) -> list[Any]:
         return filled(screen.line, screen.data)
 
-    def runner(work: Callable[..., Generator[Mattered]]) -> Callable[..., Iterator[list[Any]]]:
+    def runner(work: Callable[..., Generator[Drawn]]) -> Callable[..., Iterator[list[Any]]]:
         def run(held: Held | None, side: int) -> Iterator[list[Any]]:
-            yield from steps(work(shelf, held, side), values, Mattered())
+            yield from steps(work(shelf, held, side), values, Drawn())
 
         return run
 

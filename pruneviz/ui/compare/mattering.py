@@ -11,6 +11,7 @@ from pruneviz.engine.matters.remembering import shared_side
 from pruneviz.errors import InputError
 from pruneviz.geometry import PatchGrid
 from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.numbers import signed
 
 Told = tuple[str, float | None]
 """What is read, and what is sorted by; None where there is no number."""
@@ -25,7 +26,7 @@ def correlation(done: Comparison, result: SideBySide) -> Told:
     if found.correlation is None:
         return "none", None
     kept = " (kept set)" if found.by == "kept" else ""
-    shown = f"{found.correlation:.2f}".replace("-", "\N{MINUS SIGN}")
+    shown = signed(f"{found.correlation:.2f}")
     return f"{shown}{kept}", found.correlation
 
 
@@ -60,7 +61,7 @@ def summary(result: SideBySide) -> str:
     if not known:
         return f"{done} Nothing can be told of any method."
     title, best = max(known, key=lambda pair: pair[1])
-    shown = f"{best:.2f}".replace("-", "\N{MINUS SIGN}")
+    shown = signed(f"{best:.2f}")
     # Two standard deviations of Spearman's correlation of what has nothing to do with one another.
     chance = 2 / sqrt(max(1, len(result.effects.blocks) - 1))
     if best < chance:

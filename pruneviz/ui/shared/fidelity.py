@@ -6,13 +6,14 @@ from html import escape
 
 from pruneviz.engine import Comparison
 from pruneviz.ui.shared.answers import diff_html
+from pruneviz.ui.shared.numbers import signed
 from pruneviz.ui.shared.texts import FIDELITY_NOTES
 
 
 def nats(value: float, sign: str = "-") -> str:
     """A log-probability: three decimals, of small ones two digits; `sign` ``"+"`` writes both."""
     kind = ".3f" if abs(value) >= 0.01 or value == 0 else ".2g"
-    return format(value, sign + kind).replace("-", "\N{MINUS SIGN}")
+    return signed(format(value, sign + kind))
 
 
 def _kl(value: float | None) -> str:
