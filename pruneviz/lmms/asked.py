@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from PIL import Image
@@ -29,14 +28,18 @@ GREEDY: Mapping[str, tuple[Any, ...]] = {
 class FetchedPicture(Picture):
     """A picture that is taken from a dataset whenever it is needed.
 
-    Attributes
+    Parameters
     ----------
+    fetch : callable
+        Gives it.
     label : str
         Task and document.
+    digest : str
+        That of its pixels, see :func:`~pruneviz.engine.images.picture_key`.
     """
 
-    def __init__(self, fetch: Callable[[], Any], label: str) -> None:
-        self._fetch, self.label = fetch, label
+    def __init__(self, fetch: Callable[[], Any], label: str, digest: str) -> None:
+        self._fetch, self.label, self._digest = fetch, label, digest
 
     def read(self) -> Image.Image:
         """As the dataset decodes it, upright RGB."""
@@ -45,10 +48,6 @@ class FetchedPicture(Picture):
     def digest(self) -> str:
         """That of its pixels."""
         return self._digest
-
-    @cached_property
-    def _digest(self) -> str:
-        return picture_key(self.read())
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +99,15 @@ def asked_of(request: Any, documents: Mapping[str, Any], longest: int) -> Asked:
     name = f"{task} {number}"
 
     def messages() -> Sequence[Mapping[str, Any]]:
-        made: Sequence[Mapping[str, Any]] = to_messages(documents[task][split][number])
-        return made
+        given: Sequence[Mapping[str, Any]] = to_messages(documents[task][split][number])
+        return given
 
-    question = _question(messages(), task)
-    picture = FetchedPicture(lambda: _images(messages())[0], name)
-    case = Case(name, picture, question, Truth(), task, AGREEMENT)
+    made = messages()
+    question = _question(made, task)
     _check_greedy(settings, task)
+    digest = picture_key(read_image(_image(made)))  # decoded once for words and digest
+    picture = FetchedPicture(lambda: _image(messages()), name, digest)
+    case = Case(name, picture, question, Truth(), task, AGREEMENT)
     wanted = settings.get("max_new_tokens") or settings.get("max_gen_toks") or longest
     most = whole(wanted, f"max_new_tokens of the task {task!r}")
     return Asked(case, task, most, tuple(_stops(settings.get("until"))))
@@ -127,8 +128,9 @@ def _question(messages: Sequence[Mapping[str, Any]], task: str) -> str:
     return tidied("\n".join(part["text"] for part in parts if part["type"] == "text"))
 
 
-def _images(messages: Sequence[Mapping[str, Any]]) -> list[Any]:
-    return [part["url"] for part in _parts(messages) if part["type"] == "image"]
+def _image(messages: Sequence[Mapping[str, Any]]) -> Any:
+    """The only image of messages that `_question` let pass."""
+    return next(part["url"] for part in _parts(messages) if part["type"] == "image")
 
 
 def _parts(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

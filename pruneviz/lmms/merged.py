@@ -10,8 +10,6 @@ from pruneviz.errors import InputError
 from pruneviz.evaluation.intervals import mcnemar
 from pruneviz.lmms.results import Run, Scores, order
 
-SAMPLES = "--log_samples"
-
 
 @dataclass(frozen=True)
 class Cell:

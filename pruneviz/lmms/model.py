@@ -171,16 +171,17 @@ class PruneVizModel(lmms):
         """Ask what the journal does not hold; the rows that were made."""
         made: list[Row] = []
         total = sum(map(len, sheet.plans))
-        there = total - sum(len(unit) for plan in sheet.plans for unit in left(plan, log))
+        missing = [(plan, list(left(plan, log))) for plan in sheet.plans]
+        there = total - sum(len(unit) for _, units in missing for unit in units)
         if there:
             logger.info("{:,} of {:,} answers are in the journal.", there, total)
         with tqdm(
             total=total, initial=there, desc=self._chosen.title, disable=self.rank > 0
         ) as bar:
-            for plan in sheet.plans:
+            for plan, units in missing:
                 settings = Settings(plan.how.max_new_tokens, signals=False)
                 asker = Asker(self._session, settings, self._most)
-                for unit in left(plan, log):
+                for unit in units:
                     for rows in asker.ask(unit):
                         log.add(rows)
                         made += rows

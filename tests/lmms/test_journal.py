@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from PIL import Image
 
+from pruneviz.engine import picture_key
 from pruneviz.errors import InputError
 from pruneviz.evaluation import Truth
 from pruneviz.evaluation.cases import Case
@@ -23,7 +24,8 @@ def how(longest: int) -> How:
 
 
 def ask(name, colour, question="What?", longest=16) -> Asked:
-    picture = FetchedPicture(partial(Image.new, "RGB", (4, 4), colour), name)
+    made = partial(Image.new, "RGB", (4, 4), colour)
+    picture = FetchedPicture(made, name, picture_key(made()))
     return Asked(Case(name, picture, question, Truth(), "t", AGREEMENT), "t", longest, ())
 
 
