@@ -47,7 +47,17 @@ def test_a_kind_marks_its_patches_and_a_patch_its_kind(open_page) -> None:
         expect(page.locator(".pv-flowband.pv-pointed")).to_have_count(1)
         pointed = page.locator(".pv-flowband.pv-pointed").get_attribute("data-kind")
         assert (pointed == first.get_attribute("data-kind")) is wanted
+    # Under another tab the stripes are explained and can be taken away.
+    watched.more("Attention")
+    line = page.locator(".pv-flowmark")
+    expect(line).to_contain_text(f"Striped: {count}")
     assert not watched.nameless()
+    line.get_by_text("Unmark").click()
+    expect(line).to_be_hidden()
+    page.mouse.move(0, 0)
+    page.locator(".pv-canvas").evaluate("(canvas) => canvas.blur()")
+    assert page.evaluate(CELLS) == plain
+    expect(first).to_have_attribute("aria-pressed", "false")
 
 
 def test_the_attention_of_a_chosen_token_is_drawn_once_it_is_looked_at(open_page) -> None:

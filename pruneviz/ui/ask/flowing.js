@@ -12,7 +12,9 @@ const markedKind = (view) => view.flowing.over ?? view.flowing.pressed;
 export function adoptFlow(view, data) {
   Object.assign(view.flowing, { data, fates: unpack.u1(data.fates), over: null, pressed: null });
   fill(view.$(".pv-flowkinds"), ...flowButtons(data, flowEvents(view)));
+  view.$(".pv-flowmark button").onclick = () => flowEvents(view).press(view.flowing.pressed);
   showFlow(view);
+  showMark(view);
 }
 
 const flowEvents = (view) => ({
@@ -39,7 +41,15 @@ export function showFlow(view) {
   pointFlow(view);
 }
 
+// Under the picture as well: its stripes outlast the tab that explains them.
+function showMark(view) {
+  const { data, pressed } = view.flowing, line = view.$(".pv-flowmark");
+  line.hidden = pressed === null;
+  if (pressed !== null) line.firstChild.textContent = `Striped: ${data.kinds[pressed].text}.`;
+}
+
 function markKind(view) {
+  showMark(view);
   pointFlow(view);
   paint(view);
   drawEntering(view);

@@ -24,7 +24,7 @@ from pruneviz.ui.models.picking import (
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.attending import attended
 from pruneviz.ui.shared.encoding import is_small
-from pruneviz.ui.shared.running import MODEL
+from pruneviz.ui.shared.running import MODEL, busy, idle
 from pruneviz.ui.shared.shown import Held
 from pruneviz.ui.shared.status import status_html
 
@@ -100,7 +100,7 @@ def create(shelf: Shelf) -> Picker:
                 elem_id="pv-typed",
             )
             use = gr.Button(texts.USE_MODEL, size="sm", elem_id="pv-use")
-            stop = gr.Button("Stop", size="sm", visible=False, elem_id="pv-stop-model")
+            stop = gr.Button("Stop", size="sm", interactive=False, elem_id="pv-stop-model")
             status = gr.HTML("", elem_id="pv-picked", apply_default_css=False)
             suggested = _suggestions(shelf.any_name)
     return Picker(chosen, named, fetched, box, about, choice, typed, use, stop, status, suggested)
@@ -148,11 +148,7 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
         None, None, None, cancels=begun, queue=False, api_visibility="private"
     )
     stopped.then(
-        lambda: [
-            status_html(texts.FETCH_STOPPED, "stopped"),
-            gr.update(interactive=True),
-            gr.update(visible=False),
-        ],
+        lambda: [status_html(texts.FETCH_STOPPED, "stopped"), *idle()],
         None,
         [picker.status, picker.use, picker.stop],
         **QUIET,
@@ -191,23 +187,32 @@ def make_fetch(shelf: Shelf, suggested: str = "") -> Callable[..., Iterator[list
     def run(
         chosen: str, choice: str | None = None, typed: str | None = None
     ) -> Iterator[list[Any]]:
-        yield [gr.skip(), "", gr.update(interactive=False), gr.update(visible=True)]
-        wanted = suggested or choice or typed or ""
+        yield [gr.skip(), "", *busy()]
+        wanted, fetched = suggested or choice or typed or "", ""
         with closing(attended(fetch(shelf, chosen, wanted), in_line=False)) as steps:
             for step in steps:
+                fetched = step.fetched or fetched
                 yield [step.status, step.fetched or gr.skip(), gr.skip(), gr.skip()]
-            yield [gr.skip(), gr.skip(), gr.skip(), gr.update(visible=False)]
+            use, stop = idle()
+            yield [gr.skip(), gr.skip(), gr.skip() if fetched else use, stop]
 
     return run
 
 
 def make_load(shelf: Shelf) -> Callable[[str, str, Held | None], Iterator[list[Any]]]:
-    """Handler of the second step; does nothing where the first one failed."""
+    """Handler of the second step.
+
+    It touches nothing where the first one failed or was stopped: by then the visitor may have
+    begun another.
+    """
 
     def run(name: str, named: str, held: Held | None) -> Iterator[list[Any]]:
         rest = [gr.skip()] * (5 + len(Picker.OUTPUTS))
+        if not name:
+            yield [gr.skip()] * 3 + rest
+            return
         failed = True
-        for step in attended(load(shelf, name)) if name else ():
+        for step in attended(load(shelf, name)):
             if step.session is None:
                 # Said again: what the first step said of the button does not outlast that step.
                 yield [step.status, gr.skip(), gr.update(interactive=False), *rest]

@@ -13,6 +13,8 @@ from gradio.blocks import BlockFunction
 from gradio.components.api_component import Api
 from gradio.utils import get_upload_folder
 
+from pruneviz.ui.shared.streaming import StreamingBlocks
+
 NOT_UPLOADED = (
     "The file was not uploaded here. It must be an uploaded file; with gradio_client: "
     "handle_file('picture.png')."
@@ -22,7 +24,7 @@ NOT_ITS_VALUES = "That is one of the page's own handlers, and takes other values
 NOT_FETCHED = "The picture could not be fetched from that address ({}). Upload it instead."
 
 
-class LenientBlocks(gr.Blocks):
+class LenientBlocks(StreamingBlocks):
     """Blocks whose endpoints fill in the last parameters where a call leaves them out.
 
     Gradio's own clients fill in defaults; a plain POST would be refused as soon as an endpoint
