@@ -49,7 +49,7 @@ def _question(first: Example | None) -> gr.Textbox:
     return gr.Textbox(
         value=first.questions[0] if first and first.questions else "",
         label="Question",
-        placeholder="Type a question, then press Enter",
+        placeholder="How many things are there?",
         lines=1,
         max_lines=5,
         submit_btn=False,
