@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pruneviz import serving
+from pruneviz import __version__, serving
 from pruneviz.commands import bench, evaluate, matters, several
 from pruneviz.commands.arguments import add_budget_arguments, build, whole
 from pruneviz.commands.question import add_question_arguments, start
@@ -57,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Parser of the whole command line."""
     parser = Parser(prog="pruneviz", description=__doc__)
     parser.set_defaults(logging=LOGGING)
+    parser.add_argument("--version", action="version", version=versions())
     commands = parser.add_subparsers(dest="command", required=True)
     ask = commands.add_parser("ask", help="answer a question with and without pruning")
     add_question_arguments(ask)
@@ -80,6 +83,12 @@ def build_parser() -> argparse.ArgumentParser:
     serving.add_arguments(serve)
     serve.set_defaults(run=serving.serve, logging=serving.LOGGING)
     return parser
+
+
+def versions() -> str:
+    """What runs here, as a report of a fault should name it."""
+    beside = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
+    return f"pruneviz {__version__} ({beside}, Python {platform.python_version()})"
 
 
 def run_methods(args: argparse.Namespace) -> int:

@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
+from importlib.metadata import version
 
 import numpy as np
 import pytest
+import transformers
 from PIL import Image
 
+import pruneviz
 from pruneviz.cli import build_parser, main
 from pruneviz.commands import question
 from pruneviz.commands.arguments import read_setting
@@ -420,3 +423,12 @@ def test_ctrl_c_while_the_model_runs_leaves_it_clean(picture, capsys, monkeypatc
     assert capsys.readouterr().err.strip().endswith("pruneviz: stopped.")
     assert threading.active_count() == threads
     assert not any(module._forward_pre_hooks for module in loaded.model.modules())
+
+
+def test_versions_are_told(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"pruneviz {pruneviz.__version__} (torch {version('torch')}, ")
+    assert f"transformers {transformers.__version__}, Python 3." in told
