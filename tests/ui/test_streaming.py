@@ -8,6 +8,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from pruneviz.ui.shared.running import after_stop
+from pruneviz.ui.shared.status import status_html
 from pruneviz.ui.shared.streaming import StreamingBlocks
 
 OFF, ON, SAME = gr.update(interactive=False), gr.update(interactive=True), gr.skip()
@@ -83,3 +85,9 @@ def test_a_value_that_grows_is_sent_as_what_differs() -> None:
 def test_gradio_itself_still_loses_one() -> None:
     """Once this fails, :class:`StreamingBlocks` is needed no more."""
     assert arrived(blocks(gr.Blocks, 1), [[OFF], [SAME]])[0] != [OFF]
+
+
+def test_a_run_that_has_ended_is_not_called_stopped() -> None:
+    for line in (None, "", status_html("2 of 9", "busy"), status_html("No.", "error")):
+        assert after_stop(line, "Stopped here.") == status_html("Stopped here.", "stopped")
+    assert after_stop(status_html("Done: 9 of 9.", "done"), "Stopped here.") == gr.skip()

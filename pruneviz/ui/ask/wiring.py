@@ -22,6 +22,7 @@ from pruneviz.ui.inputs import gallery
 from pruneviz.ui.inputs.column import Inputs
 from pruneviz.ui.inputs.examples import Example
 from pruneviz.ui.shared import methods, texts
+from pruneviz.ui.shared.attending import session_of
 from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.latest import Latest
 from pruneviz.ui.shared.pins import read_pins
@@ -43,6 +44,8 @@ ENTER_SCRIPT = (
     ".find((button) => button.offsetParent); if (run && !run.disabled) run.click(); }"
 )
 """Enter in the question runs the tab in view."""
+LATEST = Latest()
+"""What the visitors of this process began last; they are known by random numbers."""
 
 
 def settings(inputs: Inputs, controls: Controls) -> list[Any]:
@@ -155,17 +158,16 @@ def _wire_run(
 
 def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any]) -> None:
     """After every run work out what lies around it, until the visitor begins another one."""
-    latest = Latest()
 
     def values(request: gr.Request, held: Held | None, wanted: bool) -> Iterator[list[Any]]:
         visitor = request.session_hash
-        if held is not None and wanted and not latest.is_new(visitor, held.shown):
+        if held is not None and wanted and not LATEST.is_new(visitor, held.shown):
             yield [gr.skip(), gr.skip()]
             return
-        number = latest.begin(visitor)
+        number = LATEST.begin(visitor)
         with closing(live(shelf, held, wanted)) as found:
             for one in found:
-                if not latest.holds(visitor, number):
+                if not LATEST.holds(visitor, number):
                     break
                 yield filled(one.answers, one.chance)
             else:
@@ -173,14 +175,13 @@ def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any
         # What was not sent would else count as cleared.
         yield [gr.skip(), gr.skip()]
 
-    def newer(request: gr.Request, line: str | None) -> str:
-        latest.begin(request.session_hash)
+    def dim(line: str | None) -> str:
         return earlier(line or "")
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     starts = (controls.ask.click, results.view.again, results.view.rest, controls.method.input)
     for start in starts:
-        start(newer, results.chance, results.chance, queue=False, **quiet)
+        start(dim, results.chance, results.chance, queue=False, **quiet)
     for run in runs:
         run.then(
             values,
@@ -257,6 +258,8 @@ def _asker(shelf: Shelf, names: list[str]) -> Callable[..., Iterator[list[Any]]]
         length: float,
         *options: Any,
     ) -> Iterator[list[Any]]:
+        # Here, and not when a button is pressed: an event of its own may come later than the run.
+        LATEST.begin(session_of())
         chosen = methods.own_options(method, dict(zip(names, options, strict=True)))
         try:
             question = Question(image, text, method, keep, int(length), chosen, read_pins(pins))

@@ -62,7 +62,10 @@ class Leaving:
                     early = not told
                     # Not only when the application ends: it may be busy with something else.
                     self._attendance.went(key, early)
-                    await messages.put(message)
+                    # Of one who breaks off after the last word Gradio would end whatever that
+                    # visitor has asked for since; the answer ends by itself.
+                    if early:
+                        await messages.put(message)
                     return
                 await messages.put(message)
 

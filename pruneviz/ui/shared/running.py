@@ -63,14 +63,14 @@ def wire_run(
 ) -> list[Any]:
     """Let each of the events run the model; returns what Stop has to cancel.
 
-    The model may be busy with somebody else: the page says at once that it waits, and can be
-    stopped while it does. `scroll` brings the tab's buttons into view on a phone; `where` is
-    `MODEL` or `LONG`.
+    The model may be busy with somebody else: the page says at once that it waits. It can be stopped
+    from the run's first word on; before, there would be nothing to cancel. `scroll` brings the
+    tab's buttons into view on a phone; `where` is `MODEL` or `LONG`.
     """
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
     def wait() -> list[Any]:
-        return [status_html(texts.WAITING, "busy"), *busy()]
+        return [status_html(texts.WAITING, "busy"), busy()[0], gr.skip()]
 
     runs = []
     for event in events:
@@ -124,9 +124,14 @@ def wire_stop(
     """Let the button cancel the events and say `text` in the status line."""
     # Through the queue and after the cancelling, so that it comes behind what the run still sent.
     stop.click(None, None, None, cancels=events, queue=False, api_visibility="private").then(
-        lambda: [status_html(text, "stopped"), *idle()],
-        None,
+        lambda line: [after_stop(line, text), *idle()],
+        status,
         [status, *buttons],
         show_progress="hidden",
         api_visibility="private",
     )
+
+
+def after_stop(line: str | None, text: str) -> Any:
+    """The status line after Stop: `text`, but what a run has told of its end by then stays."""
+    return gr.skip() if 'data-kind="done"' in (line or "") else status_html(text, "stopped")
