@@ -21,7 +21,7 @@ from pruneviz.ui.inputs.column import Inputs
 from pruneviz.ui.shared import methods
 from pruneviz.ui.shared.downloads import COPY_SCRIPT, DOWNLOAD_SCRIPT
 from pruneviz.ui.shared.failures import on_model
-from pruneviz.ui.shared.running import MODEL, SCROLL_SCRIPT, busy, filled, idle
+from pruneviz.ui.shared.running import MODEL, SCROLL_SCRIPT, busy, filled, idle, waiting
 from pruneviz.ui.shared.status import status_html
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -79,7 +79,7 @@ def _wire_run(shelf: Shelf, model: gr.Textbox, tab: HowMuchTab) -> None:
     for event in started:
         event(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
         begun = event(
-            lambda: [status_html(texts.WAITING, "busy"), *busy()],
+            waiting,
             None,
             [tab.status, *buttons],
             queue=False,

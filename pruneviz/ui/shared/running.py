@@ -29,6 +29,14 @@ def busy() -> list[Any]:
     return [gr.update(interactive=False), gr.update(interactive=True)]
 
 
+def waiting() -> list[Any]:
+    """Updates of the status line and both buttons before the run's first word.
+
+    Only then the page has something to cancel: pressed earlier, Stop would do nothing.
+    """
+    return [status_html(texts.WAITING, "busy"), gr.update(interactive=False), gr.skip()]
+
+
 def idle() -> list[Any]:
     """Updates of the run and stop buttons afterwards."""
     return [gr.update(interactive=True), gr.update(interactive=False)]
@@ -63,20 +71,15 @@ def wire_run(
 ) -> list[Any]:
     """Let each of the events run the model; returns what Stop has to cancel.
 
-    The model may be busy with somebody else: the page says at once that it waits. It can be stopped
-    from the run's first word on; before, there would be nothing to cancel. `scroll` brings the
-    tab's buttons into view on a phone; `where` is `MODEL` or `LONG`.
+    The model may be busy with somebody else: the page says at once that it waits. `scroll` brings
+    the tab's buttons into view on a phone; `where` is `MODEL` or `LONG`.
     """
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-
-    def wait() -> list[Any]:
-        return [status_html(texts.WAITING, "busy"), busy()[0], gr.skip()]
-
     runs = []
     for event in events:
         if scroll:
             event(None, None, None, js=SCROLL_SCRIPT, api_visibility="private")
-        begun = event(wait, None, [status, *buttons], queue=False, trigger_mode="once", **quiet)
+        begun = event(waiting, None, [status, *buttons], queue=False, trigger_mode="once", **quiet)
         # Not "once": pressed before Gradio has closed the run before, it would be lost.
         runs.append(
             begun.then(run, inputs, outputs, js=js, trigger_mode="always_last", **quiet, **where)
