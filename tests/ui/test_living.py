@@ -106,6 +106,10 @@ def test_the_line_of_cost_agrees_with_the_record(session, picture) -> None:
     assert lines[1][2] == percent(cost.layer_average, 256)
     assert lines[2] == ("", "FLOPs", f"{100 * cost.total_flops / base.total_flops:.3g} %")
     assert lines[3] == ("", "KV cache", f"{100 * cost.kv_bytes / base.kv_bytes:.3g} %")
+    # One of them is the encoder's summary, and no patch.
+    zipped = held(session, picture, "visionzip", 12.5).shown.done
+    assert len(zipped.pruned.trace.kept) == 31
+    assert summary(zipped)[0] == ("32 of 256", "tokens kept", "12.5 %")
 
 
 def test_something_newer_ends_what_was_begun() -> None:

@@ -74,8 +74,10 @@ def summary(done: Comparison) -> list[tuple[str, str, str]]:
     """What is left of the baseline's work: number (or nothing), what it counts, its share."""
     a, b = done.baseline.cost, done.pruned.cost
     total = done.grid.num_tokens
+    # Some methods keep the encoder's summary as well, which is a token and no patch.
+    kept = "patches" if b.final_tokens == len(done.pruned.trace.kept) else "tokens"
     return [
-        (f"{b.final_tokens} of {total}", "patches kept", percent(b.final_tokens, total)),
+        (f"{b.final_tokens} of {total}", f"{kept} kept", percent(b.final_tokens, total)),
         (
             count(round(b.layer_average, 1)),
             "a layer on average",
