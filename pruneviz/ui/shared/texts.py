@@ -43,7 +43,7 @@ BUDGET_INFO = (
 )
 BUDGET_HINT = "Share of all patches that each method may use."
 COMPARE_READY = "Ready. Tick methods, choose a budget and press Compare."
-COMPARE_STOPPED = "Stopped. The cards show the methods that had finished."
+COMPARE_STOPPED = "Stopped. The cards show what had finished; what waits was not run."
 SWEEP_READY = (
     "Ready. Tick methods and press Sweep: each is run at every keep ratio. Random is drawn ten "
     "times at each, which takes as many runs as ten methods."
