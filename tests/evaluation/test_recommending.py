@@ -119,7 +119,7 @@ def test_the_tolerance_is_the_users() -> None:
         ("fopru", 0.1, None): marks(1000, 40),
     }
     assert [given(right, tolerance)[0].budget for tolerance in (0.001, 0.01, 0.04)] == [1, 0.5, 0.1]
-    with pytest.raises(InputError, match=r"to 100 points, not -1\."):
+    with pytest.raises(InputError, match=r"from 0\.0001 to 100 points, not -1\."):
         given(right, -0.01)
 
 

@@ -24,7 +24,7 @@ from pruneviz.ui.models.picking import (
 from pruneviz.ui.shared import texts
 from pruneviz.ui.shared.attending import attended
 from pruneviz.ui.shared.encoding import is_small
-from pruneviz.ui.shared.running import MODEL, busy, idle
+from pruneviz.ui.shared.running import MODEL, busy, idle, wire_stop
 from pruneviz.ui.shared.shown import Held
 from pruneviz.ui.shared.status import status_html
 
@@ -144,15 +144,8 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
         begun.append(button.click(make_fetch(shelf, name), [picker.chosen], outputs, **how))
     for one in begun:
         _wire_load(shelf, picker, followers, one)
-    stopped = picker.stop.click(
-        None, None, None, cancels=begun, queue=False, api_visibility="private"
-    )
-    stopped.then(
-        lambda: [status_html(texts.FETCH_STOPPED, "stopped"), *idle()],
-        None,
-        [picker.status, picker.use, picker.stop],
-        **QUIET,
-    )
+    buttons = [picker.use, picker.stop]
+    wire_stop(picker.stop, begun, picker.status, buttons, texts.FETCH_STOPPED)
 
 
 def _wire_load(shelf: Shelf, picker: Picker, followers: Followers, fetching: Any) -> None:
@@ -214,8 +207,7 @@ def make_load(shelf: Shelf) -> Callable[[str, str, Held | None], Iterator[list[A
         failed = True
         for step in attended(load(shelf, name)):
             if step.session is None:
-                # Said again: what the first step said of the button does not outlast that step.
-                yield [step.status, gr.skip(), gr.update(interactive=False), *rest]
+                yield [step.status, gr.skip(), gr.skip(), *rest]
             else:
                 rest, failed = values(shelf, step.session, named, held), False
                 yield ["", gr.skip(), gr.update(interactive=True), *rest]

@@ -44,9 +44,10 @@ class Leaving:
             if key := listened_to(scope):
                 await self._listen(key, scope, receive, send)
                 return
-            if scope["method"] == "POST" and scope["path"].rstrip("/") == CANCEL:
+            posted = scope["path"].rstrip("/") if scope["method"] == "POST" else ""
+            if posted == CANCEL:
                 receive = await self._cancel(receive)
-            elif scope["method"] == "POST" and scope["path"].rstrip("/") == JOIN:
+            elif posted == JOIN:
                 receive = self._join(receive)
         await self._app(scope, receive, send)
 

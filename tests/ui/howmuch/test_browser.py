@@ -138,7 +138,7 @@ def test_who_closes_the_page_ends_the_run(open_page) -> None:
     page.click("#pv-howmuch")
     expect(page.locator(f"{STATUS} [role=progressbar]")).to_be_visible()
     (thread,) = evaluating()
-    watched.go("about:blank")
+    page.goto("about:blank")
     thread.join(SECONDS)
     watched.faults.clear()  # what Gradio says of a page that is left in the middle
     assert not evaluating(), "nobody is there to see it"
