@@ -46,6 +46,23 @@ def test_an_uploaded_picture_is_asked(open_page, picture) -> None:
     expect(page.locator("#pv-cost")).to_contain_text("KV cache")
 
 
+def test_an_examples_question_goes_with_its_picture_at_once(open_page, picture) -> None:
+    page = open_page().page
+    question = page.locator("#pv-question textarea")
+    expect(question).to_have_value("What is this?")
+    # A server that answered later would take away what is typed meanwhile.
+    page.route("**/gradio_api/run/**", lambda _: None)
+    page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
+    page.set_input_files("#pv-image input[type=file]", str(picture))
+    expect(page.locator("#pv-image img")).to_be_visible()
+    expect(question).to_have_value("")
+    question.fill("What is on the left?")
+    page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
+    page.set_input_files("#pv-image input[type=file]", str(picture))
+    expect(page.locator("#pv-image img")).to_be_visible()
+    expect(question).to_have_value("What is on the left?")
+
+
 def test_a_picked_example_is_asked_at_once(open_page, examples) -> None:
     page = open_page().page
     page.click("#pv-method label:has-text('Random')")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any
@@ -32,7 +33,10 @@ from pruneviz.ui.shared.shown import Held
 from pruneviz.ui.shared.status import status_html
 
 CHANGED_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:changed')); }"
-OWN_SCRIPT = "(text) => { window.dispatchEvent(new CustomEvent('pruneviz:own')); return text; }"
+OWN_SCRIPT = (
+    "(text) => { window.dispatchEvent(new CustomEvent('pruneviz:own'));"
+    " return %s.includes(text) ? '' : text; }"
+)
 EXAMPLE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:example')); }"
 KEEP_SCRIPT = (
     "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
@@ -60,11 +64,10 @@ def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> 
     inputs.image.change(None, None, None, js=CHANGED_SCRIPT, api_visibility="private")
     # Alone what a visitor does: not what an example, a link or the opening of the page sets.
     inputs.image.input(
-        _own_picture(examples),
+        None,
         inputs.question,
         inputs.question,
-        js=OWN_SCRIPT,
-        queue=False,
+        js=_own_script(examples),
         show_progress="hidden",
         api_visibility="private",
     )
@@ -80,10 +83,12 @@ def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> 
         picked.then(None, None, None, js=EXAMPLE_SCRIPT, api_visibility="private")
 
 
-def _own_picture(examples: list[Example]) -> Callable[[str], Any]:
-    """A question of an example says nothing about a picture of the visitor's own."""
-    known = {question for example in examples for question in example.questions}
-    return lambda text: "" if text in known else gr.skip()
+def _own_script(examples: list[Example]) -> str:
+    """A question of an example says nothing about a picture of the visitor's own.
+
+    Done in the page: a server's answer would take away what the visitor has typed since.
+    """
+    return OWN_SCRIPT % json.dumps([text for one in examples for text in one.questions])
 
 
 def wire_asking(
