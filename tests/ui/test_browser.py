@@ -12,6 +12,9 @@ from tests.ui.browsing import SECONDS
 
 pytestmark = pytest.mark.browser
 DONE = ".pv-status[data-kind=done]"
+ADVISED = """() => getComputedStyle(document.querySelector('#pv-status .pv-status'), '::after')
+  .content.includes('Press Ask')"""
+"""What is shown is said to be of before."""
 
 
 def finished(page: Page, words: str) -> None:
@@ -56,6 +59,7 @@ def test_an_examples_question_goes_with_its_picture_at_once(open_page, picture) 
     page.set_input_files("#pv-image input[type=file]", str(picture))
     expect(page.locator("#pv-image img")).to_be_visible()
     expect(question).to_have_value("")
+    page.wait_for_function(ADVISED)
     question.fill("What is on the left?")
     page.get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
     page.set_input_files("#pv-image input[type=file]", str(picture))
