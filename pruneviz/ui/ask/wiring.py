@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any
@@ -28,15 +27,20 @@ from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.latest import Latest
 from pruneviz.ui.shared.pins import read_pins
 from pruneviz.ui.shared.question import Question
-from pruneviz.ui.shared.running import filled, steps, wire_rest, wire_run, wire_stop
+from pruneviz.ui.shared.running import (
+    filled,
+    idle,
+    newest,
+    steps,
+    wire_rest,
+    wire_run,
+    wire_stop,
+)
 from pruneviz.ui.shared.shown import Held
 from pruneviz.ui.shared.status import status_html
 
 CHANGED_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:changed')); }"
-OWN_SCRIPT = (
-    "(text) => { window.dispatchEvent(new CustomEvent('pruneviz:own'));"
-    " return %s.includes(text) ? '' : text; }"
-)
+OWN_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:own')); }"
 EXAMPLE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:example')); }"
 KEEP_SCRIPT = (
     "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
@@ -50,6 +54,8 @@ ENTER_SCRIPT = (
 """Enter in the question runs the tab in view."""
 LATEST = Latest()
 """What the visitors of this process began last; they are known by random numbers."""
+RUNS = Latest()
+"""Of that, the runs: what is worked out around a result must not end the next one."""
 
 
 def settings(inputs: Inputs, controls: Controls) -> list[Any]:
@@ -63,14 +69,7 @@ def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> 
     inputs.question.submit(None, None, None, js=ENTER_SCRIPT, api_visibility="private")
     inputs.image.change(None, None, None, js=CHANGED_SCRIPT, api_visibility="private")
     # Alone what a visitor does: not what an example, a link or the opening of the page sets.
-    inputs.image.input(
-        None,
-        inputs.question,
-        inputs.question,
-        js=_own_script(examples),
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    inputs.image.input(None, None, None, js=OWN_SCRIPT, api_visibility="private")
     if inputs.gallery is not None:
         picked = inputs.gallery.pick(
             _picker(examples),
@@ -81,14 +80,6 @@ def wire_inputs(inputs: Inputs, controls: Controls, examples: list[Example]) -> 
             api_visibility="private",
         )
         picked.then(None, None, None, js=EXAMPLE_SCRIPT, api_visibility="private")
-
-
-def _own_script(examples: list[Example]) -> str:
-    """A question of an example says nothing about a picture of the visitor's own.
-
-    Done in the page: a server's answer would take away what the visitor has typed since.
-    """
-    return OWN_SCRIPT % json.dumps([text for one in examples for text in one.questions])
 
 
 def wire_asking(
@@ -152,9 +143,9 @@ def _wire_run(
         pin_script(0, len(values)),
     )
 
-    script = pin_script(1, len(values) + 1)
+    script, needed = pin_script(1, len(values) + 1), [inputs.image, inputs.question]
     moved = [
-        wire_rest(event, controls.auto, ask_again, values, outputs, script)
+        wire_rest(event, controls.auto, ask_again, values, outputs, needed, script)
         for event in (results.view.rest, controls.method.input)
     ]
     wire_stop(controls.stop, [*asked, *moved], results.status, buttons, texts.STOPPED)
@@ -252,7 +243,7 @@ def pin_script(place: int, count: int) -> str:
     )
 
 
-def _asker(shelf: Shelf, names: list[str]) -> Callable[..., Iterator[list[Any]]]:
+def _asker(shelf: Shelf, names: list[str]) -> Callable[..., Generator[list[Any]]]:
     def run(
         pins: str,
         model: str,
@@ -262,17 +253,18 @@ def _asker(shelf: Shelf, names: list[str]) -> Callable[..., Iterator[list[Any]]]
         keep: float,
         length: float,
         *options: Any,
-    ) -> Iterator[list[Any]]:
+    ) -> Generator[list[Any]]:
         # Here, and not when a button is pressed: an event of its own may come later than the run.
         LATEST.begin(session_of())
+        wanted = newest(RUNS)
         chosen = methods.own_options(method, dict(zip(names, options, strict=True)))
         try:
             question = Question(image, text, method, keep, int(length), chosen, read_pins(pins))
         except InputError as error:
-            yield [*updates(said(status_html(str(error), "error"))), gr.skip(), gr.skip()]
+            yield [*updates(said(status_html(str(error), "error"))), *idle()]
             return
         screens = on_model(shelf, model, lambda session: ask(session, question), said)
-        yield from steps(screens, updates, Screen())
+        yield from steps(screens, updates, Screen(), wanted)
 
     return run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,19 @@ from pruneviz.ui.shared.buttons import methods_box, rerun_tick, run_buttons
 from pruneviz.ui.shared.downloads import Panel
 from pruneviz.ui.shared.failures import on_model
 from pruneviz.ui.shared.fields import Percent
+from pruneviz.ui.shared.latest import Latest
 from pruneviz.ui.shared.opened import on_link
 from pruneviz.ui.shared.previews import kept_at
-from pruneviz.ui.shared.running import LONG, MODEL, filled, steps, wire_rest, wire_run, wire_stop
+from pruneviz.ui.shared.running import (
+    LONG,
+    MODEL,
+    filled,
+    newest,
+    steps,
+    wire_rest,
+    wire_run,
+    wire_stop,
+)
 from pruneviz.ui.shared.runs import HeldRun
 from pruneviz.ui.shared.scripts import mounting
 from pruneviz.ui.shared.static import read_static
@@ -31,6 +41,8 @@ BUDGET_SCRIPT = (
     "(kind, percent) => { window.dispatchEvent(new CustomEvent('pruneviz:budget', "
     "{ detail: { kind, percent } })); }"
 )
+RUNS = Latest()
+"""What the visitors of this process compared last."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +127,16 @@ def wire(
     buttons = [tab.run, tab.stop]
     outputs = [tab.status, tab.view, tab.swapped, tab.export.held, *buttons]
 
-    def run(model: str, *now: Any) -> Iterator[list[Any]]:
-        wanted = Wanted(*now)
+    def run(model: str, *now: Any) -> Generator[list[Any]]:
+        latest, wanted = newest(RUNS), Wanted(*now)
         screens = on_model(shelf, model, lambda session: compare(session, wanted), CompareScreen)
-        yield from steps(screens, updates, CompareScreen())
+        yield from steps(screens, updates, CompareScreen(), latest)
 
     asked = wire_run([tab.run.click], run, values, outputs, tab.status, buttons, where=LONG)
     asked += [_wire_swap(shelf, chosen, tab), _wire_matters(shelf, chosen, tab)]
-    moved = wire_rest(tab.view.rest, tab.auto, run, values, outputs)
+    moved = wire_rest(
+        tab.view.rest, tab.auto, run, values, outputs, [inputs.image, inputs.question]
+    )
     wire_stop(tab.stop, [*asked, moved], tab.status, buttons, texts.COMPARE_STOPPED)
 
 

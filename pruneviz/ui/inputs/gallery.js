@@ -3,6 +3,7 @@ import { makeView, node } from "../shared/base.js";
 
 function send(view, question) {
   view.asked = question;
+  view.typed = false;
   draw(view);
   view.given.trigger("pick", { image: view.chosen, question });
 }
@@ -46,15 +47,29 @@ function draw(view) {
   view.root.replaceChildren(row, questions);
 }
 
+// A question of an example says nothing about a picture of the visitor's own. It is emptied as by
+// hand: what a server answers later would take away what the visitor has typed since.
+function forget(view) {
+  const field = document.querySelector("#pv-question textarea");
+  const known = (view.given.props.value || []).flatMap((example) => example.questions);
+  if (view.typed || !field || !known.includes(field.value)) return;
+  field.value = "";
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 export function mount(given) {
   const linked = new URLSearchParams(location.search).get("example");
   const names = (given.props.value || []).map((example) => example.stem);
   const first = linked === null ? 0 : names.indexOf(linked);
-  const view = makeView(given, ".pv-gallery", { chosen: first, asked: 0 });
+  const view = makeView(given, ".pv-gallery", { chosen: first, asked: 0, typed: false });
+  document.addEventListener("input", (event) => {
+    if (event.target.closest?.("#pv-question")) view.typed = true;
+  }, true);
   // A picture of the visitor's own is none of the examples.
   window.addEventListener("pruneviz:own", () => {
     view.chosen = -1;
     draw(view);
+    forget(view);
   });
   draw(view);
   given.watch("value", () => draw(view));

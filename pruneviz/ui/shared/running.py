@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, TypeVar
 
 import gradio as gr
 
 from pruneviz.ui.shared import texts
+from pruneviz.ui.shared.attending import session_of
+from pruneviz.ui.shared.latest import Latest
 from pruneviz.ui.shared.status import status_html
 
 T = TypeVar("T")
@@ -43,19 +46,33 @@ def idle() -> list[Any]:
 
 
 def steps(
-    screens: Generator[T], values: Callable[[T], list[Any]], nothing: T
+    screens: Generator[T],
+    values: Callable[[T], list[Any]],
+    nothing: T,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> Iterator[list[Any]]:
-    """Values for the outputs and both buttons, screen by screen.
+    """Values for the outputs and both buttons, screen by screen, for as long as it is `wanted`.
 
     Stop and a closed tab end up in `finally`: the run must not go on unseen.
     """
     yield [*values(nothing), *busy()]
     try:
         for screen in screens:
+            if not wanted():
+                break
             yield [*values(screen), gr.skip(), gr.skip()]
     finally:
         screens.close()
-    yield [*values(nothing), *idle()]
+    run, stop = idle()
+    # Of a run that took the place of this one, Stop has to stay.
+    yield [*values(nothing), run, stop if wanted() else gr.skip()]
+
+
+def newest(runs: Latest) -> Callable[[], bool]:
+    """Begin a run of this visitor's; what is returned says whether none has begun since."""
+    visitor = session_of()
+    number = runs.begin(visitor)
+    return lambda: visitor is None or runs.holds(visitor, number)
 
 
 def wire_run(
@@ -90,16 +107,25 @@ def wire_run(
 def wire_rest(
     event: Any,
     auto: gr.Checkbox,
-    run: Callable[..., Iterator[list[Any]]],
+    run: Callable[..., Generator[list[Any]]],
     inputs: list[Any],
     outputs: list[Any],
+    needed: Sequence[Any],
     js: str | None = None,
 ) -> Any:
-    """Let the canvas run the model when its slider rests, if that is ticked."""
+    """Let the canvas run the model when its slider rests, if that is ticked.
+
+    Unasked for, a run neither complains of a component among `needed` that is empty, nor takes the
+    button away with which one asks: a press that came just then would be lost. The two buttons are
+    the last of `outputs`.
+    """
+    places = [inputs.index(one) for one in needed]
 
     def rested(wanted: bool, *now: Any) -> Iterator[list[Any]]:
-        if wanted:
-            yield from run(*now)
+        if wanted and all(str(now[place] or "").strip() for place in places):
+            with closing(run(*now)) as rows:
+                for *values, _, stop in rows:
+                    yield [*values, gr.skip(), stop]
         else:
             # Gradio takes an empty generator for one that cleared everything.
             yield [gr.skip()] * len(outputs)
