@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 from huggingface_hub import constants
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from pruneviz.engine import Placement, Session, Shelf
 from pruneviz.models.core import fetching
@@ -110,6 +110,31 @@ def test_the_choice_is_each_visitors_own(visit, tiny) -> None:
     expect(second.page.locator(TITLE)).to_contain_text("Built-in model")
     first.ask()
     finished(first.page, "of 64 patches")
+
+
+def test_a_slow_look_ahead_takes_no_word_of_what_is_done(visit, tmp_path) -> None:
+    page = visit(cpu(any_name=True)).page
+    page.click(TITLE)
+    page.click("#pv-choice label:has-text('Another')")
+    typed = page.locator("#pv-typed input, #pv-typed textarea")
+    expect(typed).to_be_visible()
+    expect(page.locator("#pv-ahead")).to_contain_text("Type a hub id")
+    held: list[Route] = []
+    page.route("**/gradio_api/run/**", lambda route: held.append(route))
+    with page.expect_request("**/gradio_api/run/**"):
+        typed.fill(str(tmp_path))
+    page.click("#pv-use")
+    alert = page.locator("#pv-fetching [role=alert]")
+    expect(alert).to_contain_text("No model found")
+    for route in held:
+        route.continue_()
+    expect(page.locator("#pv-ahead")).to_contain_text("No model found")
+    expect(alert).to_contain_text("No model found")
+    expect(page.locator("#pv-ahead .pv-status")).to_be_hidden()
+    page.unroute_all()
+    typed.fill("no-owner/no-model")
+    expect(page.locator("#pv-ahead .pv-status")).to_be_visible()
+    expect(alert).to_have_count(0)
 
 
 def test_an_error_leaves_the_model_before_usable(visit, tiny, tmp_path) -> None:

@@ -33,7 +33,7 @@ def rows(handler, *values) -> tuple[list, dict]:
     found = list(handler(*values))
     last = {}
     for row in found:
-        for name, value in zip(["status", "fetched", "use", *NAMES], row, strict=True):
+        for name, value in zip(["ahead", "status", "fetched", "use", *NAMES], row, strict=True):
             if not (isinstance(value, dict) and value == {"__type__": "update"}):
                 last[name] = value
     return found, last
@@ -55,7 +55,7 @@ def test_another_model_is_fetched_and_loaded_in_words(shelf, tiny) -> None:
     assert BUSY in status
     assert name == tiny
     found, last = rows(picker.make_load(shelf), name, "", None)
-    assert "Loading tiny" in found[0][0]
+    assert "Loading tiny" in found[0][1]
     assert last["chosen"] == tiny
     assert last["box"]["label"].startswith("tiny\n")
     assert "4 decoder layers, float32 on cpu" in last["box"]["label"]

@@ -152,8 +152,3 @@ def chance_html(lines: Sequence[tuple[str, str]]) -> str:
         f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in lines
     )
     return f'<dl class="pv-chance" aria-label="Controls">{rows}</dl>'
-
-
-def earlier(lines: str) -> str:
-    """The same as `chance_html` gave, of a run that is no longer the newest."""
-    return lines.replace('class="pv-chance"', 'class="pv-chance pv-earlier"')

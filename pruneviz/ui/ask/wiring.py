@@ -14,7 +14,7 @@ from pruneviz.ui.ask import exporting, looks
 from pruneviz.ui.ask.asking import Screen, ask, said
 from pruneviz.ui.ask.controls import Controls
 from pruneviz.ui.ask.drawn import Drawn
-from pruneviz.ui.ask.living import earlier, live
+from pruneviz.ui.ask.living import live
 from pruneviz.ui.ask.mattering import find_restoring, measure_effects
 from pruneviz.ui.ask.measuring import Measured, measure
 from pruneviz.ui.ask.results import Results
@@ -42,6 +42,10 @@ from pruneviz.ui.shared.status import status_html
 CHANGED_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:changed')); }"
 OWN_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:own')); }"
 EXAMPLE_SCRIPT = "() => { window.dispatchEvent(new CustomEvent('pruneviz:example')); }"
+EARLIER_SCRIPT = (
+    "(line) => (line || '').replace('class=\"pv-chance\"', 'class=\"pv-chance pv-earlier\"')"
+)
+"""The line on chance is of a run that is no longer the newest."""
 KEEP_SCRIPT = (
     "(value) => { window.dispatchEvent(new CustomEvent('pruneviz:keep', { detail: value })); }"
 )
@@ -171,13 +175,11 @@ def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any
         # What was not sent would else count as cleared.
         yield [gr.skip(), gr.skip()]
 
-    def dim(line: str | None) -> str:
-        return earlier(line or "")
-
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     starts = (controls.ask.click, results.view.again, results.view.rest, controls.method.input)
     for start in starts:
-        start(dim, results.chance, results.chance, queue=False, **quiet)
+        # In the page: a server's answer could come after the next result's line.
+        start(None, results.chance, results.chance, js=EARLIER_SCRIPT, **quiet)
     for run in runs:
         run.then(
             values,

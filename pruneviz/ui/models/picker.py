@@ -32,6 +32,7 @@ CHANGED_SCRIPT = (
     "(name) => { if (name) window.dispatchEvent(new CustomEvent('pruneviz:changed')); }"
 )
 """Pins name patches, and another model cuts the picture into others."""
+EMPTY_SCRIPT = "() => ''"
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -40,7 +41,8 @@ class Picker:
     """Handles of the box.
 
     `chosen` is the name of the model that answers this visitor, `named` has a line for each that
-    the visitor named by hand.
+    the visitor named by hand. `ahead` says what the model takes that might be used, `status` what
+    is being done.
     """
 
     chosen: gr.Textbox
@@ -52,6 +54,7 @@ class Picker:
     typed: gr.Textbox
     use: gr.Button
     stop: gr.Button
+    ahead: gr.HTML
     status: gr.HTML
     suggested: dict[str, gr.Button]
 
@@ -101,9 +104,15 @@ def create(shelf: Shelf) -> Picker:
             )
             use = gr.Button(texts.USE_MODEL, size="sm", elem_id="pv-use")
             stop = gr.Button("Stop", size="sm", interactive=False, elem_id="pv-stop-model")
-            status = gr.HTML("", elem_id="pv-picked", apply_default_css=False)
+            # What may be had and what is being done: apart, so that a slow look at the first never
+            # takes the place of the second.
+            with gr.Column(elem_id="pv-picked"):
+                ahead = gr.HTML("", elem_id="pv-ahead", apply_default_css=False)
+                status = gr.HTML("", elem_id="pv-fetching", apply_default_css=False)
             suggested = _suggestions(shelf.any_name)
-    return Picker(chosen, named, fetched, box, about, choice, typed, use, stop, status, suggested)
+    return Picker(
+        chosen, named, fetched, box, about, choice, typed, use, stop, ahead, status, suggested
+    )
 
 
 def _suggestions(shown: bool) -> dict[str, gr.Button]:
@@ -121,9 +130,17 @@ def wire(shelf: Shelf, picker: Picker, followers: Followers) -> None:
     """Connect the box."""
     gr.on(
         [picker.choice.input, picker.typed.change],
+        None,
+        None,
+        picker.status,
+        js=EMPTY_SCRIPT,
+        **QUIET,
+    )
+    gr.on(
+        [picker.choice.input, picker.typed.change],
         make_look(shelf),
         [picker.chosen, picker.choice, picker.typed],
-        [picker.typed, picker.status],
+        [picker.typed, picker.ahead],
         queue=False,
         trigger_mode="always_last",
         **QUIET,
@@ -154,7 +171,7 @@ def _wire_load(shelf: Shelf, picker: Picker, followers: Followers, fetching: Any
         make_load(shelf),
         [picker.fetched, picker.named, followers.held],
         [
-            *(picker.status, picker.fetched, picker.use, *picker.outputs()),
+            *(picker.ahead, picker.status, picker.fetched, picker.use, *picker.outputs()),
             *(followers.auto, followers.ask, followers.compare, followers.sweep),
             followers.howmuch,
         ],
@@ -202,17 +219,17 @@ def make_load(shelf: Shelf) -> Callable[[str, str, Held | None], Iterator[list[A
     def run(name: str, named: str, held: Held | None) -> Iterator[list[Any]]:
         rest = [gr.skip()] * (5 + len(Picker.OUTPUTS))
         if not name:
-            yield [gr.skip()] * 3 + rest
+            yield [gr.skip()] * 4 + rest
             return
         failed = True
         for step in attended(load(shelf, name)):
             if step.session is None:
-                yield [step.status, gr.skip(), gr.skip(), *rest]
+                yield [gr.skip(), step.status, gr.skip(), gr.skip(), *rest]
             else:
                 rest, failed = values(shelf, step.session, named, held), False
-                yield ["", gr.skip(), gr.update(interactive=True), *rest]
+                yield ["", "", gr.skip(), gr.update(interactive=True), *rest]
         if failed:
-            yield [gr.skip(), "", gr.update(interactive=True), *rest]
+            yield [gr.skip(), gr.skip(), "", gr.update(interactive=True), *rest]
 
     return run
 
