@@ -26,9 +26,6 @@ def test_an_uploaded_picture_is_asked(open_page, picture) -> None:
     watched = open_page()
     page = watched.page
     expect(page.locator(".pv-thumb[aria-pressed=true]")).to_have_count(1)
-    # What the page itself sets soon after opening is no upload.
-    page.clock.install()
-    page.clock.fast_forward(1000 * SECONDS)
     put(page, picture)
     expect(page.locator("#pv-image img")).to_be_visible()
     expect(page.locator(".pv-thumb[aria-pressed=true]")).to_have_count(0)

@@ -22,8 +22,9 @@ from tests.ui.conftest import QUESTION
 
 
 def held(session, picture, method: str, percent: float = 25) -> Held:
-    shown = merge(list(ask(session, Question(str(picture), QUESTION, method, percent)))).shown
-    return Held(shown)
+    screens = list(ask(session, Question(str(picture), QUESTION, method, percent)))
+    assert merge(screens).shown is not None, [one.status for one in screens]
+    return Held(merge(screens).shown)
 
 
 @pytest.fixture(scope="module")

@@ -137,6 +137,18 @@ def _wire_run(
     ask_again = _asker(shelf, list(controls.options))
     outputs = [*results.outputs(), *buttons]
     values = [controls.pins, chosen, *settings(inputs, controls)]
+    begun = (controls.ask.click, results.view.again, results.view.rest, controls.method.input)
+    for start in begun:
+        # First: of one event Gradio does one thing after another. And in the page: what a server
+        # answers could come after the next result's line.
+        start(
+            None,
+            results.chance,
+            results.chance,
+            js=EARLIER_SCRIPT,
+            show_progress="hidden",
+            api_visibility="private",
+        )
     asked = wire_run(
         [controls.ask.click, results.view.again],
         ask_again,
@@ -176,10 +188,6 @@ def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any
         yield [gr.skip(), gr.skip()]
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    starts = (controls.ask.click, results.view.again, results.view.rest, controls.method.input)
-    for start in starts:
-        # In the page: a server's answer could come after the next result's line.
-        start(None, results.chance, results.chance, js=EARLIER_SCRIPT, **quiet)
     for run in runs:
         run.then(
             values,
