@@ -69,6 +69,9 @@ class Shelf:
         names = [session.loaded.name for session in sessions]
         shelf = cls(names, any_name=any_name, places=len(names))
         shelf._held.update(zip(names, sessions, strict=True))
+        if sessions:
+            # On another shelf as well, it still runs one thing at a time.
+            shelf.turns = sessions[0].turns
         for session in sessions:
             session.turns = shelf.turns
         return shelf

@@ -224,6 +224,14 @@ def test_a_shelf_of_sessions(tiny) -> None:
     assert shelf.offered == (tiny, EMBEDDED)
 
 
+def test_on_two_shelves_a_model_still_does_one_thing_at_a_time(tiny) -> None:
+    session, other = (Shelf((name,), placement=CPU).session() for name in (tiny, EMBEDDED))
+    page = Shelf.of(session)
+    turns = session.turns
+    second = Shelf.of(session, other)
+    assert page.turns is second.turns is session.turns is other.turns is turns
+
+
 def test_no_memory_while_loading_is_a_message(tiny, monkeypatch) -> None:
     from transformers import LlavaForConditionalGeneration
 
