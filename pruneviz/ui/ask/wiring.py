@@ -58,8 +58,6 @@ ENTER_SCRIPT = (
 """Enter in the question runs the tab in view."""
 LATEST = Latest()
 """What the visitors of this process began last; they are known by random numbers."""
-RUNS = Latest()
-"""Of that, the runs: what is worked out around a result must not end the next one."""
 
 
 def settings(inputs: Inputs, controls: Controls) -> list[Any]:
@@ -137,8 +135,9 @@ def _wire_run(
     ask_again = _asker(shelf, list(controls.options))
     outputs = [*results.outputs(), *buttons]
     values = [controls.pins, chosen, *settings(inputs, controls)]
-    begun = (controls.ask.click, results.view.again, results.view.rest, controls.method.input)
-    for start in begun:
+    pressed = [controls.ask.click, results.view.again]
+    moved = [results.view.rest, controls.method.input]
+    for start in (*pressed, *moved):
         # First: of one event Gradio does one thing after another. And in the page: what a server
         # answers could come after the next result's line.
         start(
@@ -149,37 +148,29 @@ def _wire_run(
             show_progress="hidden",
             api_visibility="private",
         )
-    asked = wire_run(
-        [controls.ask.click, results.view.again],
-        ask_again,
-        values,
-        outputs,
-        results.status,
-        buttons,
-        pin_script(0, len(values)),
+    runs = wire_run(
+        pressed, ask_again, values, outputs, results.status, buttons, pin_script(0, len(values))
     )
-
     script, needed = pin_script(1, len(values) + 1), [inputs.image, inputs.question]
-    moved = [
+    runs += [
         wire_rest(event, controls.auto, ask_again, values, outputs, needed, script)
-        for event in (results.view.rest, controls.method.input)
+        for event in moved
     ]
-    wire_stop(controls.stop, [*asked, *moved], results.status, buttons, texts.STOPPED)
-    return [*asked, *moved]
+    wire_stop(controls.stop, runs, results.status, buttons, texts.STOPPED)
+    return runs
 
 
 def wire_live(shelf: Shelf, controls: Controls, results: Results, runs: list[Any]) -> None:
     """After every run work out what lies around it, until the visitor begins another one."""
 
-    def values(request: gr.Request, held: Held | None, wanted: bool) -> Iterator[list[Any]]:
-        visitor = request.session_hash
-        if held is not None and wanted and not LATEST.is_new(visitor, held.shown):
+    def values(held: Held | None, wanted: bool) -> Iterator[list[Any]]:
+        if held is not None and wanted and not LATEST.is_new(session_of(), held.shown):
             yield [gr.skip(), gr.skip()]
             return
-        number = LATEST.begin(visitor)
+        holds = newest(LATEST)
         with closing(live(shelf, held, wanted)) as found:
             for one in found:
-                if not LATEST.holds(visitor, number):
+                if not holds():
                     break
                 yield filled(one.answers, one.chance)
             else:
@@ -254,6 +245,9 @@ def pin_script(place: int, count: int) -> str:
 
 
 def _asker(shelf: Shelf, names: list[str]) -> Callable[..., Generator[list[Any]]]:
+    # Beside LATEST: what is worked out around a result must not end the next run.
+    runs = Latest()
+
     def run(
         pins: str,
         model: str,
@@ -266,7 +260,7 @@ def _asker(shelf: Shelf, names: list[str]) -> Callable[..., Generator[list[Any]]
     ) -> Generator[list[Any]]:
         # Here, and not when a button is pressed: an event of its own may come later than the run.
         LATEST.begin(session_of())
-        wanted = newest(RUNS)
+        wanted = newest(runs)
         chosen = methods.own_options(method, dict(zip(names, options, strict=True)))
         try:
             question = Question(image, text, method, keep, int(length), chosen, read_pins(pins))

@@ -41,8 +41,6 @@ BUDGET_SCRIPT = (
     "(kind, percent) => { window.dispatchEvent(new CustomEvent('pruneviz:budget', "
     "{ detail: { kind, percent } })); }"
 )
-RUNS = Latest()
-"""What the visitors of this process compared last."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +124,10 @@ def wire(
     values = [chosen, inputs.image, inputs.question, tab.methods, tab.budget, tab.kind]
     buttons = [tab.run, tab.stop]
     outputs = [tab.status, tab.view, tab.swapped, tab.export.held, *buttons]
+    runs = Latest()
 
     def run(model: str, *now: Any) -> Generator[list[Any]]:
-        latest, wanted = newest(RUNS), Wanted(*now)
+        latest, wanted = newest(runs), Wanted(*now)
         screens = on_model(shelf, model, lambda session: compare(session, wanted), CompareScreen)
         yield from steps(screens, updates, CompareScreen(), latest)
 

@@ -68,11 +68,11 @@ def steps(
     yield [*values(nothing), run, stop if wanted() else gr.skip()]
 
 
-def newest(runs: Latest) -> Callable[[], bool]:
-    """Begin a run of this visitor's; what is returned says whether none has begun since."""
+def newest(latest: Latest) -> Callable[[], bool]:
+    """Begin what this visitor wants; what is returned says whether nothing has begun since."""
     visitor = session_of()
-    number = runs.begin(visitor)
-    return lambda: visitor is None or runs.holds(visitor, number)
+    number = latest.begin(visitor)
+    return lambda: visitor is None or latest.holds(visitor, number)
 
 
 def wire_run(
